@@ -1,13 +1,13 @@
-"""Cybloids in Python: load an experiment, run it, read its record, drive a rig turn by turn, write a law.
+"""Python interface of Cybloids: load an experiment, run it, read its record, drive a rig turn by turn, write a law.
 
     import cybloids as cy
 
     plan = cy.load("experiments/ring_crystal.yaml", sets={"camera.fps": 50})
     run = cy.run(plan, seconds=10, out="ring.h5", progress=True)
-    run.tracks  # pandas: a row a particle and frame
+    run.tracks  # pandas: one row per particle and frame
     cy.msd(run), cy.findings(run), cy.verify(run)
 
-Bad input raises Refused, and a device or a run that fails raises Fault: each with one sentence. The laser is dark after
+Bad input raises Refused; a failure of a device or a run raises Fault. Each has one sentence. The laser is dark after
 any error.
 """
 
@@ -84,12 +84,12 @@ def load(
     law: type[Law] | None = None,
     allow_python: Iterable[str] = (),
 ) -> Plan:
-    """Read an experiment and its rig, and check that they can fly. No device is opened.
+    """Read an experiment and its rig, and check that they can run. No device is opened.
 
     Args:
         experiment: experiment file.
         rig: rig file; None: the one that the experiment names.
-        sets: values by dotted key, as {"camera.fps": 50, "policy.forces.0.delay_s": 0.2}.
+        sets: values by dotted key, such as {"camera.fps": 50, "policy.forces.0.delay_s": 0.2}.
         law: a class derived from Law, in place of the experiment's policy; its arguments are set by
             sets={"policy.parameters": {...}}.
         allow_python: names of the modules whose laws may run, from now on in this process.
@@ -113,22 +113,22 @@ def run(
     armed: bool | None = None,
     progress: bool = False,
 ) -> Run:
-    """Run an experiment from its beginning to its end. The laser is dark after it, however it ends.
+    """Run an experiment from beginning to end. Afterwards the laser is dark, however the run ends.
 
     Args:
-        seconds: how long; None: as the experiment says.
+        seconds: duration; None: that of the experiment.
         out: the new run file; None: one in runs/.
         frames: whether the camera's images are kept.
         armed: False: watch only. It must be given for a rig whose laser is real.
-        progress: show how far it is.
+        progress: show a progress line.
 
     Returns:
         The open run; its `summary` has turns and latencies.
 
-    Raises Refused, and Fault where a device failed, the interlock tripped, or most turns are missing; the sentence
-    names the record. A signal ends the run, dark: then the program's own handler acts, if it has one, and SIGINT
-    (Ctrl-C) raises KeyboardInterrupt, any other SystemExit. Outside of the main thread no signal can be caught: there a
-    real laser is armed only where the program has a handler of SIGTERM.
+    Raises Refused, and Fault if a device failed, the interlock tripped, or most turns are missing; the sentence names
+    the record. A signal darkens the beam and ends the run. Then the program's own handler acts, if it has one; SIGINT
+    (Ctrl-C) raises KeyboardInterrupt, any other signal SystemExit. Outside of the main thread no signal can be caught:
+    there a real laser is armed only if the program has a handler of SIGTERM.
     """
     plan, frames = require_plan("plan", plan), truth("frames", frames)
     armed, progress = None if armed is None else truth("armed", armed), truth("progress", progress)
@@ -145,7 +145,7 @@ def run(
     except Fault as fault:
         raise Fault(f"{fault}; {light_after(str(fault))}") from fault
     except (Stopped, KeyboardInterrupt) as stopped:
-        if STILL_LIT in str(stopped):  # the end of a program by a signal says nothing
+        if STILL_LIT in str(stopped):  # a signal alone would end the program without this message
             raise Fault(str(stopped)) from stopped
         raise
     if summary["trips"]:
@@ -163,7 +163,7 @@ def open(plan: Plan, *, out: str | Path | None = None, frames: bool = True) -> L
         out: a new run file for its turns; None: they are not recorded.
         frames: whether the camera's images are kept.
 
-    The block raises Refused and Fault where the rig can't be opened.
+    The block raises Refused or Fault if the rig can't be opened.
     """
     plan, frames = require_plan("plan", plan), truth("frames", frames)
     return LiveRig(plan, None if out is None else _new_file(out), frames)
@@ -177,7 +177,7 @@ def read_run(path: str | Path) -> Run:
 def msd(run: Run | str | Path, largest_lag_s: float | None = None) -> pd.Series[float]:
     """Mean square displacement over all times and particles, um^2, by lag_s.
 
-    No displacement is counted over a stretch in which a particle was carried, or its identity was uncertain.
+    Displacements over intervals in which a particle was carried, or its identity was uncertain, are excluded.
 
     Args:
         largest_lag_s: None: a quarter of the run.
@@ -195,9 +195,9 @@ def msd(run: Run | str | Path, largest_lag_s: float | None = None) -> pd.Series[
 
 
 def findings(run: Run | str | Path) -> pd.DataFrame:
-    """What the run shows beside what was predicted, a row an observable: name, unit, foreseen, measured, stderr, from.
+    """Measured and predicted observables, one per row: name, unit, foreseen (prediction), measured, stderr, from.
 
-    Measured over the longest armed stretch under one law. Raises Refused.
+    They are measured over the longest armed interval under one law. Raises Refused.
     """
     found, _, _ = tables(run.path if _is_run(run) else path_of("run", run))
     return pd.DataFrame([plain(one) for one in findings_of(found)])
@@ -210,11 +210,10 @@ def verify(
     allow_python: Iterable[str] = (),
     progress: bool = False,
 ) -> Verification:
-    """Put a run through the same machine again. The answer is true where it is equal, else it names the first turn that
-    differs.
+    """Compute a run again and compare it. The result is true if they are equal, else it names the first different turn.
 
     Args:
-        law: the class of a law that was written in this notebook or script.
+        law: the class of a law that is defined in this notebook or script.
         allow_python: names of the modules whose laws may run, from now on in this process.
 
     Raises Refused.
@@ -233,7 +232,7 @@ def locate(image: Image, *, diameter_px: int = 11, minmass: float = 100.0, **set
     Args:
         diameter_px: an odd number a little larger than a particle's image.
         minmass: least integrated brightness.
-        settings: others of a rig's `tracking`, as invert=True or locator="radial".
+        settings: others of a rig's `tracking`, such as invert=True or locator="radial".
 
     Raises Refused.
     """
@@ -244,13 +243,13 @@ def locate(image: Image, *, diameter_px: int = 11, minmass: float = 100.0, **set
 def link(features: pd.DataFrame, *, search_px: float, memory: int = 0, **settings: Any) -> pd.DataFrame:
     """The table with columns frame, x, y (px), sorted by frame, with each feature's identity in `particle` and `state`.
 
-    A number that is missing in `frame` is a frame without features, as for trackpy. `state` is that of `batch`: 0 is
-    sure, others are a particle that is new, or may be another one (`control.contract.State`).
+    A number that is missing in `frame` is a frame without features, as in trackpy. `state` is as in `batch`: 0 is
+    certain; other values mark new particles and uncertain identities (`control.contract.State`).
 
     Args:
         search_px: largest move of a particle from frame to frame.
-        memory: frames for which an unseen particle is remembered.
-        settings: others of a rig's `tracking`, as predict="drift".
+        memory: frames for which an undetected particle is remembered.
+        settings: others of a rig's `tracking`, such as predict="drift".
 
     Raises Refused.
     """
@@ -263,7 +262,7 @@ def batch(frames: Iterable[Image], **settings: Any) -> pd.DataFrame:
 
     Args:
         frames: images [height, width], or one array [frames, height, width].
-        settings: of a rig's `tracking`, as diameter_px=11, minmass=200, search_px=5, memory=3.
+        settings: of a rig's `tracking`, such as diameter_px=11, minmass=200, search_px=5, memory=3.
 
     Raises Refused.
     """
@@ -271,7 +270,7 @@ def batch(frames: Iterable[Image], **settings: Any) -> pd.DataFrame:
 
 
 def _is_run(value: Any) -> TypeIs[Run]:
-    """Whether it is an open run; by its true type, since `__class__` of a value may be anything."""
+    """Whether it is an open run, by its true type: a value's `__class__` may be anything."""
     return issubclass(type(value), Run)
 
 
@@ -280,7 +279,7 @@ def _positive(value: float, name: str) -> float:
 
 
 def _new_file(path: str | Path) -> Path:
-    """The path of a run that is not there yet. Raises Refused."""
+    """The path of a run file that does not exist yet. Raises Refused."""
     new = path_of("out", path, named=True)
     if os.path.lexists(new):
         raise Refused(f"{new}: there is a file of this name already, and a run is never written over")

@@ -1,4 +1,4 @@
-"""Cybloids: the command line. One short function a verb; the program `cybloids` calls `main`, and no package does."""
+"""The command line of Cybloids, with one short function per command (verb). The program `cybloids` calls `main`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ try:
     from cybloids_packages import require_own_packages
 
     require_own_packages()
-except ImportError as hidden:  # of `cybloids_packages` itself, too: another file has its name
+except ImportError as hidden:  # also of `cybloids_packages`: another file has its name
     print(f"cybloids: {hidden}", file=sys.stderr)
     sys.exit(2)
 
@@ -30,7 +30,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Verb(TyperCommand):
-    """One verb. What it writes is held against what it reads before it begins."""
+    """One command. Its outputs are compared with its inputs before it begins."""
 
     def invoke(self, ctx: Any) -> Any:
         """Raises Refused where an output is an input, another output or a run, or can't be made."""
@@ -43,21 +43,21 @@ class Verb(TyperCommand):
 
 
 class CommandLine(typer.Typer):
-    """A Typer whose every command is a Verb."""
+    """A Typer whose commands are Verbs."""
 
     def command(self, *args: Any, **options: Any) -> Callable[[Function], Function]:
         return super().command(*args, **{"cls": Verb, **options})
 
 
 class Verbs(TyperGroup):
-    """A first word that is no verb is a rig file for the desktop, which is the verb where there is none."""
+    """The group of all commands. Without a command, `desktop` runs; a first word that is no command is its rig file."""
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Ends the process with the verb's exit code. Raises Refused for a command line that can't be understood."""
+        """End the process with the command's exit code. Raises Refused for an invalid command line."""
         try:
             code = super().main(*args, **{**options, "standalone_mode": False})
         except Exception as error:
-            if not hasattr(error, "format_message"):  # of click: it knows what was wrong with the line
+            if not hasattr(error, "format_message"):  # only click's errors describe an invalid line
                 raise
             raise Refused(f"{one_line(error.format_message(), 300)} (--help says what there is)") from None
         sys.exit(code if isinstance(code, int) else 0)
@@ -552,9 +552,10 @@ def symmetry(
 
 
 def main() -> int:
-    """Run the verb; bad input is one sentence and exit code 2, a run that tripped or failed is 1.
+    """Run the command and return the exit code: 2 for bad input, 1 for a run that tripped or failed.
 
-    A signal that stops the program is one sentence and 128 + its number; a standard output that was closed is 1.
+    It is 128 + the number of a signal that stopped the program, and 1 if standard output was closed. The reason is
+    printed in one sentence.
     """
     from app.running import stop_signals as signals
 
@@ -566,18 +567,18 @@ def main() -> int:
 
 
 def fill_standard_streams() -> None:
-    """A standard stream that was closed leads nowhere: the next file that is opened, a record, does not become it."""
+    """Redirect closed standard streams to the null device, so that no file opened later gets their descriptor."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor: this one
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  for the rest of the program
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
 
 
 def verb() -> int:
-    """The exit code of the verb, after the sentence that belongs to it."""
+    """Run the command, print its error sentence, and return the exit code."""
     from app.assembly.kernel_cache import provide
     from app.running.stop_signals import Stopped
 
@@ -589,7 +590,7 @@ def verb() -> int:
         complain(str(stopped))
         return 128 + stopped.number
     except SystemExit as ended:
-        if sys.stdout is not out:  # typer has met a standard output that is closed
+        if sys.stdout is not out:  # typer found standard output closed
             complain(UNREAD)
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except Refused as refused:
@@ -607,7 +608,7 @@ def verb() -> int:
 
 
 def complain(said: str) -> None:
-    """One sentence on standard error, where there still is one."""
+    """Print one sentence on standard error, if that is still open."""
     if sys.stderr is None:
         return
     with suppress(OSError, ValueError):
@@ -616,11 +617,11 @@ def complain(said: str) -> None:
 
 
 def flushed() -> bool:
-    """Whether all that was printed has gone out; a reader that has gone (`| head`) is said, and no traceback."""
+    """Flush standard output. False, with one sentence and no traceback, if its reader has closed it (`| head`)."""
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes again at exit
         complain(UNREAD)
         return False
     return True

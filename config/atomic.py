@@ -1,6 +1,6 @@
-"""Writing files whole or not at all: into a new file beside the path, which is moved there once it is complete.
+"""Atomic writing of files: into a new file beside the path, which is moved to the path when it is complete.
 
-It replaces only files of its own kind (config.output_kinds), which is checked again at that moment.
+It replaces only files of the same kind (config.output_kinds). The kind is checked again just before the move.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def fresh_files(
     All are on the disk before the first is moved.
     """
     parts: dict[Path, Path] = {}
-    path = next(iter(kinds))  # file that an error is about
+    path = next(iter(kinds))  # file named in an error
     try:
         for path, kind in kinds.items():
             _require_replaceable(path, what, kind, own)
@@ -89,7 +89,7 @@ def _beside(path: Path) -> Path:
 
 
 def _move(parts: Mapping[Path, Path]) -> None:
-    """Move each file to its place. If one can't be moved, the earlier ones are restored (needs hard links)."""
+    """Move each file to its path. If one can't be moved, the earlier ones are restored (needs hard links)."""
     backups: dict[Path, Path | None] = {}  # by path: hard link to the replaced file; None: there was none
     *firsts, _ = parts
     try:

@@ -62,9 +62,9 @@ def settings(cls: type[T]) -> type[T]:
 
 
 def set_absent(cls: type, **values: Any) -> None:
-    """Give a settings class the attributes that it does not declare as fields; to be called in __init_subclass__.
+    """Set attributes that a settings class does not declare as fields; to be called in __init_subclass__.
 
-    An attribute of the superclass itself would become the default of a field of the same name.
+    An attribute of the superclass would become the default of a field of the same name.
     """
     bases = [base for base in cls.__mro__ if base is cls or "__pydantic_config__" in vars(base)]
     declared = {name for base in bases for name in inspect.get_annotations(base)}
@@ -144,7 +144,7 @@ def _bounds(form: FieldForm, hint: Any) -> tuple[float, float]:
 def beyond(value: Any, at: tuple[str | int, ...] = (), limits: tuple[float, float] | None = None) -> Iterator[
     tuple[tuple[str | int, ...], str]
 ]:  # fmt: skip
-    """Yield (place, what is wrong) for each number in settings outside its `bounds`, and for each overlong text."""
+    """Yield (place, problem) for each number in settings outside its `bounds`, and for each overlong text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         for name, field_limits in bounds(type(value)).items():
             yield from beyond(getattr(value, name), (*at, name), field_limits)

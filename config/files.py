@@ -1,6 +1,6 @@
 """Reading whole files of bounded size; pipes and devices, which could block, are refused.
 
-The paths that this process has read are kept, since config.atomic never replaces these files.
+The paths of files that this process has read are registered, since config.atomic never replaces these files.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def kind_of(path: Path) -> str:
         status = path.stat()
         mode = status.st_mode
         if stat.S_ISREG(mode) and not status.st_size and os.path.realpath(path).startswith("/proc/"):
-            return "a file of the kernel"  # reading one may wait for ever
+            return "a file of the kernel"  # reading it may block
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, ValueError) as error:  # a name that is too long or contains a zero byte

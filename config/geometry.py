@@ -1,4 +1,4 @@
-"""Affine maps of the plane with named units; `b @ a` raises unless a ends in the units in which b starts."""
+"""Affine maps of the plane with named units; `b @ a` raises unless a.target is b.source."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""List pages: the kinds of settings that a key may have, our own and those of installed plug-ins.
+"""List pages: the kinds of settings that a key accepts, built-in ones and those of installed plug-ins.
 
-A list page names one settings class a line, as "package.module:Class". An installed package adds a kind to a page by
+A list page names one settings class per line, as "package.module:Class". An installed package adds a kind to a page by
 an entry point of the group "cybloids.<page>", which names a class in the same way:
 
     [project.entry-points."cybloids.potentials"]
@@ -65,12 +65,12 @@ def _report(entry: str, package: str, why: str) -> None:
 def kinds(page: str, *own: str | type, plug: type) -> Any:
     """The union of the settings classes of a list page, distinguished by their `kind`.
 
-    A plug-in that can't be used is left out, with one sentence at standard error.
+    A plug-in that can't be used is left out, with one sentence on standard error.
 
     Args:
         page: its name; plug-ins are entry points of the group "cybloids.<page>".
-        own: our own classes, or where each is: "package.module:Class".
-        plug: the protocol, or the abstract class, that each of them fills.
+        own: built-in classes, or their places: "package.module:Class".
+        plug: the protocol, or the abstract class, that each class implements.
     """
     classes = [_class_at(place) if isinstance(place, str) else place for place in own]
     taken = {kind_of(cls): "Cybloids" for cls in classes}
@@ -88,10 +88,10 @@ def kinds(page: str, *own: str | type, plug: type) -> Any:
 
 
 def lazy(**pages: Callable[[], Any]) -> Callable[[str], Any]:
-    """A module's __getattr__ that makes its list pages when they are first asked for.
+    """A module's __getattr__ that makes its list pages on first access.
 
-    Plug-ins are imported then, not while the module that they import themselves is being imported. Annotations name
-    such a page as an attribute of its module.
+    Plug-ins are imported only then, which avoids circular imports. Annotations name such a page as an attribute of its
+    module.
     """
 
     @cache
@@ -104,9 +104,9 @@ def lazy(**pages: Callable[[], Any]) -> Callable[[str], Any]:
 
 
 def functions(page: str, *own: str) -> dict[str, Callable[..., Any]]:
-    """The functions that plug-ins add to a list page of functions, by name; `own` are the names that are taken.
+    """The functions that plug-ins add to a list page of functions, by name; `own` are the names of built-in ones.
 
-    A plug-in that can't be used is left out, with one sentence at standard error.
+    A plug-in that can't be used is left out, with one sentence on standard error.
     """
     taken, found = dict.fromkeys(own, "Cybloids"), {}
 
@@ -125,7 +125,7 @@ def functions(page: str, *own: str) -> dict[str, Callable[..., Any]]:
 
 
 def _add_all(page: str, add: Callable[[EntryPoint, str, str], None]) -> None:
-    """`add` each entry point of a page, with the name and the version of its package; report what can't be used."""
+    """`add` each entry point of a page, with the name and version of its package; report those that can't be used."""
     for entry in sorted(entry_points(group=f"cybloids.{page}"), key=lambda entry: entry.name):
         package, version = ("an unknown package", "") if entry.dist is None else (entry.dist.name, entry.dist.version)
         try:
@@ -143,7 +143,7 @@ def _class_at(place: str) -> type:
 
 
 def kind_of(cls: type) -> str:
-    """The value of `kind` in a settings class. Raises Refused where there is none."""
+    """The value of `kind` in a settings class. Raises Refused if there is none."""
     hint = get_type_hints(cls).get("kind")
     values = get_args(hint)
     if len(values) != 1 or not isinstance(values[0], str) or not NAME.fullmatch(values[0]):
@@ -152,7 +152,7 @@ def kind_of(cls: type) -> str:
 
 
 def _require_plug(cls: Any, plug: type, taken: dict[str, str]) -> None:
-    """Raises Refused unless `cls` is a settings class that fills the plug, of a kind that is not taken."""
+    """Raises Refused unless `cls` is a settings class that implements the plug, with a `kind` that is not taken."""
     if not (isinstance(cls, type) and dataclasses.is_dataclass(cls) and "__pydantic_config__" in vars(cls)):
         raise Refused("it is not a class with the decorator config.fields.settings")
     kind = kind_of(cls)
@@ -163,7 +163,10 @@ def _require_plug(cls: Any, plug: type, taken: dict[str, str]) -> None:
 
 
 def missing_members(cls: type, plug: type) -> list[str]:
-    """What `cls` lacks of the plug: attributes of a protocol; the class itself, or what is abstract or has no value."""
+    """Members of the plug that `cls` lacks: attributes of a protocol; of a class, abstract and undefined ones.
+
+    "the superclass" if `cls` is not derived from the class.
+    """
     names = {field.name for field in dataclasses.fields(cls)}
     abstract: set[str] = set()
     if getattr(plug, "_is_protocol", False):
@@ -179,7 +182,7 @@ def missing_members(cls: type, plug: type) -> list[str]:
 
 @cache
 def source_sha256(module: str) -> str:
-    """SHA-256 of all Python files of the top-level package that holds a module, with their paths. Raises Refused."""
+    """SHA-256 of all Python files, with their paths, of the top-level package of a module. Raises Refused."""
     top = import_module(module.partition(".")[0])
     places = [Path(place) for place in getattr(top, "__path__", ())]
     files = [(file.relative_to(place), file) for place in places for file in place.rglob("*.py")]
@@ -198,7 +201,7 @@ def source_sha256(module: str) -> str:
 
 
 def used_plug_ins(*settings: Any) -> tuple[PlugIn, ...]:
-    """The plug-ins whose kinds stand in settings."""
+    """The plug-ins whose kinds are used in settings."""
     found = set()
     for value in _values(settings):
         if type(value) in PLUG_INS:
@@ -227,7 +230,7 @@ def _values(value: Any) -> Iterator[Any]:
 
 
 def recorded_plug_ins(listed: Any, source: str) -> tuple[PlugIn, ...]:
-    """The plug-ins that a run's header lists. Raises Refused for a list that is none."""
+    """The plug-ins that a run's header lists. Raises Refused for an invalid list."""
     names = {field.name for field in dataclasses.fields(PlugIn)}
     if not isinstance(listed, list) or not all(
         isinstance(one, dict) and set(one) == names and all(isinstance(text, str) for text in one.values())
@@ -238,7 +241,7 @@ def recorded_plug_ins(listed: Any, source: str) -> tuple[PlugIn, ...]:
 
 
 def require_recorded(used: Iterable[PlugIn], recorded: Iterable[PlugIn], source: str) -> None:
-    """Raises Refused where settings use a plug-in that is not, to its source, one that was recorded."""
+    """Raises Refused if settings use a plug-in that was not recorded, or was recorded with another source."""
     before = {(plug_in.page, plug_in.kind): plug_in for plug_in in recorded}
     for now in used:
         then = before.get((now.page, now.kind))
@@ -252,7 +255,7 @@ def require_recorded(used: Iterable[PlugIn], recorded: Iterable[PlugIn], source:
 
 
 def require_installed(recorded: Iterable[PlugIn], *texts: str, source: str) -> None:
-    """Raises Refused where settings, as YAML texts, name the kind of a recorded plug-in that is not installed."""
+    """Raises Refused if settings, as YAML texts, name the kind of a recorded plug-in that is not installed."""
     installed = {(plug_in.page, plug_in.kind) for plug_in in installed_plug_ins()}
     for plug_in in recorded:
         named = re.compile(rf": ['\"]?{re.escape(plug_in.kind)}\b")

@@ -22,7 +22,7 @@ LINE_OF_NAMES = re.compile(rb'"?\w+"?(,"?\w+"?)+\r?(\n|$)')  # the first line of
 KEPT = re.compile(rb'\{\s*"fingerprint":')  # first bytes of reproduce's stored results, also of truncated ones
 MARK = re.compile(rb"/dev/\S{1,200}\n?")
 ONNX = re.compile(rb"\x08[\x01-\x7f][\x12\x1a\x22\x28\x32\x3a\x42]")  # its version, then another field of the model
-NOTHING = "nothing"  # kind of which no file is replaced
+NOTHING = "nothing"  # kind that no file has, so that no file is replaced
 SOFTWARE = "Cybloids"  # generator named in reports and pictures
 OLDER_REPORT = b"<style>\nbody { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem;"  # of older reports
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -122,7 +122,7 @@ def require_kind(name: str, path: Path, kind: str = "") -> None:
 
     Args:
         name: of the option or output, for the message; "": the message has only the path.
-        kind: key of KINDS; "": by the ending of the path. With NOTHING, every file is refused that is not empty.
+        kind: key of KINDS; "": by the ending of the path. NOTHING refuses every file that is not empty.
 
     Raises OSError if the file can't be read.
     """

@@ -31,7 +31,7 @@ DIGITS = 40  # most digits of a whole number
 TAG = "tag:yaml.org,2002:"
 PLAIN = frozenset(TAG + name for name in ("null", "bool", "int", "float", "str", "seq", "map"))
 MERGE = TAG + "merge"
-# what PyYAML raises for a text that is not a value of its type
+# errors of PyYAML for a text that is not a value of its type
 NO_VALUE = (ValueError, KeyError, IndexError, OverflowError, TypeError, AttributeError)
 
 
@@ -51,7 +51,7 @@ class Document:
         return self.source
 
     def place_of_all(self, at: Place) -> str:
-        """The place of the part; before it that of a value in it that was set from elsewhere, if there is one."""
+        """The place of the part; if a value in it was set from elsewhere, that value's place, then the part's."""
         here = self.place(at)
         others = [said for inner, said in self.where.items() if inner[: len(at)] == at and not self._is_own(said)]
         return f"{others[-1]} (in {here})" if others and self._is_own(here) else here
@@ -267,7 +267,7 @@ def _put(data: Any, where: dict[Place, str], key: str, value: Any, source: str) 
 
 
 def _places(value: Any, at: Place) -> Iterator[Place]:
-    """The place of a value, and those of all that is in it. It takes as long as that is large."""
+    """The places of a value and of all values in it. The time is proportional to their number."""
     yield at
     if isinstance(value, dict | list):
         for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
@@ -275,7 +275,7 @@ def _places(value: Any, at: Place) -> Iterator[Place]:
 
 
 def _step(part: str, inside: Any) -> str | int:
-    """A part of a dotted key: in a list the index, where it is one, else a name."""
+    """A part of a dotted key: an index if it is a number and `inside` is a list, else a name."""
     number = isinstance(inside, list) and part.isascii() and part.isdecimal() and len(part) < 10
     return int(part) if number else part
 
@@ -329,7 +329,7 @@ def _sentence(document: Document, cls: Any, at: Place, part: Any, error: Validat
     place = document.place((*at, *loc))
     key = quoted(".".join(str(step) for step in (*at, *loc)), 120)
     kind = problem["type"]
-    if kind == "value_error":  # of all that stands there, with what was set from elsewhere
+    if kind == "value_error":  # concerns the whole part, including values set from elsewhere
         place = document.place_of_all((*at, *loc))
     if kind in unknown:
         allowed = _keys(cls, part, loc[:-1])

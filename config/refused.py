@@ -1,12 +1,12 @@
-"""Bad input, in one sentence."""
+"""The error for bad input, with one sentence."""
 
 from config.words import sentence
 
 
 class Refused(Exception):
-    """Input that is refused: which file, which key or line, what was found, what is allowed. One sentence.
+    """Input is refused. One sentence states the file, the key or line, the value found, and the allowed values.
 
-    Its text is safe to print: bounded, and without control characters.
+    The text is safe to print: bounded, and without control characters.
     """
 
     def __init__(self, text: str) -> None:

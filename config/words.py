@@ -1,4 +1,4 @@
-"""Foreign text made fit for display: without control characters and of bounded length."""
+"""Safe display of text from outside (files, devices, plug-ins): no control characters, bounded length."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def quoted(value: Any, most: int = LONGEST_VALUE) -> str:
 
 
 def text_of(value: Any) -> str:
-    """The value as Python writes it; the name of its type where its own method for that fails."""
+    """The value as Python prints it; the name of its type if its own method for that fails."""
     try:
-        return "".join([f"{value}"])  # a plain text, also where the value makes another kind of text
+        return "".join([f"{value}"])  # a plain str, also if the value returns a subclass of it
     except BaseException as error:  # of a plug-in or a law: a message about its value must not fail with it
         if is_signal(error):
             raise
@@ -54,9 +54,9 @@ def text_of(value: Any) -> str:
 
 
 def is_signal(error: BaseException) -> bool:
-    """Whether it ends the program, as Ctrl-C or app.running.stop_signals.Stopped, and is no error of foreign code.
+    """Whether an error is a signal that ends the program (Ctrl-C, app.running.stop_signals.Stopped).
 
-    Only its true type counts: an error's own `__class__` may fail.
+    It is decided by the true type, since an error's own `__class__` may fail.
     """
     kind = type(error)
     return issubclass(kind, KeyboardInterrupt) or (issubclass(kind, SystemExit) and kind is not SystemExit)
@@ -68,9 +68,9 @@ def sentence(text: str) -> str:
 
 
 def in_one(text: str) -> str:
-    """The text with the code in place of each newline, but for those before an indented line, as below a formula.
+    """The text with the code in place of each newline, except before indented lines (as below a formula).
 
-    A file's name with a newline would else begin a line of its own, which could pass for another message.
+    Otherwise a file name with a newline could imitate another message.
     """
     return re.sub(r"\n(?!    )", r"\\x0a", text)
 

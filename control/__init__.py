@@ -1,1 +1,1 @@
-"""The instrument as mathematics: no files, no clock, no threads, no Qt, no torch. Floor 1."""
+"""Pure functions of the instrument: no files, no clock, no threads, no Qt, no torch. Layer 1."""

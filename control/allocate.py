@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 class LightModel:
     """The beam model that the instrument uses, and how the beam is shared among spots.
 
-    `trap_kt` is the depth of a steered trap; `depth_kt_per_mw` that of a spot that is lit all the time.
+    `trap_kt` is the depth of a steered trap; `depth_kt_per_mw` that of a spot that is lit continuously.
     """
 
     waist_um: float
@@ -29,7 +29,7 @@ class LightModel:
     kt_pn_um: float
     power_mw: float  # available power
     trap_kt: float = 20.0
-    dwell_s: float = 1e-4  # mean visit
+    dwell_s: float = 1e-4  # mean duration of a visit
     shortest_dwell_s: float = 2e-5
     settle_s: float = 0.0  # dark time of a jump between spots
     cycle_s: float = math.inf  # every spot is visited at least once in this time
@@ -62,11 +62,10 @@ class LightModel:
 def allocate(light: LightModel, tracks: Tracks, wanted: Forces) -> tuple[Command, tuple[str, ...]]:
     """(the spots for the forces and rings of a policy, notes on what was clipped).
 
-    A force F becomes a trap at r + F/k, not farther than waist/2 from the particle's position
-    (docs/predictions.md 2.3 S,
-    2.2: a Gaussian spot pulls less beyond that). A ring becomes spots not farther apart than one waist (2.5). All spots
-    share the beam, each for a time in proportion to its mean power (2.6). Only GOOD particles that are in `tracks` get
-    a trap.
+    A force F becomes a trap at r + F/k, not farther than waist/2 from the particle's position (docs/predictions.md
+    2.3 S, 2.2: a Gaussian spot pulls less beyond that). A ring becomes spots not farther apart than one waist (2.5).
+    All spots share the beam, each for a time in proportion to its mean power (2.6). Only GOOD particles that are in
+    `tracks` get a trap.
     """
     wanted = trusted(tracks, wanted)
     steered_um, clipped = _steer(light, tracks, wanted)

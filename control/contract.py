@@ -1,4 +1,4 @@
-"""All values and interfaces that two rooms share. All values are frozen.
+"""All values and interfaces that two or more folders share. All values are frozen.
 
 Lengths are in um, times in s, powers in mW, forces in pN, energies in kT; x runs right and y down, as in the image.
 A number without a unit at the end of its name is a count, an index or a ratio.
@@ -49,7 +49,7 @@ class State(IntEnum):
     GOOD = 0
     NEW = 1
     UNCERTAIN = 2
-    UNSORTED = 3  # waits for the classifier's species
+    UNSORTED = 3  # species not yet classified
 
 
 ALARM = "alarm: "  # first word of a tracker's note if many identities are uncertain at once
@@ -145,7 +145,7 @@ class Forces:
     force_pn: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [N, 2]
     delay_s: Floats = field(default_factory=lambda: np.empty(0))  # [N] mean age of the positions used; nan: the newest
     carried: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))  # [N] moved by the instrument
-    ring_particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [M] ID at whose past place it is; -1
+    ring_particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [M] ID it is centred on; -1: none
     ring_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] centres
     ring_radius_um: Floats = field(default_factory=lambda: np.empty(0))  # [M]
     ring_kt: Floats = field(default_factory=lambda: np.empty(0))  # [M]
@@ -294,7 +294,7 @@ class Tracker(Protocol):
 
 
 class Policy(Protocol):
-    """A law, programmed or learned. `longest_delay_s` is the length of the history it needs."""
+    """A law, programmed or learned. `longest_delay_s` is the length of the history that it needs."""
 
     @property
     def longest_delay_s(self) -> float: ...

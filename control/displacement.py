@@ -1,7 +1,7 @@
-"""Mean square displacement (MSD): the one place where it is computed.
+"""Mean square displacement (MSD). It is computed only here.
 
-Positions are given on an even grid of frames, or sighting by sighting for a particle that was rarely seen. Tables of a
-run (`app/analysis/trajectories`) and live turns (`app/analysis/live_observables`) have thin adapters.
+Positions are given on an even grid of frames, or sighting by sighting for a particle that is rarely detected. Tables
+of a run (`app/analysis/trajectories`) and live turns (`app/analysis/live_observables`) have thin adapters.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-MOST_GAPS = 20  # frames for each sighting, up to which a grid of all frames is made
+MOST_GAPS = 20  # largest number of frames per sighting for which a grid of all frames is used
 
 
 def msd(place_um: Floats, lags: Ints, *, of_each: bool = False, less_drift: bool = False) -> Floats:
-    """Mean square displacement, um^2: [L] over all particles and starting times, where each displacement counts once.
+    """Mean square displacement [L], um^2, over all particles and starting times; all displacements have equal weight.
 
-    Squares along all axes are added up. nan where there is no displacement over a lag.
+    The squares along all axes are added. nan for a lag without displacements.
 
     Args:
-        place_um: [T, P, D] positions, one row a frame; nan where a particle was not seen.
+        place_um: [T, P, D] positions, one row per frame; nan where a particle was not detected.
         lags: [L] frames, 1 or more.
-        of_each: [L, P], each particle's own mean over its starting times.
-        less_drift: without each particle's mean displacement along each axis.
+        of_each: return [L, P], the mean of each particle over its starting times.
+        less_drift: subtract each particle's mean displacement along each axis.
     """
     total, count = square_displacements(place_um, lags, less_drift=less_drift)
     if not of_each:
@@ -40,11 +40,11 @@ def mean_of(total: Floats, count: Floats) -> Floats:
 def square_displacements(
     place_um: Floats, lags: Ints, stretch: Ints | None = None, *, less_drift: bool = False
 ) -> tuple[Floats, Floats]:
-    """([L, P] sums of the squared displacements over all starting times, um^2; [L, P] how many there are).
+    """([L, P] sums of the squared displacements over all starting times, um^2; [L, P] their number).
 
     Args:
         place_um, lags, less_drift: as for `msd`.
-        stretch: [T, P] numbers; a displacement counts only between two frames of the same number. None: all count.
+        stretch: [T, P] segment numbers; only displacements between frames of the same segment are used. None: all.
     """
     total = np.zeros((len(lags), place_um.shape[1]))
     count = np.zeros_like(total)
@@ -58,9 +58,9 @@ def square_displacements(
 
 
 def displacements(place_um: Floats, lag: int, *, less_drift: bool = False) -> Floats:
-    """[T - lag, ...] displacements over `lag` frames of positions [T, ...]; nan where one of the two is.
+    """[T - lag, ...] displacements over `lag` frames of positions [T, ...]; nan where one of the two positions is nan.
 
-    less_drift: without their mean over the starting times, since a steady drift is no diffusion.
+    less_drift: subtract their mean over the starting times, since a steady drift is not diffusion.
     """
     step: Floats = place_um[lag:] - place_um[:-lag]
     if not less_drift:
@@ -71,16 +71,16 @@ def displacements(place_um: Floats, lag: int, *, less_drift: bool = False) -> Fl
 
 
 def add_square_displacements(frame: Ints, place_um: Floats, stretch: Ints, total: Floats, count: Floats) -> None:
-    """Add one particle's squared displacements, and how many there are, to the sums of the lags 1, 2, ... frames.
+    """Add one particle's squared displacements, and their number, to the sums for lags of 1, 2, ... frames.
 
     Args:
-        frame: [N] rising numbers of the frames in which it was seen.
-        place_um: [N, D] where; nan where that does not count.
+        frame: [N] rising numbers of the frames in which it was detected.
+        place_um: [N, D] positions; nan: not used.
         stretch: [N] as for `square_displacements`.
-        total, count: [L] are written to.
+        total, count: [L], changed in place.
     """
     longest = min(len(total), int(frame[-1] - frame[0]))
-    if frame[-1] - frame[0] < MOST_GAPS * len(frame):  # a grid of all frames, which is quicker
+    if frame[-1] - frame[0] < MOST_GAPS * len(frame):  # a grid of all frames is faster
         row = frame - frame[0]
         grid_um, part = np.full((row[-1] + 1, 1, place_um.shape[1]), np.nan), np.full((row[-1] + 1, 1), -1)
         grid_um[row, 0], part[row, 0] = place_um, stretch
@@ -88,7 +88,7 @@ def add_square_displacements(frame: Ints, place_um: Floats, stretch: Ints, total
         total[:longest] += square[:, 0]
         count[:longest] += number[:, 0]
         return
-    for step in range(1, len(frame)):  # a few sightings, far apart: pair by pair
+    for step in range(1, len(frame)):  # a few sightings with long gaps: pair by pair
         gap = frame[step:] - frame[:-step]
         if gap.min() > longest:
             return

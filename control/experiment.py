@@ -1,4 +1,4 @@
-"""The settings of an experiment: which law the particles feel, and for how long."""
+"""Settings of an experiment: the law of the particles, the rig and the duration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from control.policies.policy_settings import Mode, Trap
 
 @settings
 class Experiment:
-    """One experiment. `set` holds the values of the rig that it needs otherwise than the rig file has them."""
+    """One experiment. `set` holds values that replace those of the rig file."""
 
     title: Annotated[str, Doc("what it is, in a few words")]
     about: Annotated[str, Doc("what to look for")] = ""

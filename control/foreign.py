@@ -1,4 +1,4 @@
-"""Code of other packages in the loop: whatever goes wrong in it is a Fault, and the beam is dark."""
+"""Code of other packages (plug-ins) in the loop: every error in it becomes a Fault, and the beam is dark."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from config.refused import Refused
 from config.words import is_signal, one_line
 from control.contract import Fault, Forces, Policy, Seen
 
-FORCES = {"particle": (), "force_pn": (2,), "delay_s": (), "carried": ()}  # what follows the number of rows
+FORCES = {"particle": (), "force_pn": (2,), "delay_s": (), "carried": ()}  # shape of one row
 RINGS = {"ring_particle": (), "ring_um": (2,), "ring_radius_um": (), "ring_kt": (), "ring_delay_s": ()}
-KINDS = {"particle": "iu", "ring_particle": "iu", "carried": "b"}  # of others: real numbers
+KINDS = {"particle": "iu", "ring_particle": "iu", "carried": "b"}  # dtype kinds; others: REAL
 REAL = "iuf"
 
 
 @contextmanager
 def faults_of(who: str) -> Iterator[None]:
-    """Code of another package runs in this block. Raises Fault for its error; a signal is raised again.
+    """Context in which code of another package runs. Raises Fault for an error of that code.
+
+    Signals, Fault and Refused are raised unchanged.
 
     Args:
-        who: "the plug-in 'cosine' of ripples 1.2".
+        who: name of the code for the error text, such as "the plug-in 'cosine' of ripples 1.2".
     """
     try:
         yield
@@ -40,7 +42,7 @@ def require_columns(who: str, table: Any, shapes: Mapping[str, tuple[int, ...]])
     """Raises Fault unless these attributes of a table are arrays of real numbers, all with as many rows as the first.
 
     Args:
-        shapes: by attribute, what follows the number of rows.
+        shapes: shape of one row, by attribute.
     """
     rows: int | None = None
     for name, rest in shapes.items():
@@ -56,7 +58,7 @@ def require_columns(who: str, table: Any, shapes: Mapping[str, tuple[int, ...]])
 
 @dataclass(frozen=True)
 class PlugInPolicy:
-    """A policy that runs code of other packages. An error in it, or an answer that is none, is a Fault."""
+    """A policy that runs code of other packages. An error in it, or an invalid result, becomes a Fault."""
 
     policy: Policy
     who: str

@@ -19,7 +19,7 @@ LARGEST_GAP = 5  # sightings without the particle that an interpolation may brid
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """The positions of the particles in one frame; in a history the arrays can't be written to."""
+    """The positions of the particles in one frame; in a history the arrays are read-only."""
 
     time_s: float
     particle: Ints  # [N] rising

@@ -1,5 +1,6 @@
-"""The latched interlock SAFE -> ARMED -> TRIPPED, with reasons; PROBING is for calibrations. In doubt it is dark.
+"""The latched interlock SAFE -> ARMED -> TRIPPED, with reasons; PROBING is for calibrations.
 
+In doubt the beam is dark.
 STOP darkens and never clears a trip; only RESET, then ARM, does. From PROBING, ARMED is reached through STOP only.
 A fault takes effect after all orders of the same turn, in whatever sequence they arrived: none of them clears it.
 """

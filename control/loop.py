@@ -205,7 +205,7 @@ def act(
 
 
 def require_in_time(took_s: float, stale_s: float, allowed: Command) -> None:
-    """Raises Fault for a command with light that was decided too slowly."""
+    """Raises Fault for a command with light that was computed too slowly."""
     if len(allowed) > 0 and took_s > stale_s:
         raise Fault(f"the turn took {took_s * 1e3:.0f} ms, and {stale_s * 1e3:.0f} ms is allowed")
 

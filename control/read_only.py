@@ -1,4 +1,4 @@
-"""Arrays that can't be written to."""
+"""Read-only arrays."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 def read_only(array: NDArray[Number]) -> NDArray[Number]:
-    """A view that can't be written to, nor be made writable, which a view of a writable array can be.
+    """A read-only view that can't be made writable, unlike an ordinary view of a writable array.
 
-    The array itself stays as it is: compiled kernels take it by its type.
+    The array itself is unchanged, since compiled kernels depend on its type.
     """
     return np.asarray(array.data.toreadonly())

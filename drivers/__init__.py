@@ -1,1 +1,1 @@
-"""Everything that touches the world: photons, volts, seconds, bytes, threads. Floor 2."""
+"""Devices, their simulation, recordings and run files: all code with hardware, clocks, files or threads. Layer 2."""

@@ -1,4 +1,4 @@
-"""The plug that every camera driver fills: the Camera of control/contract.py, and what it says of itself."""
+"""The interface of camera drivers: the Camera of control/contract.py, with the camera's identity and settings."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from drivers.readback import Returned
 
 
 class CameraDriver(Camera, Protocol):
-    """A camera that is open."""
+    """An open camera."""
 
     @property
     def identity(self) -> str:
-        """Model and serial number; "" where the camera does not say."""
+        """Model and serial number; "" if the camera does not report them."""
         ...
 
     @property
     def returned(self) -> tuple[Returned, ...]:
-        """Its settings as it gave them back when they last were set; the camera is not asked now."""
+        """Its settings as read back when they were last set; this does not query the camera."""
         ...

@@ -1,4 +1,4 @@
-"""Several devices are closed, whatever each of them raises, and every trouble is said: that of the light first."""
+"""Closes several devices, whatever each of them raises, and reports all errors, those of the light first."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Closing = Callable[[], object]
 
 
 def in_words(error: BaseException) -> str:
-    """An error of a device for the operator; the class of one that no driver foresees is named."""
+    """An error of a device, for the operator; of an unexpected error also its class."""
     return text_of(error) if isinstance(error, Fault | Refused) else f"{type(error).__name__}: {one_line(error)}"
 
 
 def value_of_light(darkening: Callable[[], T]) -> T:
-    """What a darkening answers. It raises Fault only: after any other error, or a signal, light may be on."""
+    """The result of a darkening. Raises only Fault; after any other error, or a signal, it has STILL_LIT."""
     try:
         return darkening()
     except Fault:
@@ -31,20 +31,20 @@ def value_of_light(darkening: Callable[[], T]) -> T:
 
 
 def of_light(closing: Closing) -> Closing:
-    """The closing of a laser or a beam, as `value_of_light`."""
+    """The closing of a laser or a beam, with errors as in `value_of_light`."""
     return lambda: value_of_light(closing)
 
 
 def close_all(*closings: Closing, after: BaseException | None = None) -> None:
-    """Call each of them in this order, whatever the ones before raise.
+    """Call each closing in this order, whatever the earlier ones raise.
 
     Args:
-        after: the error because of which they are closed, which the caller raises again. It is the first trouble.
+        after: the error that caused the closing; the caller raises it again. It counts as the first error.
 
-    Raises, if any of them raises:
-        a Fault or a Refused alone: itself.
-        others: a Fault with the words of all, those with STILL_LIT first (but after those of `after`).
-        an interrupt (no Exception) among them: that, unless light may be on; then the Fault.
+    If any closing raises, this raises:
+        a single Fault or Refused unchanged.
+        for other errors a Fault with the texts of all, those with STILL_LIT first (but after that of `after`).
+        an interrupt (not an Exception), if there is one and no light may be on.
     """
     found: list[BaseException] = []
     for closing in closings:
@@ -67,22 +67,22 @@ def close_all(*closings: Closing, after: BaseException | None = None) -> None:
 
 @contextmanager
 def closed_after(close: Callable[[], None], what: str) -> Iterator[None]:
-    """Close one more thing when the block has ended, however it ended. Nothing replaces a Fault of the block.
+    """Close one device at the end of the block, also after an error. A Fault of the block is never lost.
 
     Args:
         close: is called once, after the block.
-        what: it closes, in words: "the camera".
+        what: name of the device, such as "the camera".
 
-    Raises Fault where it could not be closed; the block's own error comes first in it. Another error of the block than
-    a Fault stays as it is, with a note, unless light may be on. A signal ends the closing, and is raised, unless the
-    block's error says that light may be on.
+    Raises Fault if it could not be closed; the block's own error comes first in its text. Another error of the block
+    than a Fault is raised unchanged, with a note, unless light may be on. A signal interrupts the closing and is
+    raised, unless the block's error states that light may be on.
     """
     try:
         yield
     except BaseException as error:
         try:
             why = _why_not_closed(close, what)
-        except BaseException as interrupt:  # a signal, which hides no light
+        except BaseException as interrupt:  # a signal; it must not hide that light may be on
             if not says_lit(error):
                 raise
             why = f"{what} was not closed ({in_words(interrupt)})"
@@ -97,18 +97,18 @@ def closed_after(close: Callable[[], None], what: str) -> Iterator[None]:
 
 
 def _why_not_closed(close: Callable[[], None], what: str) -> str:
-    """Empty where it was closed."""
+    """Reason why it was not closed; empty if it was."""
     try:
         close()
     except Fault as fault:
         return str(fault)
-    except Exception as error:  # noqa: BLE001  whatever it is, what else is wrong must be heard
+    except Exception as error:  # noqa: BLE001  any error must be reported, with the others
         return f"{what} was not closed ({in_words(error)})"
     return ""
 
 
 class Opened:
-    """What was opened so far. It is closed in reverse order by `close`, or if the block `with opened:` fails."""
+    """Opened devices. They are closed in reverse order by `close`, and at the end of a block `with opened:`."""
 
     def __init__(self) -> None:
         self._closings: list[Closing] = []
@@ -117,7 +117,7 @@ class Opened:
         self._closings.append(closing)
 
     def keep(self) -> Opened:
-        """All of it, for a later `close`; the end of the block closes nothing then."""
+        """Move all devices to a new Opened for a later `close`; then the end of the block closes nothing."""
         kept = Opened()
         kept._closings, self._closings = self._closings, []
         return kept

@@ -1,8 +1,8 @@
-"""The settings of a camera, a deflector and a laser: what others read of them, and how a real device is opened.
+"""The settings of a camera, a deflector and a laser: their common fields, and how a real device is opened.
 
-A device of one's own is a settings class (config.fields.settings) that subclasses RealCamera, RealDeflector or
-RealLaser. Simulated devices, recordings and the ideal bench subclass CameraSettings, DeflectorSettings and
-LaserSettings; drivers.sim and drivers.video open them.
+A new device is a settings class (config.fields.settings) that subclasses RealCamera, RealDeflector or RealLaser.
+Simulated devices, recordings and the ideal bench subclass CameraSettings, DeflectorSettings and LaserSettings;
+drivers.sim and drivers.video open them.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from control.contract import Clock
 from drivers.camera_protocol import CameraDriver
 from drivers.light_protocols import Deflector, Laser
 
-Images = Literal["real", "simulated", "ideal", "recorded"]  # ideal: a table of positions in the place of an image
+Images = Literal["real", "simulated", "ideal", "recorded"]  # ideal: a table of positions instead of an image
 
 D = TypeVar("D", bound="DeviceSettings")
 
 
 class DeviceSettings(ABC):
-    """What every device has."""
+    """Settings common to all devices."""
 
     kind: str
-    address_key: ClassVar[str] = ""  # the field that says where the device is: a port, a source; "": there is none
+    address_key: ClassVar[str] = ""  # name of the field with the address (a port, a source); "": none
 
     @property
     def address(self) -> str:
-        """Where the device is; "" where its settings do not say."""
+        """The address of the device; "" if its settings have none."""
         return str(getattr(self, self.address_key)) if self.address_key else ""
 
 
 class CameraSettings(DeviceSettings):
-    """A camera. `kind`, `fps`, `width_px`, `height_px` and `images` have no value here: each camera has its own."""
+    """A camera. `kind`, `fps`, `width_px`, `height_px` and `images` have no value here: each camera class sets them."""
 
     images: ClassVar[Images]
     fps: float  # frame rate
@@ -45,15 +45,15 @@ class CameraSettings(DeviceSettings):
     height_px: int
     exposure_s: float = 0.0
     readout_s: float = 0.0  # from the end of the exposure until the computer has the frame
-    left_px: int = 0  # of the image's first pixel on the sensor, in pixels of the sensor
+    left_px: int = 0  # column of the image's first pixel on the sensor, in pixels of the sensor
     top_px: int = 0
     binning: int = 1  # pixels of the sensor along each side of a pixel of the image
     bits: int = 8  # of a pixel; with more than 8 the image is uint16, else uint8
-    drop: float = 0.0  # part of the frames that is meant never to arrive
+    drop: float = 0.0  # fraction of the frames that are dropped on purpose
 
     @property
     def states_its_cut(self) -> bool:
-        """Whether its settings say which part of the sensor an image shows."""
+        """Whether its settings state which part of the sensor an image shows."""
         return any(field.name == "left_px" for field in dataclasses.fields(self))  # type: ignore[arg-type]
 
     def middle_um(self, um_per_px: float) -> tuple[float, float]:
@@ -67,7 +67,7 @@ class CameraSettings(DeviceSettings):
 
 
 class RealCamera(CameraSettings):
-    """A camera whose frames come by themselves, in real time."""
+    """A camera that delivers frames in real time."""
 
     images: ClassVar[Images] = "real"
 
@@ -85,7 +85,7 @@ class LightSettings(DeviceSettings):
     @property
     @abstractmethod
     def dead_man(self) -> str:
-        """What becomes of the light when the program dies, or hangs and the guard's watchdog, a thread, with it."""
+        """State of the light after the program has died, or has hung together with the guard's watchdog thread."""
 
 
 class DeflectorSettings(LightSettings):
@@ -111,24 +111,24 @@ class RealDeflector(DeflectorSettings):
     """A deflector that is a device."""
 
     simulated: ClassVar[bool] = False
-    blanks: ClassVar[bool] = False  # whether it can make its beam dark by itself, which `put_out` does then
+    blanks: ClassVar[bool] = False  # whether it can darken its beam itself, by `put_out`
 
     @abstractmethod
     def open(self, clock: Clock) -> Deflector:
-        """The deflector, open; its beam is dark where it can dim. Raises Fault if it can't be opened, Refused."""
+        """The deflector, open; its beam is dark if it can dim. Raises Fault if it can't be opened, Refused."""
 
     def put_out(self, clock: Clock, longest_s: float = math.inf) -> None:
-        """Dark, over a connection of its own: for a deflector whose program has died. Raises Fault unless it is dark.
+        """Darken the beam over a separate connection, after the program has died. Raises Fault unless it is dark.
 
         Args:
-            longest_s: no answer of the device is waited for longer.
+            longest_s: longest wait for an answer of the device.
         """
 
 
 class LaserSettings(LightSettings):
     """A laser."""
 
-    max_power_mw: float  # the most that it gives to a spot
+    max_power_mw: float  # largest power of a spot
 
 
 class RealLaser(LaserSettings):
@@ -146,17 +146,17 @@ class RealLaser(LaserSettings):
 
     @abstractmethod
     def put_out(self, longest_s: float = math.inf) -> None:
-        """No light, over a connection of its own: for a laser whose program has died, or that may be lit from before.
+        """Switch the laser off over a separate connection, after its program has died, or if it may still be on.
 
-        Raises Fault unless the laser confirms it; it is sent the command all the same.
+        Raises Fault unless the laser confirms it; the command is sent in any case.
 
         Args:
-            longest_s: no answer of the device is waited for longer.
+            longest_s: longest wait for an answer of the device.
         """
 
 
 def of_class(device: DeviceSettings, needed: Callable[..., D]) -> D:
-    """The device, if it is of the class that opens it. Raises Refused for a kind that only claims to be."""
+    """The device, if it is of the class that has `open`. Raises Refused for another class."""
     assert isinstance(needed, type)  # declared otherwise, since it may be abstract
     if not isinstance(device, needed):
         raise Refused(f"the kind '{device.kind}' is no {needed.__name__}, which it would have to be to be opened here")

@@ -1,4 +1,4 @@
-"""The rate of frames by their times: a camera may be slower than it was asked to be, and number all that it has."""
+"""The measured frame rate: a camera may be slower than requested, and still number its frames without gaps."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-ROUNDING = 1e-6  # of the rate: a smaller difference is that of the clock's last digits
-PAUSED = 3.0  # of the interval below which nine of ten are: a longer one is a pause of the camera
+ROUNDING = 1e-6  # relative difference of rates below which they are equal: rounding of the clock
+PAUSED = 3.0  # an interval longer than this times the 90 % quantile is a pause of the camera
 
 
 def even_intervals(number: Ints, time_s: Floats) -> tuple[Ints, Floats, Floats]:
-    """(steps of the number [K], their durations s [K], the times at which they begin s [K]), in order; pauses left out.
+    """(steps of the number [K], their durations s [K], the times at which they begin s [K]), in order, without pauses.
 
     Args:
-        number: [N] of the frames, in any order; -1: the camera was silent.
+        number: [N] of the frames, in any order; -1: the camera gave no frame.
         time_s: [N].
     """
     number, first = np.unique(number, return_index=True)
@@ -30,14 +30,14 @@ def even_intervals(number: Ints, time_s: Floats) -> tuple[Ints, Floats, Floats]:
 
 
 def mean_hz(number: Ints, time_s: Floats, asked_hz: float) -> float:
-    """The mean rate of frames with these numbers [N] at these times [N], pauses left out.
+    """The mean rate of frames with these numbers [N] at these times [N], without pauses.
 
-    `asked_hz` where there is no interval, and where it is the same but for rounding.
+    `asked_hz` if there is no interval, or if the rate equals it within rounding.
     """
     step, step_s, _ = even_intervals(number, time_s)
     return unless_asked(float(step.sum() / step_s.sum()), asked_hz) if len(step) else asked_hz
 
 
 def unless_asked(found_hz: float, asked_hz: float) -> float:
-    """`asked_hz` where the rate that was found is the same but for rounding."""
+    """The measured rate, or `asked_hz` if both are equal within rounding."""
     return asked_hz if abs(found_hz - asked_hz) <= ROUNDING * asked_hz else found_hz

@@ -1,9 +1,9 @@
-"""The galvo protocol, as bytes (in words: docs/galvo-protocol.md). Pure; the driver and the emulator share it.
+"""The galvo protocol as bytes (description: docs/galvo-protocol.md). Pure functions for driver and emulator.
 
     frame = COBS(kind u8, sequence u16, length u16, payload) + 3 bytes of CRC + 0x00
 
 COBS: Cheshire and Baker, IEEE/ACM Trans. Networking 7, 159 (1999). The CRC is CRC-16/CCITT-FALSE of the stuffed
-bytes, so that a byte which is damaged on the line is a burst of at most 8 bits, and such a burst is always caught.
+bytes, so that a damaged byte on the line is an error burst of at most 8 bits, which the CRC always detects.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 VERSION = 1
 END = b"\0"
 LARGEST_CODE = 32767  # +range of the converter; -range is -32767
-FULL_POWER = 65535  # the laser's whole set point
+FULL_POWER = 65535  # fraction 1 of the laser's set point
 HEADER = struct.Struct("<BHH")
 INFO = struct.Struct("<BIHhhhhHIIIHB")
 DONE = struct.Struct("<BBHHIHI")
@@ -29,11 +29,11 @@ SPOT = np.dtype([("x", "<i2"), ("y", "<i2"), ("power", "<u2"), ("dwell_ns", "<u4
 
 
 class Damaged(Exception):
-    """These bytes are no message."""
+    """The bytes are not a valid message."""
 
 
 class Message(IntEnum):
-    """What a frame is. Answers have the top bit set."""
+    """Kind of a frame. Answers have the top bit set."""
 
     HELLO = 0x01
     BATCH = 0x02
@@ -45,7 +45,7 @@ class Message(IntEnum):
 
 
 class Cause(IntEnum):
-    """Why the beam is dark."""
+    """LIT, or the cause of a dark beam."""
 
     LIT = 0
     POWER_UP = 1
@@ -55,7 +55,7 @@ class Cause(IntEnum):
 
 
 class Refusal(IntEnum):
-    """Why a request was not carried out."""
+    """Reason why a request was refused."""
 
     UNKNOWN = 1
     LENGTH = 2
@@ -84,13 +84,13 @@ class Packet:
 
 @dataclass(frozen=True)
 class Info:
-    """What a device is. `boot` is another number after each power-up."""
+    """Description of a device. `boot` has a new value after each power-up."""
 
     boot: int
     range_v: float
     low: tuple[int, int]  # its field, in codes of the converter
     high: tuple[int, int]
-    spots: int  # the most in a batch
+    spots: int  # largest number in a batch
     min_dwell_ns: int
     settle_ns: int
     delay_ns: int  # from the end of a batch to its first visit
@@ -101,13 +101,13 @@ class Info:
 
 @dataclass(frozen=True)
 class Done:
-    """What a device did. `table_crc` is that of the spots as they stand in its memory."""
+    """State of a device after a request. `table_crc` is the CRC of the spots in its memory."""
 
     cause: Cause
     spots: int
     table_crc: int
     visits: int  # since it was switched on, modulo 2**32
-    watchdogs: int  # how often the watchdog has blanked the beam since then
+    watchdogs: int  # number of times that the watchdog has blanked the beam since then
     boot: int
 
     @property
@@ -116,7 +116,7 @@ class Done:
 
 
 def crc16(data: bytes) -> int:
-    """CRC-16/CCITT-FALSE: polynomial 0x1021, begins at 0xFFFF, nothing reflected; of b"123456789" it is 0x29B1."""
+    """CRC-16/CCITT-FALSE: polynomial 0x1021, initial value 0xFFFF, no reflection; of b"123456789" it is 0x29B1."""
     return crc_hqx(data, 0xFFFF)
 
 
@@ -148,14 +148,14 @@ def unstuff(data: bytes) -> bytes:
 
 
 def frame(packet: Packet) -> bytes:
-    """A packet as it goes over the line, with its end."""
+    """A packet as bytes for the line, with the end byte."""
     body = stuff(HEADER.pack(packet.kind, packet.sequence, len(packet.payload)) + packet.payload)
     crc = crc16(body)
     return body + bytes([0x80 | crc >> 14, 0x80 | crc >> 7 & 0x7F, 0x80 | crc & 0x7F]) + END
 
 
 def unframe(piece: bytes) -> Packet:
-    """The packet of what stood between two ends. Raises Damaged."""
+    """The packet in the bytes between two end bytes. Raises Damaged."""
     body, digits = piece[:-3], piece[-3:]
     crc = crc16(body)
     if digits != bytes([0x80 | crc >> 14, 0x80 | crc >> 7 & 0x7F, 0x80 | crc & 0x7F]):
@@ -170,7 +170,7 @@ def unframe(piece: bytes) -> Packet:
 
 
 class Reader:
-    """Bytes in, packets out; what is damaged is counted and left out, and the next end begins anew."""
+    """Splits bytes into packets. Damaged ones are counted and skipped up to the next end byte."""
 
     def __init__(self, longest: int = 65536) -> None:
         self.damaged = 0
@@ -218,7 +218,7 @@ def info(made: Info) -> bytes:
 
 
 def uninfo(payload: bytes) -> Info:
-    """Raises Damaged; also for a version that is not ours."""
+    """The Info in a payload. Raises Damaged, also for another protocol version."""
     if len(payload) < INFO.size:
         raise Damaged("its description is too short")
     version, boot, range_mv, low_x, low_y, high_x, high_y, *rest, length = INFO.unpack_from(payload)
@@ -240,7 +240,7 @@ def done(made: Done) -> bytes:
 
 
 def undone(payload: bytes) -> Done:
-    """Raises Damaged."""
+    """The Done in a payload. Raises Damaged."""
     if len(payload) != DONE.size:
         raise Damaged("its status has the wrong length")
     lit, cause, spots, table_crc, visits, watchdogs, boot = DONE.unpack(payload)
@@ -250,12 +250,12 @@ def undone(payload: bytes) -> Done:
 
 
 def refused(code: Refusal, spot: int = 0) -> bytes:
-    """The payload of a REFUSED; `spot` is the first one that it does not like."""
+    """The payload of a REFUSED; `spot` is the first invalid one."""
     return REFUSED.pack(code, spot)
 
 
 def why_refused(payload: bytes) -> str:
-    """In words. Raises Damaged."""
+    """The reason of a REFUSED in words. Raises Damaged."""
     if len(payload) != REFUSED.size:
         raise Damaged("its refusal has the wrong length")
     code, spot = REFUSED.unpack(payload)

@@ -1,8 +1,8 @@
-"""The guard: the Beam plug over one deflector and one laser, and the last word on every photon.
+"""The guard: the Beam plug over one deflector and one laser. It checks every command before the devices.
 
-Dark at birth, when closed, at an exception, at the end of the process, at a command that it refuses, and when nobody
-has sent a command for a while (the heartbeat). The heartbeat is a thread: it does not run while the process is stopped,
-or while other code holds Python's lock. Then the light is the devices' affair (their `dead_man`).
+The beam is dark at the start, after closing, after an exception, at the end of the process, after a refused command,
+and if no command comes for some time (the heartbeat). A thread watches the heartbeat. It does not run while the process
+is stopped, or while other code holds Python's lock: then only the devices can switch the light off (their `dead_man`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from control.contract import dark as dark_command
 from drivers.closing import close_all, of_light
 from drivers.light_protocols import Deflector, Laser
 
-ROUNDING = 1e-9  # a power or a place that is over its limit by this part is not over it
+ROUNDING = 1e-9  # tolerance of the limits: relative for powers, um for positions
 
 
 @dataclass(frozen=True, kw_only=True)
 class GuardLimits:
-    """What no command may exceed."""
+    """Limits of every command."""
 
     low_um: tuple[float, float]  # the field that the beam may visit
     high_um: tuple[float, float]
@@ -40,12 +40,12 @@ class GuardLimits:
 
 
 class Guard:
-    """Checks, converts um to V, steers, shines, and answers what was done.
+    """Checks commands, converts um to V, steers the deflector, sets the laser, and returns commands as executed.
 
     Args:
         um_to_v: the calibrated map from the sample to the deflector.
-        watch: whether a thread of its own keeps the heartbeat (rigs in real time). Without it the laser's own
-            countdown does, which the simulated laser has, in the simulated world's time.
+        watch: whether a thread watches the heartbeat (rigs in real time). Without it, the timer of the simulated laser
+            does, in the time of the simulated world.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class Guard:
         self._clock, self._um_to_v, self._v_to_um = clock, um_to_v, um_to_v.inverse
         self._lock = threading.RLock()
         self._lit = False
-        self._silent = ""  # that the heartbeat was missed, until somebody was told
+        self._silent = ""  # message that the watchdog darkened the beam, until it is reported
         self._last_s = 0.0
-        self._came_s = 0.0  # when the last command came
-        self._again_s = math.inf  # when the laser is switched off once more
+        self._came_s = 0.0  # arrival of the last command
+        self._again_s = math.inf  # time at which the laser is switched off again
         self._closing = False  # no new command is accepted; the watchdog still runs
-        self._left = ""  # that light may have been left on when the devices were closed
+        self._left = ""  # message that light may still be on after the devices were closed
         self._closed = threading.Event()
         laser.off()
         atexit.register(self._close_at_exit)
@@ -71,9 +71,9 @@ class Guard:
             self._watcher.start()
 
     def send(self, command: Command) -> Command:
-        """Steer and shine; a command without spots is dark. Answers what was done.
+        """Execute a command, and return it as executed. A command without spots makes the beam dark.
 
-        Raises Fault, and is dark then; the Fault says so if the laser could not be put out.
+        Raises Fault, after which the beam is dark; the Fault contains STILL_LIT if the laser could not be put out.
         """
         came_s = self._clock.now_s()
         with self._lock:
@@ -91,27 +91,27 @@ class Guard:
                 raise
 
     def dark(self, reason: str) -> Command:
-        """Dark now. Never raises: a laser that does not answer is named in the reason that comes back."""
+        """Make the beam dark at once. Never raises: the returned reason states an error of the laser."""
         with self._lock:
             if self._closed.is_set():
                 return replace(dark_command(_joined(reason, self._left)), may_be_lit=bool(self._left))
             try:
                 return self._off(reason)
-            except Exception as trouble:  # noqa: BLE001 - whatever it is, the operator reads it
+            except Exception as trouble:  # noqa: BLE001 - any error is shown to the operator
                 self._silent = f"{STILL_LIT}: {text_of(trouble)}"
                 return replace(dark_command(f"{reason}; {self._silent}"), may_be_lit=True)
 
     def close(self) -> None:
-        """Dark, and let the devices go; returns when they are closed, whichever thread closes them.
+        """Make the beam dark and close the devices; returns when they are closed, whichever thread closes them.
 
-        The watchdog runs until then: while a device call holds the lock, it puts the laser out. After that it raises a
-        Fault if the laser could not be put out, or a device could not be closed.
+        The watchdog runs until then: while a device call holds the lock, it puts the laser out. At the end a Fault is
+        raised if the laser could not be put out, or a device could not be closed.
         """
         self._closing = True
         close_all(self._close_devices, self._end_watchdog)
 
     def _close_at_exit(self) -> None:
-        """`close`, which no signal cuts short: the process ends anyway, and a device has its time limits."""
+        """`close` without interruption by signals: the process ends anyway, and device calls have time limits."""
         with _signals_ignored():
             Guard.close(self)
 
@@ -126,7 +126,7 @@ class Guard:
                 atexit.unregister(self._close_at_exit)
 
     def _close_laser(self) -> None:
-        """Raises Fault, with STILL_LIT, where light may be left on."""
+        """Raises Fault, with STILL_LIT, if light may still be on."""
         self._left = self._silent if self._lit else ""
         try:
             of_light(self.laser.close)()
@@ -150,11 +150,11 @@ class Guard:
         self.close()
 
     def _fail(self, trouble: BaseException) -> None:
-        """Dark after a command that failed. Raises Fault with all that is known; returns if `trouble` says it all."""
-        said, self._silent = self._silent, ""  # what the watchdog did meanwhile explains the rest
+        """Make the beam dark after a failed command. Raises Fault with all causes; returns if `trouble` has all."""
+        said, self._silent = self._silent, ""  # an action of the watchdog may have caused the failure
         self.dark(text_of(trouble))
         if isinstance(trouble, KeyboardInterrupt | SystemExit):
-            return  # if it is still lit, the next command raises that
+            return  # if it is still lit, the next command raises a Fault
         lit, self._silent = self._silent, ""
         if isinstance(trouble, Fault) and not said and not lit:
             return
@@ -167,7 +167,7 @@ class Guard:
         steered = self.deflector.steer(self._um_to_v(command.position_um), command.dwell_s)
         self._check_still_wanted()
         if not self._lit:
-            self._last_s = self._clock.now_s()  # the heartbeat of a dark beam begins with its light
+            self._last_s = self._clock.now_s()  # the heartbeat begins when the light goes on
         self._lit = True  # from here on it may be
         power_mw = self.laser.shine(command.power_mw, self.bounds.heartbeat_s)
         self._tell_silence()
@@ -176,7 +176,7 @@ class Guard:
         return Command(position_um, power_mw, steered.dwell_s, command.particle, "", steered.effect_s)
 
     def _check_still_wanted(self) -> None:
-        """Raises Fault for a command whose moment passed while the deflector was steered."""
+        """Raises Fault for a command that became obsolete while the deflector was steered."""
         if self._closing:
             raise Fault("the beam is closed")
         self._tell_silence()
@@ -188,7 +188,7 @@ class Guard:
 
     def _off(self, reason: str) -> Command:
         self.laser.off()
-        # The loop calls `off` in each dark turn. Where it hangs, the watchdog does, once the emission is to end.
+        # The loop calls `off` in each dark turn. If the loop hangs, the watchdog calls it when emission has to end.
         if self._unconfirmed():
             self._again_s = self._clock.now_s() + self.bounds.heartbeat_s
         elif self._lit:
@@ -198,9 +198,9 @@ class Guard:
         return Command(reason=reason, effect_s=self._clock.now_s())
 
     def _end_lingering(self) -> None:
-        """Emission that stays on behind a dark modulator ends in its time, also if no command comes."""
+        """End emission that stays on behind a dark modulator after its time, also if no command comes."""
         if not self._lit and self._clock.now_s() >= self._again_s:
-            self._again_s = self._clock.now_s() + self.bounds.heartbeat_s  # if it fails, once more
+            self._again_s = self._clock.now_s() + self.bounds.heartbeat_s  # repeated if it fails
             try:
                 self.laser.off()
             except Exception as trouble:  # noqa: BLE001 - reported by the next send
@@ -209,7 +209,7 @@ class Guard:
                 self._again_s = self._again_s if self._unconfirmed() else math.inf
 
     def _unconfirmed(self) -> bool:
-        """Whether the laser is dark behind another shutter than its emission, which did not confirm that it is off."""
+        """Whether only another shutter darkens the laser: its emission was not confirmed to be off."""
         return getattr(self.laser, "unconfirmed", False)
 
     def _check_alive(self) -> None:
@@ -232,7 +232,7 @@ class Guard:
             self._silent = f"{missed}; {self._silent}" if self._lit else f"{missed}, and the beam went dark"
 
     def _check(self, command: Command) -> None:
-        """Raises Fault for a command that no beam may carry out."""
+        """Raises Fault for an invalid command, or one beyond the limits."""
         number = len(command)
         shapes = (command.position_um.shape, command.dwell_s.shape, command.particle.shape)
         if shapes != ((number, 2), (number,), (number,)):
@@ -266,7 +266,7 @@ class Guard:
             raise Fault(f"a spot at ({x:.4g}, {y:.4g}) um is beyond the deflector's range of volts")
 
     def _watch(self) -> None:
-        """The watchdog: darkens a lit beam that nobody has spoken to for a heartbeat."""
+        """The watchdog: darkens a lit beam that got no command for heartbeat_s."""
         while not self._closed.wait(self.bounds.heartbeat_s / 4.0):
             if self._lock.acquire(timeout=self.bounds.heartbeat_s / 4.0):
                 try:
@@ -278,7 +278,7 @@ class Guard:
                 self._put_out_a_hung_beam()
 
     def _put_out_a_hung_beam(self) -> None:
-        """A device call holds the lock and does not come back: the laser is told without it."""
+        """Switch the laser off without the lock, since a hanging device call holds it."""
         if self._lit and self._clock.now_s() - self._last_s > self.bounds.heartbeat_s:
             self._silent = "a device did not answer within the heartbeat, and the beam went dark"
             try:
@@ -289,13 +289,13 @@ class Guard:
 
 @contextmanager
 def _signals_ignored() -> Iterator[None]:
-    """Those that would end the process; they can be ignored in the main thread only."""
+    """Ignore the signals that would end the process; this is possible in the main thread only."""
     before: dict[int, Any] = {}
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     left = list(numbers) if threading.current_thread() is threading.main_thread() else []
     while left:
-        with suppress(BaseException):  # what the handlers raise until all are replaced
+        with suppress(BaseException):  # handlers may raise until all are replaced
             while left:
                 before.setdefault(left[-1], signal.getsignal(left[-1]))
                 signal.signal(left[-1], signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""How large an image may be: one bound for cameras, recordings and pictures."""
+"""The largest allowed image: one limit for cameras, recordings and pictures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ BRIGHTEST = 1e9  # grey level of an image that corrects others; a camera gives 6
 
 
 def assert_image_size(width_px: int, height_px: int) -> None:
-    """Raises ValueError for a camera's image that is more than memory is asked for."""
+    """Raises ValueError for a camera's image of more than MOST_PIXELS."""
     if width_px * height_px > MOST_PIXELS:
         raise ValueError(
             f"width_px x height_px is {width_px} x {height_px} = {width_px * height_px:.3g} pixels "

@@ -1,8 +1,8 @@
-"""The images of a recording, by their number: a multi-page TIFF, a folder of images, a film. Read only when asked for.
+"""The images of a recording by number: a multi-page TIFF, a folder of images, or a film. Each is read on demand.
 
-What is wrong with a recording is refused when it is opened, as far as it can be known without decoding all of it: cut
-off, empty, of mixed sizes, not 8 or 16 bit. `image` gives [height, width] or, in colour, [height, width, 3] (red,
-green, blue).
+An invalid recording is refused when it is opened, as far as this is possible without decoding all of it: cut off,
+empty, of mixed sizes, not 8 or 16 bit. `image` returns [height, width] or, in colour, [height, width, 3] (red, green,
+blue).
 """
 
 from __future__ import annotations
@@ -31,44 +31,44 @@ from drivers.image_size import MOST_PIXELS
 from drivers.opencv_log import be_quiet
 from drivers.stated import Stated, channel_of, of_film, of_tiff
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what is wrong with a file is one sentence of ours
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # this program reports errors itself
 
 TIFFS = (".tif", ".tiff", ".btf", ".tf8")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", *TIFFS)
 FILMS = (".avi", ".mp4", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv")
-# How a film begins: AVI; MPEG program stream or video; Matroska, WebM; Windows Media (ASF).
+# First bytes of films: MPEG program stream or video; Matroska, WebM; Windows Media (ASF).
 FILM_BEGINS = (b"\0\0\1\xba", b"\0\0\1\xb3", b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11\xa6\xd9\0\xaa\0b\xcel")
 AVI_KINDS = (b"AVI ", b"AVI\x19")  # in bytes 8 to 11, behind RIFF and a length
 BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"wide", b"free", b"skip", b"pnot")  # of MP4: in bytes 4 to 7
-PACKET_BYTES, SYNC, PACKETS = 188, 0x47, 5  # of an MPEG transport stream; how many packets are looked at
+PACKET_BYTES, SYNC, PACKETS = 188, 0x47, 5  # of an MPEG transport stream; number of packets checked
 DEPTHS = ("uint8", "uint16")
 MOST_FRAMES = 1 << 31
 DAMAGE = (tifffile.TiffFileError, ValueError, IndexError, KeyError, TypeError, AttributeError, ArithmeticError,
           RuntimeError, OSError, MemoryError, struct.error)  # fmt: skip
 TIFF_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # of a tag's value
 LAYOUT_TAGS = {254, 256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 338, 339, 32995, 32996, 32997, 32998}
-SIZES = {256, 257}  # tags that every page has: without them nothing can be an image
-PLACES = {273: 279, 324: 325}  # tags of where the strips or tiles of a page are, and of how many bytes each has
-LOSSY_COUNTS = 8  # by how much the channels of a grey image differ after MJPG (2), MPEG-4 (6 in pure noise)
+SIZES = {256, 257}  # tags for width and length, which every page needs
+PLACES = {273: 279, 324: 325}  # tags for the offsets of strips or tiles: tags for their numbers of bytes
+LOSSY_COUNTS = 8  # allowed difference of the channels of a lossy grey image: MJPG 2, MPEG-4 6 in pure noise
 
 
 class Pages(Protocol):
-    """The images of one recording. In those of a lossy format, grey is only nearly so: by `off_grey_counts`."""
+    """The images of one recording. In lossy formats, the channels of a grey image differ by up to `off_grey_counts`."""
 
     @property
     def off_grey_counts(self) -> int: ...
 
     @property
     def stated(self) -> Stated:
-        """What the recording says of itself."""
+        """The metadata of the recording."""
         ...
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of images."""
         ...
 
     def image(self, number: int) -> NDArray[Any]:
-        """One image. Raises Fault where it can't be decoded."""
+        """One image. Raises Fault if it can't be decoded."""
         ...
 
     def close(self) -> None: ...
@@ -78,7 +78,7 @@ def open_pages(path: Path | str, channel: int = 0) -> Pages:
     """The images of a file or folder. Raises Refused.
 
     Args:
-        channel: of a TIFF with several channels, the one that is meant, from 1; 0: there is but one.
+        channel: number of the channel, from 1, in a TIFF with several channels; 0: there is only one.
     """
     pages = _opened(Path(path), channel)
     if channel > 1 and not isinstance(pages, Tiff):
@@ -103,7 +103,7 @@ def _opened(path: Path, channel: int) -> Pages:
 
 
 class Tiff:
-    """A TIFF of one or many pages; or an ImageJ stack of more than 4 GB, which has one page and the rest behind it."""
+    """A TIFF of one or many pages, or an ImageJ stack of more than 4 GB: one page, followed by the other images."""
 
     off_grey_counts = 0
 
@@ -145,17 +145,17 @@ class Tiff:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the first page, as its tags say."""
+        """Shape of the first page, by its tags."""
         shape: tuple[int, ...] = self._tiff.pages[0].shape
         return shape
 
     @property
     def pixel_type(self) -> str:
-        """Of the first page, as its tags say."""
+        """Pixel type of the first page, by its tags."""
         return f"{self._tiff.pages[0].dtype}"
 
     def _stack(self, first: Any) -> NDArray[Any] | None:
-        """The images of an ImageJ stack that has but one page for all of them."""
+        """The images of an ImageJ stack with one page for all images; None for other files."""
         images = int((self._tiff.imagej_metadata or {}).get("images", 1))
         if images <= 1 or len(self._tiff.pages) > 1 or first.samplesperpixel > 1:
             return None
@@ -168,7 +168,7 @@ class Tiff:
         return np.memmap(self.path, dtype, "r", first.dataoffsets[0], shape)
 
     def _assert_uniform(self, first: Any, layouts: list[Layout]) -> None:
-        """Raises Refused. A page of a layout that was met before is not taken apart again: tifffile needs 0.4 ms."""
+        """Raises Refused. Pages of a layout that was already checked are skipped: tifffile needs 0.4 ms for each."""
         length = self.path.stat().st_size
         met = set[Layout]()
         for number, layout in enumerate(layouts):
@@ -226,10 +226,10 @@ class Folder:
         return read if read.ndim == 2 else np.ascontiguousarray(read[:, :, 2::-1])  # OpenCV: blue, green, red
 
     def close(self) -> None:
-        """Nothing is open between two images."""
+        """Do nothing: no file stays open between two images."""
 
     def _stated(self) -> Stated:
-        """What the first image says of its scale."""
+        """The scale in the metadata of the first image."""
         if self._files[0].suffix.lower() not in TIFFS:
             return Stated()
         first = Tiff(self._files[0])
@@ -248,7 +248,7 @@ class Folder:
 
 
 class Film:
-    """An AVI, MP4 or the like, through OpenCV's FFmpeg, which would also obey a text that names other files."""
+    """An AVI, MP4 or similar file, read by OpenCV's FFmpeg, which would also follow a playlist (`require_film`)."""
 
     off_grey_counts = LOSSY_COUNTS
 
@@ -256,7 +256,7 @@ class Film:
         self.path = path
         require_film(path)
         be_quiet()
-        self._film = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)  # `concat:a` in a name is no order then
+        self._film = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)  # no `concat:a` protocol
         count, width_px, height_px = (
             self._film.get(name) if self._film.isOpened() else 0.0
             for name in (cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
@@ -290,7 +290,7 @@ class Film:
 
 
 def require_film(path: Path) -> None:
-    """Raises Refused where a file does not begin as a film does: FFmpeg takes a playlist, too, whatever its name is."""
+    """Raises Refused if the first bytes are not those of a film: FFmpeg also accepts playlists, with any name."""
     try:
         remember_read(path)
         with path.open("rb") as file:
@@ -337,7 +337,7 @@ def picture_form(file: Path) -> tuple[tuple[int, ...], str]:
     try:
         with catch_warnings(action="ignore"), Image.open(file) as picture:
             size = picture.height, picture.width
-            deep = picture.mode.startswith("I") or ";16" in f"{picture.tile}"  # of colours only the tile says so
+            deep = picture.mode.startswith("I") or ";16" in f"{picture.tile}"  # colour: only `tile` states 16 bit
     except Image.DecompressionBombError:
         raise Refused(f"{file}: this image is too large (allowed: {MOST_PIXELS} pixels)") from None
     except (UnidentifiedImageError, SyntaxError, *DAMAGE) as error:
@@ -347,19 +347,19 @@ def picture_form(file: Path) -> tuple[tuple[int, ...], str]:
 
 
 def require_pixels(shape: tuple[int, ...], at: str) -> None:
-    """Raises Refused for an image (or a piece of one) of this size, where it is more than memory is asked for."""
+    """Raises Refused for an image (or a part of one) of this shape if it is larger than allowed."""
     if math.prod(shape[:2]) > MOST_PIXELS or math.prod(shape) > 4 * MOST_PIXELS:
         raise Refused(f"{at}: this image is {_size(shape)}, which is too large (allowed: {MOST_PIXELS} pixels)")
 
 
-Layout = tuple[Any, ...]  # the tags of a page that say how its image is stored, and what its other tags are
+Layout = tuple[Any, ...]  # of a page: complete tags that describe the storage of its image; codes of the other tags
 
 
 def tiff_layouts(path: Path) -> list[Layout]:
-    """Follow the chain of pages (TIFF 6.0, section 2; BigTIFF) to its end. Raises Refused where it leaves the file.
+    """Follow the chain of pages (TIFF 6.0, section 2; BigTIFF) to its end. Raises Refused if it leaves the file.
 
     Returns:
-        The layout of each page whose image is one piece and lies within the file; () of any other one.
+        The layout of each page whose image is one piece within the file; () for any other page.
     """
     layouts: list[Layout] = []
     length = path.stat().st_size
@@ -387,7 +387,7 @@ def tiff_layouts(path: Path) -> list[Layout]:
                 tags = file.read(entries * (20 if big else 12))
                 layouts.append(_layout(tags, f"{order}HH{'QQ' if big else 'II'}", length, f"{path}, page {page}"))
                 offset = _number(file, f"{order}{'Q' if big else 'I'}")
-        except (struct.error, OverflowError, OSError, ValueError):  # a place that no file has
+        except (struct.error, OverflowError, OSError, ValueError):  # an invalid offset
             raise Refused(f"{path}, page {max(page, 1)}: the file is cut off before this page's end") from None
         if page == 0:
             raise Refused(f"{path}: this TIFF has no page")
@@ -395,7 +395,7 @@ def tiff_layouts(path: Path) -> list[Layout]:
 
 
 def _layout(tags: bytes, form: str, length: int, at: str) -> Layout:
-    """Of one page. Raises Refused for one without a size, or a tag that claims more values than the file may hold."""
+    """Layout of one page. Raises Refused for a page without size, or a tag with more values than the file can hold."""
     size = struct.calcsize(form)
     entries = list(struct.iter_unpack(form, tags[: len(tags) // size * size]))
     if not {entry[0] for entry in entries} >= SIZES:
@@ -415,7 +415,7 @@ def _layout(tags: bytes, form: str, length: int, at: str) -> Layout:
 
 
 def _single(kind: int, value: int, form: str) -> int:
-    """The one whole number in a tag's field, which is filled from its first byte on; 0 for another type."""
+    """The single integer in a tag's field, which is filled from its first byte; 0 for another type."""
     field_bytes, number_bytes = struct.calcsize(form[0] + form[-1]), {3: 2, 4: 4, 16: 8}.get(kind, 0)
     if form[0] == ">":
         return value >> 8 * (field_bytes - number_bytes) if number_bytes else 0

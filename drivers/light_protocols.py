@@ -1,9 +1,9 @@
-"""What drives the light: the plugs that every deflector and every laser driver fills, simulated or real.
+"""The interfaces of deflector and laser drivers, simulated or real.
 
-Neither is called by anybody but the guard (drivers/guard.py), in this order: steer, then shine.
+Only the guard (drivers/guard.py) calls them, in this order: steer, then shine.
 
-Where the deflector also dims the beam (a Modulator), its laser's driver asks it to: `steer` then keeps the places, and
-the laser's `shine` hands them their fractions of its set point, upon which both go to the device in one message.
+If the deflector also dims the beam (a Modulator), the laser's driver controls it: `steer` stores the positions, and the
+laser's `shine` adds their fractions of its set point. Then both go to the device in one message.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class DeflectorReadback:
-    """What a deflector did: its converter's steps and its shortest visit are in it."""
+    """The visits as executed, with the rounding to the converter's steps and the shortest visit."""
 
     position_v: Floats  # [M, 2]
     dwell_s: Floats  # [M]
@@ -29,7 +29,7 @@ class DeflectorReadback:
 
 
 class Deflector(Protocol):
-    """Points the beam at places in turn, over and over. A jump between two of them is dark."""
+    """Points the beam at positions in turn, repeatedly. The beam is dark during jumps."""
 
     @property
     def firmware(self) -> str:
@@ -38,12 +38,12 @@ class Deflector(Protocol):
 
     @property
     def identity(self) -> str:
-        """Model and serial number, the same with another firmware; "" where the device does not say."""
+        """Model and serial number, independent of the firmware; "" if the device does not report them."""
         ...
 
     @property
     def returned(self) -> tuple[Returned, ...]:
-        """Its settings as the device gave them back when it last did; no device is asked now."""
+        """Its settings as last read back; this does not query the device."""
         ...
 
     @property
@@ -53,11 +53,11 @@ class Deflector(Protocol):
     def high_v(self) -> tuple[float, float]: ...
 
     def steer(self, position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
-        """Visit position_v [M, 2], each for dwell_s [M], M > 0. Answers what was done. Raises Fault."""
+        """Visit position_v [M, 2], each for dwell_s [M], M > 0. Returns the visits as executed. Raises Fault."""
         ...
 
     def status(self) -> str:
-        """'ready', or what is wrong."""
+        """'ready', or the problem."""
         ...
 
     def close(self) -> None: ...
@@ -73,34 +73,34 @@ class Laser(Protocol):
 
     @property
     def identity(self) -> str:
-        """Model and serial number, the same with another firmware; "" where the device does not say."""
+        """Model and serial number, independent of the firmware; "" if the device does not report them."""
         ...
 
     @property
     def returned(self) -> tuple[Returned, ...]:
-        """Its settings as the device gave them back when it last did; no device is asked now."""
+        """Its settings as last read back; this does not query the device."""
         ...
 
     @property
     def max_power_mw(self) -> float: ...
 
     def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
-        """power_mw [M] while on each spot of the last `steer`. Answers the powers that it gives. Raises Fault.
+        """Give power_mw [M] during the visits of the last `steer`. Returns the powers as executed. Raises Fault.
 
-        The light goes out after at_most_s if nobody asks again, where the device can count for itself.
+        The light goes out after at_most_s without another call, if the device has its own timer.
         """
         ...
 
     def off(self) -> None:
-        """No light, at once. Raises Fault only if the light may still be on."""
+        """Switch the light off at once. Raises Fault only if the light may still be on."""
         ...
 
     def status(self) -> str:
-        """'ready', or what is wrong."""
+        """'ready', or the problem."""
         ...
 
     def close(self) -> None:
-        """No light, and let the device go. Raises Fault, with STILL_LIT, after that, where light may be left on."""
+        """Switch the light off and release the device. Then raises Fault, with STILL_LIT, if light may still be on."""
         ...
 
 
@@ -109,12 +109,12 @@ class Modulator(Protocol):
     """A deflector that also dims: each visit of the last `steer` gets a fraction of the laser's set point."""
 
     def modulate(self, fraction: Floats, at_most_s: float) -> Floats:
-        """fraction [M], 0 to 1. Answers the fractions that it gives. Raises Fault, also if it was gone since.
+        """Give fraction [M], 0 to 1. Returns the fractions as executed. Raises Fault, also after a lost connection.
 
-        The light goes out after at_most_s if nobody asks again: the device counts for itself.
+        The light goes out after at_most_s without another call: the device has its own timer.
         """
         ...
 
     def blank(self) -> None:
-        """No light, at once; a device that was gone is looked for again. Raises Fault if it may not be dark."""
+        """Make the beam dark at once, after reconnection if need be. Raises Fault if it may not be dark."""
         ...

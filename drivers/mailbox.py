@@ -1,4 +1,4 @@
-"""A one-slot mailbox between a camera's grab thread and the loop: the newest frame, and how many it replaced."""
+"""A one-slot mailbox from a camera's grab thread to the loop: the newest frame, and the number of replaced ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Latest(Generic[T]):
-    """`put` never waits and replaces what nobody took; `take` waits for what is newer than what was taken."""
+    """`put` never waits, and replaces a value that was not taken; `take` waits for a new value."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -22,12 +22,12 @@ class Latest(Generic[T]):
 
     @property
     def replaced(self) -> int:
-        """How many values were replaced before anybody took them."""
+        """Number of values that were replaced before they were taken."""
         with self._changed:
             return self._replaced
 
     def put(self, value: T) -> None:
-        """The newest value. After `close` or `fail` it is ignored."""
+        """Store the newest value. After `close` or `fail` it is ignored."""
         with self._changed:
             if self._closed or self._error is not None:
                 return
@@ -36,19 +36,19 @@ class Latest(Generic[T]):
             self._changed.notify_all()
 
     def fail(self, error: Exception) -> None:
-        """What went wrong in the thread that puts: raised in the one that takes, instead of an old value."""
+        """Pass an error of the putting thread to the taking thread, where `take` raises it instead of an old value."""
         with self._changed:
             self._value, self._error = None, error
             self._changed.notify_all()
 
     def close(self) -> None:
-        """No more values; whoever waits is told at once."""
+        """Accept no more values; a waiting `take` returns at once."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def take(self, timeout_s: float) -> T | None:
-        """The newest value, once; None after timeout_s without one. Raises what `fail` was given, once, or Ended."""
+        """The newest value, once; None after timeout_s without one. Raises the error of `fail`, once, or Ended."""
         with self._changed:
             self._changed.wait_for(lambda: self._value is not None or self._error or self._closed, timeout_s)
             if self._error is not None:

@@ -1,7 +1,7 @@
-"""What OpenCV and its FFmpeg print of their own: nothing. A broken film or camera is one sentence of ours.
+"""Suppresses the messages that OpenCV and its FFmpeg print: this program reports a broken film or camera itself.
 
-FFmpeg's level is read from the environment when the first film or camera of the process is opened. Where the user has
-set a level, it holds.
+FFmpeg reads its log level from the environment when the process opens its first film or camera. A level that the user
+has set is kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ QUIET = "-8"  # AV_LOG_QUIET
 
 
 def be_quiet() -> None:
-    """Before the first film or camera is opened."""
+    """Suppress the messages. To be called before the first film or camera is opened."""
     os.environ.setdefault(FFMPEG_LEVEL, QUIET)
     if LEVEL not in os.environ:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

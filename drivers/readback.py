@@ -1,16 +1,16 @@
-"""A setting of a device, as it was asked for, and as the device gave it back."""
+"""A setting of a device: the requested value, and the value read back."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-PART = 0.05  # a returned value may differ from what was asked by this part of it and still agree
+PART = 0.05  # largest relative difference of requested and returned values that agree
 
 
 @dataclass(frozen=True)
 class Returned:
-    """`name` ends in the unit; `returned` is nan where the device does not say."""
+    """`name` ends in the unit; `returned` is nan if the device does not report the value."""
 
     name: str  # "camera.exposure_s"
     asked: float

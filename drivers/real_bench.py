@@ -1,4 +1,4 @@
-"""A rig with a real deflector and a real laser: with a real camera, or emulated under a simulated sample."""
+"""A rig with real or emulated deflector and laser: with a real camera, or with a simulated sample if emulated."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from drivers.sim.clock import PacedClock
 from drivers.sim.sample import Sample
 from drivers.sim.world import World
 
-EMULATED = Path("runs") / "emulated"  # where a rig file may have the links to its emulators
+EMULATED = Path("runs") / "emulated"  # folder for the links to emulators
 
 Corners = tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchSettings:
-    """What both kinds of rig need to know beside their devices."""
+    """Settings of both kinds of rig besides their devices."""
 
     um_per_px: float
     field_um: Corners  # that the beam may visit
     power_cap_mw: float
     heartbeat_s: float
-    um_to_v: Map | None = None  # the calibrated map; None: as the deflector's settings say
+    um_to_v: Map | None = None  # the calibrated map; None: that of the deflector's settings
 
 
 class LastOut:
-    """The Beam plug: a guard, and what has to stay until it is closed: the listeners and the emulators."""
+    """The Beam plug: a guard, with listeners and emulators that are closed after it."""
 
     def __init__(self, guard: Guard, others: Opened) -> None:
         self._guard, self._others, self._ending = guard, others, threading.Lock()
@@ -65,7 +65,7 @@ class LastOut:
 
 @dataclass(frozen=True)
 class RealBench:
-    """A rig, ready: the laser is dark."""
+    """An open rig; its laser is dark at first."""
 
     camera: CameraDriver
     beam: Beam
@@ -76,18 +76,18 @@ class RealBench:
     emulators: tuple[Child, ...] = ()
 
     def returned(self) -> tuple[Returned, ...]:
-        """The settings as the devices gave them back, when they last did; no device is asked now."""
+        """The settings of the devices as last read back; this does not query a device."""
         return (*self.camera.returned, *self.deflector.returned, *self.laser.returned)
 
     def identities(self) -> dict[str, str]:
-        """What the devices call themselves, where they do: "laser.device" and so on."""
+        """The identities that devices report, by "camera.device", "deflector.device" and "laser.device"."""
         parts: dict[str, CameraDriver | Deflector | Laser] = {
             "camera": self.camera, "deflector": self.deflector, "laser": self.laser,
         }  # fmt: skip
         return {f"{part}.device": driver.identity for part, driver in parts.items() if driver.identity}
 
     def close(self) -> None:
-        """Dark first, then the camera. Raises Fault, with STILL_LIT where the laser could not be put out."""
+        """Close the beam, then the camera. Raises Fault, with STILL_LIT if the laser could not be put out."""
         close_all(of_light(self.beam.close), self.camera.close)
 
     def __enter__(self) -> Self:
@@ -100,10 +100,10 @@ class RealBench:
 
 
 def open_real_bench(camera: RealCamera, deflector: RealDeflector, laser: RealLaser, means: BenchSettings) -> RealBench:
-    """Real devices. Raises Fault, Refused; what was opened until then is closed."""
+    """Open real devices. Raises Fault, Refused, after closing the devices that were opened."""
     clock = PacedClock(1.0)
     with Opened() as opened:
-        mirrors, lamp = _open_light(deflector, laser, clock, opened)  # first: dark, whatever the camera does
+        mirrors, lamp = _open_light(deflector, laser, clock, opened)  # first: dark even if the camera fails
         eye = camera.open(clock)
         opened.add(eye.close)
         beam = _guard(mirrors, lamp, clock, deflector, means, camera.middle_um(means.um_per_px))
@@ -115,7 +115,7 @@ def open_emulated_bench(
     sample: Sample, camera: SimulatedCamera, deflector: RealDeflector, laser: RealLaser, emulated: Emulated,
     means: BenchSettings, *, seed: int = 0,
 ) -> RealBench:  # fmt: skip
-    """Emulated devices over a simulated sample, in real time. Raises Fault, Refused."""
+    """Open emulated devices with a simulated sample, in real time. Raises Fault, Refused."""
     stage = replace(stage_of_camera(camera, means.um_per_px, emulated.waist_um), frames_kept=8)
     world = World(sample, stage, seed=seed)
     warm_up_bench(sample, camera, stage, means.um_per_px)
@@ -148,9 +148,9 @@ def open_emulated_bench(
 
 
 def _refuse_link_outside(key: str, link: Path) -> None:
-    """Raises Refused unless the link to an emulator's terminal is to lie in a folder that is ours to make links in.
+    """Raises Refused unless the link to an emulator's terminal is in EMULATED or in the system's temporary folder.
 
-    A rig file names it, and opening a rig must neither make folders nor replace links anywhere else.
+    A rig file names the link, and opening a rig must not make folders or replace links elsewhere.
     """
     folders = [folder.resolve() for folder in (Path.cwd() / EMULATED, Path(tempfile.gettempdir()))]
     if not any(link.parent.resolve().is_relative_to(folder) for folder in folders):
@@ -163,7 +163,7 @@ def _refuse_link_outside(key: str, link: Path) -> None:
 def _open_light(
     deflector: RealDeflector, laser: RealLaser, clock: PacedClock, opened: Opened
 ) -> tuple[Deflector, Laser]:
-    """Both, dark. Raises Refused, and Fault, with STILL_LIT where the laser did not confirm that it is off."""
+    """Open both, dark. Raises Refused, and Fault, with STILL_LIT if the laser did not confirm that it is off."""
     with _put_out_on_failure(laser):
         mirrors = deflector.open(clock)
         opened.add(mirrors.close)
@@ -174,9 +174,9 @@ def _open_light(
 
 @contextmanager
 def _put_out_on_failure(laser: RealLaser) -> Iterator[None]:
-    """A laser may emit from before: it is put out also where the deflector, or anything else before it, fails.
+    """Put the laser out if the block fails, whatever failed: it may be on from an earlier run.
 
-    Raises Fault, with STILL_LIT where the laser did not confirm that it is off, whatever failed and however.
+    Raises Fault, with STILL_LIT, if the laser did not confirm that it is off, for any error of the block.
     """
     try:
         yield
@@ -186,16 +186,16 @@ def _put_out_on_failure(laser: RealLaser) -> Iterator[None]:
             said = in_words(trouble)
             raise Fault(f"{STILL_LIT}: {why}" if why == said else f"{said}; {STILL_LIT}: {why}") from trouble
         raise
-    except BaseException:  # a signal: the caller tries again, and reports the result
+    except BaseException:  # a signal: the caller repeats it, and reports the result
         _why_not_put_out(laser)
         raise
 
 
 def _why_not_put_out(laser: RealLaser) -> str:
-    """The laser is switched off; why it did not confirm that, or empty."""
+    """Switch the laser off. Returns the reason if it did not confirm that, else empty."""
     try:
         laser.put_out()
-    except Exception as error:  # noqa: BLE001  whatever it is, the light is not known to be off
+    except Exception as error:  # noqa: BLE001  after any error the light may be on
         return in_words(error)
     return ""
 

@@ -1,4 +1,4 @@
-"""A device at the end of a serial line: ask, and be answered in time, or know why not."""
+"""A device on a serial line: requests with a timeout, and the reason for each failure."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ try:
     import fcntl
     import termios
 
-    # what pyserial raises of a line that is gone, closed, or can not be; termios.error is no OSError
+    # errors of pyserial for a line that is lost, closed or invalid; termios.error is not an OSError
     GONE: tuple[type[Exception], ...] = (
         serial.SerialException, OSError, ValueError, TypeError, OverflowError, termios.error,
     )  # fmt: skip
-except ImportError:  # Windows, where a port has one owner by itself
+except ImportError:  # Windows, where a port always has one owner
     fcntl = None  # type: ignore[assignment]
     GONE = (serial.SerialException, OSError, ValueError, TypeError, OverflowError)
 
 T = TypeVar("T")
 
 FASTEST_BAUD = 20_000_000  # bits per second: more than any adapter has; a system call takes 31 bits
-AGAIN_S = 0.25  # a device that is gone is looked for so often
-BLOCKED_S = 0.25  # a line that takes no bytes for so long is gone
-DRAIN_S = 0.001  # between two looks whether a port has sent everything
-BUSY_S = 0.05  # a thread waits so long for the request of another one to end
+AGAIN_S = 0.25  # interval of the attempts to find a lost device
+BLOCKED_S = 0.25  # a line that accepts no bytes for this time is lost
+DRAIN_S = 0.001  # interval of the checks whether a port has sent everything
+BUSY_S = 0.05  # longest wait of a thread for the request of another thread
 
 
 class SerialLine:
-    """One device's line. What goes wrong on it is a Fault that names the device, and closes the line.
+    """The line of one device. An error on it is a Fault that names the device, and closes the line.
 
-    Requests of several threads go one after the other. A thread that finds the line busy for BUSY_S gets a Fault, and
-    the line stays open: the watchdog must reach the next shutter while a device does not answer another thread.
+    Requests of several threads go one after the other. If the line is busy for BUSY_S, the waiting thread gets a Fault,
+    and the line stays open: the watchdog must reach the next shutter while a device does not answer another thread.
 
     Args:
-        what: the device in words, as an error begins.
-        greet: called after the line was opened, also when it comes back: identifies the device and puts it in order.
+        what: name of the device at the beginning of error texts.
+        greet: called each time that the line was opened: identifies the device and initialises it.
     """
 
     def __init__(self, what: str, port: str, baud: int, timeout_s: float, greet: Callable[[], None]) -> None:
@@ -56,7 +56,7 @@ class SerialLine:
         self._closed = False
 
     def connect(self) -> None:
-        """Open the line, if it is not, and greet. Raises Fault; asked too soon after a failure, the same one."""
+        """Open the line, if it is closed, and greet. Raises Fault; within AGAIN_S after a failure, the same one."""
         with self._owned():
             if self._serial is not None:
                 return
@@ -71,7 +71,7 @@ class SerialLine:
             self._begun = b""
             try:
                 self._greet()
-            except BaseException as error:  # whatever it is: a line that was not greeted is let go
+            except BaseException as error:  # after any error: a line that was not greeted is closed
                 self._drop(str(error) if isinstance(error, Fault) else f"{self.what}: it was not greeted to the end")
                 raise
             self.trouble = ""
@@ -79,16 +79,16 @@ class SerialLine:
     def ask(
         self, request: bytes, end: bytes, read: Callable[[bytes], T | None], *, tries: int = 1, in_step: bool = False
     ) -> T:
-        """Send `request`, and answer what `read` makes of the first piece for which it makes something.
+        """Send `request`, and return the first result of `read` that is not None.
 
         Args:
-            end: pieces end with it; `read` gets them without.
-            read: None for a piece that is not the answer (a late one, a damaged one); it may raise Fault.
-            tries: how often the request is sent; more than once only where that does no harm.
-            in_step: for a device whose answers do not say which request they belong to. What came before the request,
-                or after its answer, is a Fault: one of the answers belonged to another request.
+            end: pieces end with it; `read` gets them without it.
+            read: parses a piece; None if it is not the answer (a late one, a damaged one); it may raise Fault.
+            tries: number of attempts; more than one only for requests that may be repeated.
+            in_step: for a device whose answers do not identify their requests. Bytes before the request, or after its
+                answer, are a Fault: one of the answers belonged to another request.
 
-        Raises Fault: no answer, or the line is gone or busy; it never opens the line by itself.
+        Raises Fault if there is no answer, or the line is lost or busy. It never opens the line.
         """
         with self._owned():
             if self._serial is None:
@@ -101,7 +101,7 @@ class SerialLine:
                     found = self._read(self._serial, end, read)
                     if in_step and found is not None:
                         self._require_nothing_waits(self._serial)
-                except Fault as fault:  # an answer that makes no sense: nobody knows what the next one would belong to
+                except Fault as fault:  # after an invalid answer, the request of the next one would be unknown
                     self._drop(str(fault))
                     raise
                 except GONE as error:
@@ -111,7 +111,7 @@ class SerialLine:
             raise self.lost(f"no answer within {self._timeout_s * 1e3:.0f} ms")
 
     def hush(self, quiet_s: float) -> None:
-        """Let the line fall quiet, and forget what came over it. Raises Fault."""
+        """Wait for quiet_s, and discard all received bytes. Raises Fault."""
         with self._owned():
             if self._serial is None:
                 raise Fault(self.trouble)
@@ -123,10 +123,10 @@ class SerialLine:
             self._begun = b""
 
     def write_blind(self, request: bytes) -> bool:
-        """Send `request` without waiting for an answer, over the port opened anew if need be. Never raises.
+        """Send `request` without waiting for an answer, after opening the port again if need be. Never raises.
 
-        For a command that darkens, where only the device's answers are lost. On a line that is busy for BUSY_S it goes
-        out between the other thread's request and its answer. Returns whether the port sent it.
+        It is for a darkening command, if only the device's answers are lost. If the line is busy for BUSY_S, it is sent
+        between the other thread's request and its answer. Returns whether the port sent it.
         """
         if not self._lock.acquire(timeout=BUSY_S):
             line = self._serial
@@ -150,14 +150,14 @@ class SerialLine:
             self._lock.release()
 
     def close(self) -> None:
-        """For good. When it returns, the port is free: a request that is under way in another thread ends first."""
+        """Close the line permanently, after a running request of another thread. Then the port is free."""
         with self._lock:
             self._closed = True
             self._drop(f"{self.what} is closed")
 
     @contextmanager
     def _owned(self) -> Iterator[None]:
-        """The line for this thread alone. Raises Fault where another thread keeps it for BUSY_S."""
+        """Exclusive use of the line by this thread. Raises Fault if another thread uses it for BUSY_S."""
         if not self._lock.acquire(timeout=BUSY_S):
             raise Fault(f"{self.what} has not answered another request yet")
         try:
@@ -179,11 +179,11 @@ class SerialLine:
                     return found
             late_s = time.monotonic() - until_s
             if late_s > self._timeout_s or (late_s > 0 and not line.in_waiting):
-                return None  # not earlier: who was kept from reading finds the answer waiting
+                return None  # a delayed thread still reads an answer that has arrived
             self._begun += line.read(max(line.in_waiting, 1))
 
     def _require_nothing_waits(self, line: serial.Serial) -> None:
-        """Raises Fault if there is an answer that no request waits for. Empty lines are dropped."""
+        """Raises Fault if there is an answer without a request. Empty lines are dropped."""
         if not self._begun and not line.in_waiting:
             return
         came, self._begun = self._begun + line.read(line.in_waiting), b""
@@ -192,7 +192,7 @@ class SerialLine:
                         "belong to other requests")  # fmt: skip
 
     def require_same(self, before: str, answers: str) -> None:
-        """Raises Fault where another device answers than `before`, by their own names; "": none did before."""
+        """Raises Fault if the name `answers` of the device is not `before`; "": no device answered before."""
         if before and answers != before:
             raise Fault(
                 f"{self.what}: another device answers, '{quoted(answers, 120)}', and the rig was opened with "
@@ -200,7 +200,7 @@ class SerialLine:
             )
 
     def lost(self, why: str) -> Fault:
-        """Give the line up: the Fault to raise. It is looked for again at the next `connect`."""
+        """Close the line, and return the Fault to raise. The next `connect` opens it again."""
         self._drop(f"{self.what}: {why}")
         return Fault(self.trouble)
 
@@ -213,9 +213,9 @@ class SerialLine:
 
 
 def _written(line: serial.Serial, request: bytes) -> bool:
-    """Whether the port sent the request, to the last byte, within BLOCKED_S after it took it.
+    """Send a request. Returns whether the port sent all bytes within BLOCKED_S after it accepted them.
 
-    pyserial's `flush` would wait without a limit for a port that does not send: a device that holds it up.
+    pyserial's `flush` would wait without limit if the device blocks the port.
     """
     try:
         line.write(request)
@@ -230,13 +230,13 @@ def _written(line: serial.Serial, request: bytes) -> bool:
 
 
 def _let_go(line: serial.Serial, all_sent: bool = False) -> None:
-    """Unlock the port, forget what it has not sent, and close it.
+    """Unlock the port, discard unsent bytes, and close it.
 
-    A port that has not sent everything may hold its closing up for 30 s. Where all was sent nothing is discarded: on a
-    pseudo terminal that would take back what the other side has not read yet.
+    Unsent bytes may delay the closing by 30 s. If all were sent, nothing is discarded: on a pseudo-terminal that would
+    remove bytes that the other side has not read yet.
 
-    The lock belongs to the open file, and a process that is being forked by another thread holds a copy of it until it
-    has executed its program: closing our own does not free the port, unlocking does.
+    The lock belongs to the open file, and a process that another thread is forking has a copy of it until it executes
+    its program: so closing does not free the port, but unlocking does.
     """
     descriptor = getattr(line, "fd", None)
     if fcntl is not None and descriptor is not None:
@@ -245,11 +245,11 @@ def _let_go(line: serial.Serial, all_sent: bool = False) -> None:
     if not all_sent:
         with suppress(*GONE):
             line.reset_output_buffer()
-    with suppress(OSError):  # what the system says of a device that is gone
+    with suppress(OSError):  # the device is gone
         line.close()
 
 
 def _plain(error: Exception) -> str:
-    """The system's own words, without what pyserial wraps round them."""
+    """The system's error text, without pyserial's additions."""
     words = str(error).splitlines()[0] if str(error) else type(error).__name__
     return words.removeprefix("write failed: ").removeprefix("read failed: ")

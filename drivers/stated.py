@@ -1,7 +1,7 @@
-"""What a recording says of itself: frame rate, size of a pixel, channels, and where in the file it says so.
+"""Metadata of a recording: frame rate, size of a pixel, channels, and the place of each in the file.
 
-Read from OME-XML, from ImageJ's and tifffile's descriptions, from TIFF's resolution tags, and from a film's header.
-What is not there, or beyond what a bench could have, is not stated.
+Sources: OME-XML, the descriptions of ImageJ and tifffile, the resolution tags of TIFF, the header of a film. Missing
+and implausible values are ignored.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from config.refused import Refused
 from config.words import quoted
 from drivers.frame_rate import mean_hz
 
-FPS, UM_PER_PX = (1e-4, 1e5), (1e-4, 1e3)  # least and largest that a setting takes
-LARGEST_UM_PER_PX = 10.0  # by resolution tags: beyond it a printer is meant
+FPS, UM_PER_PX = (1e-4, 1e5), (1e-4, 1e3)  # least and largest allowed setting
+LARGEST_UM_PER_PX = 10.0  # by resolution tags: larger values are printer resolutions
 LARGEST_XML = 50_000_000  # characters
 MOST_TAGS = 2_000_000  # of an XML: each takes some 100 bytes of memory, and one of an image has 40 characters or more
-SQUARE = 0.01  # by how much the sides of a square pixel may differ, as a share
-UNEVEN = 0.5  # by how much one interval of frames may differ from that of the frame rate, as a share of it
-CONFLICT = 0.01  # by how much two statements of the frame rate may differ, as a share
+SQUARE = 0.01  # largest relative difference of the sides of a square pixel
+UNEVEN = 0.5  # largest relative difference of an interval of frames from that of the frame rate
+CONFLICT = 0.01  # largest relative difference of two stated frame rates
 MOST_CHANNELS = 1000
-MOST_IMAGES = 2_000_000  # that a description may number
-MISSING = -1  # in the place of a page
+MOST_IMAGES = 2_000_000  # in a description
+MISSING = -1  # instead of a page number
 
 SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "us": 1e-6, "ns": 1e-9,
            "min": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0}  # fmt: skip
@@ -42,7 +42,7 @@ RESOLUTION_UM = {INCH: 25_400.0, CENTIMETRE: 10_000.0}
 
 @dataclass(frozen=True)
 class Value:
-    """A number, and where in the recording it stands."""
+    """A number, and its place in the recording."""
 
     value: float
     where: str
@@ -50,17 +50,17 @@ class Value:
 
 @dataclass(frozen=True)
 class Stated:
-    """What a recording says; None: it does not."""
+    """Metadata of a recording; None: not stated."""
 
     fps: Value | None = None
     um_per_px: Value | None = None
-    oblong: str = ""  # the sides of its pixels, where they are not square
+    oblong: str = ""  # the sides of its pixels, if they are not square
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Stack:
-    """How the images of a TIFF are numbered: by channel, plane in depth and time."""
+    """Numbering of the images of a TIFF by channel, plane in depth and time."""
 
     channels: int = 1
     planes: int = 1
@@ -68,9 +68,9 @@ class Stack:
     order: str = "CZT"  # the first of them varies fastest from page to page
     names: tuple[str, ...] = ()  # of the channels
     where: str = ""
-    series: int = 1  # stacks that the file describes, of which this is the first
-    table: Mapping[int, int] | None = None  # the page of each image that is in this file, where it says so
-    wrong: str = ""  # why what it says of its pages can't be used
+    series: int = 1  # number of stacks that the file describes; this is the first
+    table: Mapping[int, int] | None = None  # page of each image in this file; None: not stated
+    wrong: str = ""  # reason why the statements about its pages can't be used
 
     def __len__(self) -> int:
         return self.channels * self.planes * self.frames
@@ -80,7 +80,7 @@ class Stack:
         return {"C": self.channels, "Z": self.planes, "T": self.frames}[axis] == len(self) > 1
 
     def pages(self, channel: int | None) -> list[int]:
-        """Those of one channel, in time; or in depth, where there is one time only; None: the channels of one image.
+        """Pages of one channel along time, or along depth if there is one time only; None: all channels of one image.
 
         An image that is in no page of this file is MISSING.
         """
@@ -88,14 +88,14 @@ class Stack:
         return list(images) if self.table is None else [self.table.get(image, MISSING) for image in images]
 
     def images(self, channel: int | None) -> range:
-        """The numbers of those images, which are evenly spaced."""
+        """The numbers of the images for `pages`; they are evenly spaced."""
         along = "C" if channel is None else "Z" if self.frames == 1 else "T"
         size = {"C": self.channels, "Z": self.planes, "T": self.frames}[along]
         first, step = self.number(C=channel or 0), self.number(**{along: 1})
         return range(first, first + size * step, step)
 
     def number(self, C: int = 0, Z: int = 0, T: int = 0) -> int:
-        """Of an image, in the order in which the file has them."""
+        """Number of an image in the order of the file."""
         number, step = 0, 1
         for axis in self.order:
             at, size = {"C": (C, self.channels), "Z": (Z, self.planes), "T": (T, self.frames)}[axis]
@@ -105,11 +105,11 @@ class Stack:
 
 
 def channel_of(stack: Stack, chosen: int, pages: int, at: Path) -> list[int] | None:
-    """The pages of the chosen channel; None: all of them, as they come. Raises Refused.
+    """The pages of the chosen channel; None: all pages, in the order of the file. Raises Refused.
 
     Args:
         chosen: a channel's number from 1; 0: none was chosen.
-        pages: how many images there are.
+        pages: number of images.
         at: the file.
     """
     if stack.planes > 1 and stack.frames > 1:
@@ -133,11 +133,11 @@ def channel_of(stack: Stack, chosen: int, pages: int, at: Path) -> list[int] | N
 
 
 def _in_order(stack: Stack, channel: int | None, pages: int, at: Path) -> list[int] | None:
-    """The pages of one channel (or of all, one after the other) by the table; None: as they come. Raises Refused."""
+    """The pages of one channel (or of all in turn) by the table; None: in the order of the file. Raises Refused."""
     if stack.table is None:
         return None
     images = stack.images(channel)
-    here = sorted(images.index(image) for image in stack.table if image in images)  # no more than there are pages
+    here = sorted(images.index(image) for image in stack.table if image in images)  # at most one per page
     if not here or here[-1] - here[0] + 1 != len(here):
         lost = next((index for index, other in enumerate(here, here[0]) if index != other), 0) if here else 0
         raise Refused(f"{at}: its OME-XML says of none of its {pages} pages that it is image {lost + 1} of "
@@ -155,7 +155,7 @@ def _channels(stack: Stack) -> str:
 
 
 def of_tiff(tiff: Any) -> tuple[Stated, Stack]:
-    """What a TIFF says. What is written there wrongly is not stated."""
+    """Metadata of a TIFF. Invalid metadata are ignored."""
     try:
         return _of_tiff(tiff)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError):
@@ -182,7 +182,7 @@ def _of_tiff(tiff: Any) -> tuple[Stated, Stack]:
 
 
 def of_film(fps: float, kind: str) -> Stated:
-    """What a film's header says."""
+    """Metadata of a film's header."""
     return Stated(fps=_value(fps, FPS, f"the frame rate in its {kind} header"))
 
 
@@ -191,7 +191,7 @@ def _value(found: float, allowed: tuple[float, float], where: str) -> Value | No
 
 
 def _number(text: Any) -> float:
-    """nan where it is none."""
+    """The text as a number; nan if it is none."""
     try:
         return float(text)
     except (TypeError, ValueError, OverflowError):
@@ -199,7 +199,7 @@ def _number(text: Any) -> float:
 
 
 def _count(text: Any) -> int:
-    """A whole number from 1 on; 1 where it is none."""
+    """The text as an integer of 1 or more; 1 if it is none."""
     found = _number(text)
     return int(found) if 1 <= found < 2**31 else 1
 
@@ -209,25 +209,25 @@ def _inverse(interval: float) -> float:
 
 
 def _unit(text: Any) -> str:
-    """As in SECONDS and MICROMETRES: a micro sign, or the Greek letter, is u."""
+    """The unit as in SECONDS and MICROMETRES, with u for a micro sign or the Greek letter."""
     said = str(text).strip().replace("\\u00B5", "u").replace("\\u00b5", "u").replace("µ", "u").replace("μ", "u")
     return said.replace("Å", "a").lower()
 
 
 def _scale(x_um: float, y_um: float, where: str, largest_um: float = UM_PER_PX[1]) -> Stated:
-    """The size of a pixel where it is square."""
+    """The size of a square pixel, or `oblong` for other pixels."""
     if _differ(x_um, y_um) and min(x_um, y_um) <= largest_um:
         return Stated(oblong=f"{x_um:g} x {y_um:g} um ({where})")
     return Stated(um_per_px=_value(x_um, (UM_PER_PX[0], largest_um), where))
 
 
 def _differ(x: float, y: float) -> bool:
-    """Whether two sides are known, and are not those of a square."""
+    """Whether two sides are known and differ by more than SQUARE."""
     return math.isfinite(x) and math.isfinite(y) and abs(x - y) > SQUARE * max(x, y)
 
 
 def _of_tags(first: Any) -> Stated:
-    """By TIFF's own resolution tags, in pixels per inch or centimetre; without a unit they say only if it is square."""
+    """Scale by TIFF's resolution tags, in pixels per inch or cm; without a unit only whether a pixel is square."""
     where, unit = "its TIFF resolution tags", int(_tag(first, 296, NO_UNIT))
     x, y = (_inverse(_resolution(first, code)) for code in (282, 283))
     if unit == NO_UNIT and _differ(x, y):
@@ -242,7 +242,7 @@ def _tag(page: Any, code: int, otherwise: Any) -> Any:
 
 
 def _resolution(page: Any, code: int) -> float:
-    """Pixels per unit; nan where it is not there."""
+    """Pixels per unit; nan if not stated."""
     found = _tag(page, code, None)
     if not isinstance(found, tuple) or len(found) != 2 or not found[1]:
         return math.nan
@@ -263,7 +263,7 @@ def _of_imagej(said: Mapping[str, Any], first: Any) -> tuple[Stated, Stack]:
 
 
 def _of_shape(tiff: Any) -> Stack:
-    """The shape that tifffile writes; of two axes before the image's own without names, the last is of channels."""
+    """The shape that tifffile writes. Of two unnamed axes before the image's own axes, the last is the channel."""
     first = tiff.pages[0]
     said = _json(first.description) or _json(first.description1)
     shape, axes = tuple(said.get("shape", ())), str(said.get("axes", ""))
@@ -278,7 +278,7 @@ def _of_shape(tiff: Any) -> Stack:
 
 
 def _json(text: str) -> dict[str, Any]:
-    """What tifffile writes of a stack's shape; empty where there is none."""
+    """tifffile's description of a stack's shape; empty if there is none."""
     if not text.startswith("{"):
         return {}
     try:
@@ -321,21 +321,21 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
 
 
 def _ome_rate(own: Mapping[str, str], times_s: NDArray[np.float64]) -> tuple[Value | None, tuple[str, ...]]:
-    """The frame rate by TimeIncrement; by DeltaT where there is none, or where it says another: a camera may be slower
-    than it was asked to be. And what is to be noted of it. Since the frames are taken as even, it is their mean rate.
+    """(frame rate, notes on it). The rate is that of TimeIncrement, or the mean rate by DeltaT if TimeIncrement is
+    missing or differs: a camera may be slower than requested.
 
     Args:
         own: the attributes of Pixels.
-        times_s: DeltaT of the frames, rising; empty where there is none.
+        times_s: DeltaT of the frames, rising; empty if not stated.
     """
     unit_s = SECONDS.get(_unit(own.get("TimeIncrementUnit", "s")), math.nan)
     asked = _value(_inverse(_number(own.get("TimeIncrement")) * unit_s), FPS, "its OME-XML: TimeIncrement")
-    with np.errstate(over="ignore", invalid="ignore"):  # of absurd times; the rate is then none that is allowed
+    with np.errstate(over="ignore", invalid="ignore"):  # for absurd times the rate is not allowed
         steps_s = np.diff(times_s)
         found_hz = mean_hz(np.arange(len(times_s)), times_s, math.nan)  # as `export` writes TimeIncrement
     seen = _value(found_hz, FPS, "its OME-XML: the mean interval of its frames' DeltaT, pauses left out")
     notes: tuple[str, ...] = ()
-    whole = len(times_s) == _count(own.get("SizeT", 1))  # a step between two of a few times is none of two frames
+    whole = len(times_s) == _count(own.get("SizeT", 1))  # else steps may span several frames
     if asked is not None and seen is not None and whole and abs(seen.value - asked.value) > CONFLICT * seen.value:
         notes = (f"TimeIncrement in its OME-XML says {asked.value:.6g} frames a second, and the times of its frames "
                  f"(DeltaT) {seen.value:.6g}, which is taken",)  # fmt: skip
@@ -348,13 +348,13 @@ def _ome_rate(own: Mapping[str, str], times_s: NDArray[np.float64]) -> tuple[Val
 
 
 def _side_um(own: Mapping[str, str], axis: str) -> float:
-    """Of a pixel, by the attributes of Pixels; nan where they do not say."""
+    """Side of a pixel by the attributes of Pixels; nan if not stated."""
     unit_um = MICROMETRES.get(_unit(own.get(f"PhysicalSize{axis}Unit", "um")), math.nan)
     return _number(own.get(f"PhysicalSize{axis}")) * unit_um
 
 
 def _too_large(text: str) -> str:
-    """Why an XML would take too much memory, in words; "" where it does not."""
+    """Reason why an XML would take too much memory; "" if it does not."""
     if len(text) > LARGEST_XML:
         return f"{len(text)} characters (allowed: {LARGEST_XML})"
     tags = text.count("<")
@@ -362,7 +362,7 @@ def _too_large(text: str) -> str:
 
 
 def _root(text: str) -> Any:
-    """The element OME, or None. Entities are not obeyed."""
+    """The element OME; None for invalid XML, and for XML that declares entities or a document type."""
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         return None
     try:
@@ -372,20 +372,20 @@ def _root(text: str) -> Any:
 
 
 def _elsewhere(root: Any) -> tuple[str, ...]:
-    """A note where the description is in a file of its own (BinaryOnly)."""
+    """A note if the description is in a separate file (BinaryOnly)."""
     found = [one for one in root if _name(one) == "BinaryOnly"] if root is not None else []
     files = (quoted(one.attrib.get("MetadataFile", "not named"), 60) for one in found)
     return tuple(f"its OME-XML is in another file ({file}), which is not read" for file in files)
 
 
 def _table(pixels: Any, own: str, stack: Stack, samples: int, pages: int) -> dict[int, int] | None:
-    """The page of each image of a stack, as TiffData says; None where it says nothing, and pages are as they come.
+    """The page of each image of a stack by TiffData; None if not stated: then pages are in the order of the images.
 
     Args:
-        own: the UUID of this file; images in the files of other UUIDs are left out.
-        samples: channels of OME in one image, as of colours.
+        own: the UUID of this file; images in files with other UUIDs are left out.
+        samples: OME channels in one image, as in a colour image.
 
-    Raises ValueError: why it can't be used.
+    Raises ValueError, with the reason why it can't be used.
     """
     blocks = [(one, _uuid(one)) for one in pixels if _name(one) == "TiffData"]
     if not any(one.attrib for one, _ in blocks):
@@ -409,7 +409,7 @@ def _table(pixels: Any, own: str, stack: Stack, samples: int, pages: int) -> dic
 
 
 def _images(block: Mapping[str, Any], stack: Stack, samples: int, pages: int) -> Iterator[tuple[int, int]]:
-    """(image, page) for each page of this file that a TiffData is about. Raises ValueError."""
+    """(image, page) for each page of this file in a TiffData. Raises ValueError."""
     ifd, *first = (_index(block, name) for name in ("IFD", "FirstC", "FirstZ", "FirstT"))
     at = (first[0] // samples, first[1], first[2])
     if any(index >= size for index, size in zip(at, (stack.channels, stack.planes, stack.frames), strict=True)):
@@ -423,7 +423,7 @@ def _images(block: Mapping[str, Any], stack: Stack, samples: int, pages: int) ->
 
 
 def _index(block: Mapping[str, Any], name: str, otherwise: int = 0) -> int:
-    """A whole number from 0 on. Raises ValueError."""
+    """An integer of 0 or more. Raises ValueError."""
     text = str(block.get(name, otherwise)).strip()
     if not (text.isascii() and text.isdecimal() and len(text) < 12):
         raise ValueError(f"{name} is '{quoted(text, 40)}'")
@@ -431,22 +431,22 @@ def _index(block: Mapping[str, Any], name: str, otherwise: int = 0) -> int:
 
 
 def _uuid(block: Any) -> str:
-    """Of the file that a TiffData is about; "" where it does not say."""
+    """UUID of the file of a TiffData; "" if not stated."""
     return next((str(one.text or "").strip() for one in block if _name(one) == "UUID"), "")
 
 
 def _name(element: Any) -> str:
-    """Without its namespace."""
+    """Name of an element, without its namespace."""
     return str(element.tag).rpartition("}")[2]
 
 
 def _names(pixels: Any) -> Iterator[str]:
-    """Of the channels; empty where one has none."""
+    """Names of the channels; "" for a channel without name."""
     return (str(one.attrib.get("Name", "")) for one in pixels if _name(one) == "Channel")
 
 
 def _times_s(pixels: Any) -> Iterator[float]:
-    """When the frames of the first channel and plane were taken."""
+    """Times of the frames of the first channel and plane."""
     for plane in pixels:
         own = plane.attrib
         if _name(plane) != "Plane" or _number(own.get("TheC", 0)) > 0 or _number(own.get("TheZ", 0)) > 0:

@@ -1,4 +1,4 @@
-"""One grey image in a file: TIFF of one page, or NPY. For the images that correct a camera's."""
+"""One grey image in a file: TIFF of one page, or NPY. Used for the correction images of a camera."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from config.refused import Refused
 from config.words import one_line, quoted
 from drivers.image_size import BRIGHTEST, MOST_PIXELS
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what is wrong with a file is one sentence of ours
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # this program reports errors itself
 
 Image = NDArray[Any]
 
@@ -28,14 +28,14 @@ MOST_BYTES = 8 * MOST_PIXELS + (1 << 20)
 
 
 def read_still_image(path: Path) -> Image:
-    """The image [height, width] of a file, read-only. Raises Refused for a file that is missing or is no such image."""
+    """The image [height, width] of a file, read-only. Raises Refused for a missing file or another content."""
     require_ending(path)
     data = io.BytesIO(read_bytes(path, MOST_BYTES, "an image (TIFF or NPY)"))
     try:
         found: Any = _of_npy(path, data) if path.suffix.lower() == NPY else _of_tiff(path, data)
     except Refused:
         raise
-    except Exception as error:  # noqa: BLE001  numpy and tifffile raise whatever they meet in a damaged file
+    except Exception as error:  # noqa: BLE001  numpy and tifffile raise many errors for a damaged file
         raise Refused(f"{path}: this file can't be read as an image ({one_line(error)})") from None
     if not isinstance(found, np.ndarray) or found.dtype.name not in TYPES:
         raise Refused(f"{path}: found pixels of type {quoted(getattr(found, 'dtype', 'none'))} "
@@ -56,7 +56,7 @@ def read_still_image(path: Path) -> Image:
 
 
 def write_still_image(path: Path, image: Image, kind: str = "") -> None:
-    """As TIFF or NPY, by the ending. `kind`: of what is replaced (config.output_kinds). Raises Refused, OSError."""
+    """Write as TIFF or NPY, by the ending. `kind` of a replaced file: config.output_kinds. Raises Refused, OSError."""
     require_ending(path)
     made = io.BytesIO()
     if path.suffix.lower() == NPY:
@@ -67,7 +67,7 @@ def write_still_image(path: Path, image: Image, kind: str = "") -> None:
 
 
 def require_ending(path: Path) -> None:
-    """Raises Refused for a name that is not that of a TIFF or NPY file."""
+    """Raises Refused for a name without the ending of a TIFF or NPY file."""
     if path.suffix.lower() not in (*TIFFS, NPY):
         raise Refused(
             f"{path}: found the ending '{quoted(path.suffix)}' of an image (allowed: {', '.join(TIFFS)}, {NPY})"
@@ -75,12 +75,12 @@ def require_ending(path: Path) -> None:
 
 
 def _of_npy(path: Path, data: io.BytesIO) -> Image:
-    """The array of a file, of which the header is checked before room is made for the pixels. Raises Refused."""
+    """The array of a file. The header is checked before memory is allocated for the pixels. Raises Refused."""
     try:
         version = np.lib.format.read_magic(data)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, kind = header(data)
-    except Exception:  # noqa: BLE001  numpy evaluates the header's text, and raises whatever comes of it
+    except Exception:  # noqa: BLE001  numpy evaluates the header's text, which may raise any error
         raise Refused(
             f"{path}: this file can't be read as an image (found no NPY header; versions 1.0 and 2.0 are read)"
         ) from None

@@ -1,6 +1,6 @@
 """A recorded run as a camera: its frames, turn by turn.
 
-A run that has no images gives its recorded tracks instead: `RecordedTracker` stands where the tracker does.
+For a run without images, `RecordedTracker` replaces the tracker and returns the recorded tracks.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Tape:
 
 
 class TapeCamera:
-    """The Camera plug: the frames of a run, silent where the camera was silent. Without images they are [0, 0].
+    """The Camera plug: the frames of a run; None where the camera gave none. Without images they are [0, 0].
 
     Args:
-        um_per_px: scale of the replay, for a run whose frames are to say which light they felt; 0: they are not.
+        um_per_px: scale of the replay, if the frames shall contain the recorded light (Frame.felt); 0: without it.
     """
 
     def __init__(self, tape: Tape, um_per_px: float = 0.0) -> None:
@@ -65,7 +65,7 @@ class TapeCamera:
 
 
 def felt_in(turn: Turn, scale: float) -> Felt:
-    """The light of a recorded turn, with all of its lengths times `scale`."""
+    """The light of a recorded turn, with all positions multiplied by `scale`."""
     spots, seen = turn.allowed, turn.tracks
     command = replace(spots, position_um=spots.position_um * scale, effect_s=turn.effect_s)
     return Felt(command, seen.particle, seen.position_um * scale)
@@ -73,7 +73,7 @@ def felt_in(turn: Turn, scale: float) -> Felt:
 
 @dataclass
 class RecordedTracker:
-    """The Tracker plug that gives the tracks of a recorded turn, whatever is in the frame. It has no memory.
+    """The Tracker plug that returns the tracks of a recorded turn, without use of the image. It has no memory.
 
     Attributes:
         source: path of the run.

@@ -66,7 +66,7 @@ class Video:
         self.pixel_type = first.dtype.name
 
     def __len__(self) -> int:
-        """Frames."""
+        """Number of frames."""
         return len(self._pages)
 
     def read(self) -> Frame:
@@ -119,7 +119,7 @@ def open_video(made: VideoCamera, path: Path | str | None = None) -> Video:
 
 
 def grey(image: NDArray[Any], channel: Channel, at: str, off_grey_counts: int = 0) -> NDArray[Any]:
-    """One channel of an image [height, width] or [height, width, 3 or 4], as `channel` says. Raises Refused.
+    """The channel `channel` of an image [height, width] or [height, width, 3 or 4]. Raises Refused.
 
     "grey" is the luma of ITU-R BT.601; "as it is" takes a colour image only if its channels are equal (or differ by
     `off_grey_counts` at most).
@@ -141,6 +141,6 @@ def grey(image: NDArray[Any], channel: Channel, at: str, off_grey_counts: int = 
 
 
 def _colour_counts(image: NDArray[Any]) -> int:
-    """By how much the channels of an image [height, width, 3] differ at most."""
+    """Largest difference between the channels of an image [height, width, 3]."""
     red, green, blue = cv2.split(image)
     return int(max(cv2.absdiff(red, green).max(), cv2.absdiff(red, blue).max(), cv2.absdiff(green, blue).max()))

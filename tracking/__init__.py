@@ -1,1 +1,1 @@
-"""Frame in px to tracks in um. The only room where px_to_um is applied. Floor 2."""
+"""Frame in px to tracks in um. Only this package applies px_to_um. Layer 2."""

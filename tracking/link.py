@@ -40,10 +40,10 @@ WORDS = {
 DRIFT_SHARE = 0.05  # weight of the newest move in the running drift, in runs of older kernels
 MOST_FEATURES = 20_000  # in a frame
 MOST_REMEMBERED = 200_000  # particles, including those without a feature now
-MOST_STEPS = 40_000_000  # of work to link one frame: some tenths of a second
+MOST_STEPS = 40_000_000  # work allowed to link one frame: some tenths of a second
 FEWEST = 8  # linked particles from which a drift is measured, at least
 LOG_ODDS = math.log(1000.0)  # an ID is uncertain if another assignment is more likely than 1 in 1000
-LATELY = 3  # frames without a feature after which a particle no longer counts as possibly merged
+LATELY = 3  # a particle without a feature for this many frames no longer counts as possibly merged
 NEWEST_STEPS = 500  # effective number of steps in the running variance
 
 

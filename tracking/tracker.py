@@ -40,8 +40,8 @@ from tracking.settings import Tracking
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-NEWEST_SHARE = 0.125  # of the newest sighting in a particle's running brightness
-AGAIN = 100  # looks after which `auto` judges the image anew
+NEWEST_SHARE = 0.125  # weight of the newest detection in a particle's running brightness
+AGAIN = 100  # frames after which `auto` judges the image again
 
 LOCATORS: dict[str, Callable[[Tracking, Rules], Locate]] = {
     "centroid": lambda settings, rules: Centroid(settings, rules=rules),
@@ -52,9 +52,9 @@ LOCATORS: dict[str, Callable[[Tracking, Rules], Locate]] = {
 
 
 def locator(settings: Tracking, rules: Rules = NEWEST) -> Locate:
-    """The full-frame locator that the settings name; `windows` and `auto` look at a full frame with `centroid`.
+    """The full-frame locator that the settings name; `windows` and `auto` use `centroid` for full frames.
 
-    Raises Refused for a plug-in that makes none.
+    Raises Refused for a plug-in that makes no locator.
     """
     if (plugged := plug_in_locators().get(settings.locator)) is not None:
         return PlugInLocator.made(NAMED["locators", settings.locator].words, plugged, settings, rules)
@@ -63,27 +63,27 @@ def locator(settings: Tracking, rules: Rules = NEWEST) -> Locate:
 
 @dataclass(frozen=True, slots=True)
 class TrackerMemory:
-    """What the tracker knows when a frame comes."""
+    """State of the tracker between two frames."""
 
     seen: LinkMemory = field(default_factory=LinkMemory)
     light: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] running means of mass and signal
     choice: Choice | None = None  # of `auto`
     labels: Any = None  # of the classifier
-    rival: Choice | None = None  # what `auto` would have chosen instead when it last judged
-    looks: int = 0  # frames looked at so far
-    settings: Tracking | None = None  # with which the light was measured
+    rival: Choice | None = None  # other choice of `auto` in its last judgement
+    looks: int = 0  # number of past frames
+    settings: Tracking | None = None  # with which `light` was measured
     agreement: Agreement = Agreement()  # of windows with the full frame
 
 
 @dataclass(frozen=True)
 class LinkingTracker:
-    """The Tracker plug. Its answer depends on its settings, the memory and the frame, and on nothing else."""
+    """The Tracker plug. Its result depends only on its fields, the memory, the frame and the expected positions."""
 
     settings: Tracking
     px_to_um: Affine
     classifier: Classifier | None = field(default=None, compare=False)
     rules: Rules = NEWEST
-    correct: Correction = field(default=NOTHING, compare=False)  # the locators get the frame as it leaves it
+    correct: Correction = field(default=NOTHING, compare=False)  # applied before location
     locate: Locate = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ class LinkingTracker:
         return TrackerMemory()
 
     def step(self, memory: TrackerMemory, frame: Frame, expected: Expected = NOBODY) -> tuple[TrackerMemory, Tracks]:
-        """Who is where in `frame`; rows in order of rising particle."""
+        """(new memory, the tracks in `frame` by rising particle)."""
         memory = self._under_these_settings(memory)
         if self.rules.leads:
             memory = replace(memory, seen=led(memory.seen, frame.number, self.settings))
@@ -121,20 +121,20 @@ class LinkingTracker:
         return TrackerMemory(seen, light, choice, labels, rival, memory.looks + 1, self.settings, agreement), tracks
 
     def _under_these_settings(self, memory: TrackerMemory) -> TrackerMemory:
-        """Other settings measure other brightnesses: those so far are forgotten, identities are not."""
+        """The memory without brightness, choice and agreement if the settings have changed. Identities are kept."""
         if memory.settings == self.settings:
             return memory
         return replace(memory, light=np.full_like(memory.light, np.nan), choice=None, rival=None, agreement=Agreement())
 
     def _find(self, memory: TrackerMemory, frame: Frame) -> tuple[Features, Agreement]:
-        """(the features of one frame, how far windows agree with it)."""
+        """(the features of one frame, agreement of windows with full frames)."""
         if self.settings.locator not in ("windows", "auto"):
             return self.locate(frame.image), memory.agreement
         known = WindowMemory(memory.seen.expected_px, memory.light[:, 0], memory.light[:, 1])
         return Windows(self.settings, self.rules).look(frame.image, known, memory.looks, memory.agreement)
 
     def _about(self, before: Agreement, now: Agreement) -> tuple[str, ...]:
-        """What is to be said of windows, once."""
+        """Notes on the use of windows, each given once."""
         if now.whole and not before.whole:
             return ("windows: the whole frame is looked at from now on, since windows place particles elsewhere",)
         if self.rules.watched and now.looks == FIRST_LOOKS > before.looks:
@@ -142,7 +142,7 @@ class LinkingTracker:
         return ()
 
     def _chosen(self, memory: TrackerMemory, frame: Frame, found: Features) -> tuple[Choice | None, Choice | None]:
-        """(what `auto` goes by, what it would change to if it judged so once more)."""
+        """(the choice of `auto`, another choice that is adopted if the next judgement confirms it)."""
         if self.settings.locator != "auto" or (memory.choice is not None and memory.looks % AGAIN):
             return memory.choice, memory.rival
         newest = choose(frame.image, found, self.settings, self.rules)
@@ -155,14 +155,14 @@ class LinkingTracker:
         return memory.choice, newest
 
     def _placed(self, frame: Frame, found: Features, choice: Choice | None) -> Features:
-        """The features with the places of the choice, unless it would take too long."""
+        """The features with positions by the chosen locator, unless that would take too long."""
         if choice is None or choice.name == "centroid" or len(found) > MOST:
             return found
         sharpen = radial.sharpen if choice.name == "radial" else gaussian.sharpen
         return sharpen(frame.image, found, self.settings, self.rules)
 
     def expect(self, memory: TrackerMemory, expected: Expected) -> TrackerMemory:
-        """The memory with these places for those of `expected` that are remembered: trapped ones follow the command."""
+        """The memory in which remembered particles are expected at the positions of `expected`, if they are in it."""
         seen = memory.seen
         if len(expected.particle) == 0 or len(seen) == 0:
             return memory
@@ -196,16 +196,16 @@ def _running(
     before: Ints, light: Floats, now: Ints, particle: Ints, order: Ints, mass: Floats, signal: Floats,
     bounds: tuple[float, float, float],
 ) -> Floats:  # fmt: skip
-    """[M, 2] running means of mass and signal of the remembered.
+    """[M, 2] running means of mass and signal of the remembered particles.
 
-    A mean begins anew with a sighting that no window would have let through: the whole frame, or a strip, has found the
-    particle as it is now.
+    A mean restarts at a detection that a window would have rejected: then the full frame, or a strip, has measured the
+    particle's new brightness.
 
     Args:
-        before, light: [B, any], [B, 2] who was remembered before this frame, and their means.
-        now: [M, any] who is remembered; both by rising particle, which is the first column.
+        before, light: [B, any], [B, 2] particles remembered before this frame, and their means.
+        now: [M, any] particles remembered now; both by rising particle, which is the first column.
         particle, order, mass, signal: [N] of the features, and their rows by rising particle.
-        bounds: least and largest mass, least signal that a window lets through, as shares of the means.
+        bounds: least and largest mass, and least signal, that a window accepts, as shares of the means.
     """
     made = np.empty((now.shape[0], 2))
     old = seen = 0

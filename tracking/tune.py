@@ -209,7 +209,7 @@ def phases(places: Sequence[Floats]) -> tuple[Floats, str]:
             f"should be, the opposite one {1 - drawn:.2f} times; a larger diameter_px helps"
         )
     worst, even = float(np.abs(share - 1).max()), number / PHASES
-    if worst > max(ALARM, CHANCE / np.sqrt(even) + 1 / even):  # counts are whole: one particle more is chance, too
+    if worst > max(ALARM, CHANCE / np.sqrt(even) + 1 / even):  # counts are integers: 1 is within chance
         axis, at = np.unravel_index(np.abs(share - 1).argmax(), share.shape)
         return share, (
             f"sub-pixel bias: phase {at / PHASES:.1f} of {'xy'[axis]} is {share[axis, at]:.2f} times as frequent as it "

@@ -64,7 +64,7 @@ def fit_map(point: Floats, target: Floats, *, order: int | None = None, end: str
     Args:
         point: in sensor px.
         target: in V.
-        order: 1 (affine), 2 or 3; None: the one of least leave-one-out error.
+        order: 1 (affine), 2 or 3; None: the order with the least leave-one-out error.
         end: unit of the target.
 
     Raises:
@@ -115,7 +115,7 @@ def _fit(point: Floats, target: Floats, order: int, end: str) -> tuple[FittedMap
 def biweight(distance: Floats, parameters: int, least: float = 0.0) -> Floats:
     """[K] Tukey's weights of residual distances [K]; 0 for outliers. The scale is from the median.
 
-    Without outliers if that scale is not above `least`, the level of rounding errors.
+    All weights are 1 if that scale is not above `least`, the level of rounding errors.
     """
     free = max(len(distance) / max(len(distance) - parameters / 2.0, 1.0), 1.0)
     scale = float(np.median(distance)) / 1.1774 * math.sqrt(free)  # median of a Rayleigh distribution: 1.1774 sigma

@@ -1,4 +1,4 @@
-"""Equal traps from unequal light: how the efficiency varies over the field, from measured stiffness."""
+"""Variation of the light's efficiency over the field, from measured stiffness; its correction gives equal traps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 class Efficiency:
     """Stiffness for the same power, relative to the middle: 1 + a X + b Y + c X^2 + d X Y + e Y^2.
 
-    (X, Y) = (p - centre) / radius. It is never taken to be below `least`, so that no power runs away.
+    (X, Y) = (p - centre) / radius. Its value is at least `least`, which limits the corrected power.
     """
 
     centre_um: tuple[float, float]
@@ -43,15 +43,15 @@ def fit_efficiency(
 ) -> tuple[Efficiency, float]:
     """(the efficiency, the stiffness of 1 mW in the middle), from traps [K] at positions [K, 2].
 
-    Flat, falling off with the distance from the centre, or quadratic: the one of least chi^2 + terms ln K (Schwarz
-    1978, Ann. Statist. 6, 461), so that chance is not made up for with power. `error` [K] are standard errors; where
-    the traps scatter more about the richest of these, they are taken to be as much larger.
+    Of three models (flat, falling off with the distance from the centre, quadratic), that with the least chi^2 +
+    terms ln K (Schwarz 1978, Ann. Statist. 6, 461), so that noise is not compensated by power. `error` [K] are standard
+    errors; if the traps scatter more about the model with most terms, the errors are scaled up.
     """
     weight = 1.0 / np.asarray(error)
     columns = _columns((position_um - np.asarray(centre_um)) / radius_um)  # [K, 5]
     round_about = np.array([0.0, 0.0, 1.0, 0.0, 1.0])
     number = len(columns)
-    fits: list[tuple[Floats, int, float]] = []  # (its six terms, how many of them are free, chi^2)
+    fits: list[tuple[Floats, int, float]] = []  # (six terms, number of free ones, chi^2)
     for basis in (np.empty((5, 0)), round_about[:, None], np.eye(5)):
         if number >= 2 * (1 + basis.shape[1]) or not fits:
             design = np.column_stack([np.ones(number), columns @ basis]) * weight[:, None]

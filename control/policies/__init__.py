@@ -1,4 +1,4 @@
-"""The list pages of policies and of programmed forces: a new one is one file, and one line here."""
+"""The lists of policies and of programmed forces. A new one is one file, and one line here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How spots move while the instrument is being calibrated: over a grid, or with the particles that they hold."""
+"""Motion of the spots in a calibration: over a grid, with the particles that they hold, or flashing at one place."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Corner = tuple[float, float]
 
-PATTERN = 200  # flashes, until the pattern begins again
-GRID = 33  # places along each side, one of which a flash is at
+PATTERN = 200  # flashes in one period of the pattern
+GRID = 33  # candidate places of a flash along each side of the field
 
 
 @settings
 class Scan:
-    """One spot visits a grid over the whole field in scattered order, knowing nothing of where light lands."""
+    """One spot visits a grid over the whole field in scattered order; no calibrated map is needed."""
 
     kind: Literal["scan"] = "scan"
     pitch_um: Annotated[float, Interval(ge=0.05, le=1e4), Doc("distance of neighbours on the grid")] = 0.8
@@ -35,7 +35,7 @@ class Scan:
 
 @settings
 class Carry:
-    """Each particle is held by a spot of its own; all spots move together along a path, and shake if they should."""
+    """Each particle is held by its own spot; all spots move together along a path, and oscillate if set."""
 
     kind: Literal["carry"] = "carry"
     number: Annotated[int, Interval(ge=1, le=5000), Doc("how many particles are held at most")] = 16
@@ -53,7 +53,7 @@ class Carry:
 
 @settings
 class Flash:
-    """One spot goes on and off at a place where no particle is, each time for a number of frames drawn by chance."""
+    """One spot switches on and off at a place without particles, each time for a random number of frames."""
 
     kind: Literal["flash"] = "flash"
     depth_kt: Annotated[float, Gt(0), Doc("depth of the spot, as believed")] = 100.0
@@ -70,7 +70,7 @@ AnyMotion = Annotated[Scan | Carry | Flash, Field(discriminator="kind")]
 
 @settings
 class Calibrating(PolicySettings):
-    """A calibration's own policy. It is the only one that an unconfirmed map may be probed with."""
+    """The policy of calibrations. Only this one may act, at probe power, while the map is unconfirmed."""
 
     kind: Literal["calibrating"] = "calibrating"
     motion: Annotated[AnyMotion, Doc("how the spots move")] = Carry()
@@ -88,7 +88,7 @@ class Calibrating(PolicySettings):
 
 @dataclass(frozen=True)
 class Scanning:
-    """The policy of a Scan. Its memory is how many turns have passed."""
+    """The policy of a Scan. Its memory is the number of past turns."""
 
     scan: Scan
     low_um: Corner
@@ -100,7 +100,7 @@ class Scanning:
 
     @property
     def grid_um(self) -> Floats:
-        """[M, 2] the places, in the order of the visits."""
+        """[M, 2] the grid points, in the order of the visits."""
         axes = [
             low + (high - low - pitch * math.floor((high - low) / pitch)) / 2.0
             + pitch * np.arange(math.floor((high - low) / pitch) + 1)
@@ -111,7 +111,7 @@ class Scanning:
 
     @property
     def turns(self) -> int:
-        """How many turns one round takes."""
+        """Number of turns of one round."""
         return len(self.grid_um) * self.scan.turns
 
     def start(self) -> int:
@@ -125,9 +125,9 @@ class Scanning:
 
 @dataclass(frozen=True)
 class Flashing:
-    """The policy of a Flash. Its memory is how many turns have passed, and where the spot is since the first of them.
+    """The policy of a Flash. Its memory is the number of past turns, and the place of the spot.
 
-    The spot stands where it is furthest from everybody who was seen then.
+    The place is chosen in the first turn, as far as possible from all particles detected then.
     """
 
     flash: Flash
@@ -140,7 +140,7 @@ class Flashing:
 
     @cached_property
     def lit(self) -> NDArray[np.bool_]:
-        """[M] whether the spot is on, turn by turn; then it begins again, dark."""
+        """[M] whether the spot is on in each turn. The pattern begins dark, and repeats."""
         lasting = np.random.default_rng(self.flash.seed).integers(
             self.flash.shortest, self.flash.longest + 1, 2 * PATTERN
         )
@@ -157,7 +157,7 @@ class Flashing:
         return (turn + 1, place), spots(np.array([-1]), np.array([place]), self.flash.depth_kt)
 
     def free_place(self, position_um: Floats) -> Corner:
-        """The place of a grid that is furthest from everybody [N, 2]; the middle of the field if nobody is seen."""
+        """The grid point that is farthest from all particles [N, 2]; without particles, the middle of the field."""
         low_um, high_um = np.array(self.low_um) + self.flash.edge_um, np.array(self.high_um) - self.flash.edge_um
         share = np.linspace(0.0, 1.0, GRID)
         grid_um = low_um + np.stack(np.meshgrid(share, share), axis=-1).reshape(-1, 2) * (high_um - low_um)
@@ -170,7 +170,7 @@ class Flashing:
 
 @dataclass(frozen=True)
 class Held:
-    """Who is held, and where the path begins for each."""
+    """The held particles, and the beginning of the path of each."""
 
     since_s: float = math.nan  # when the path began
     particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [K] rising
@@ -179,7 +179,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Carrying:
-    """The policy of a Carry. Who strays further than a waist from its spot is caught again where it is."""
+    """The policy of a Carry. A particle farther than a waist from its spot is caught again at its present position."""
 
     carry: Carry
     low_um: Corner
@@ -199,13 +199,13 @@ class Carrying:
         offset_um = self.offset_um(now_s - since_s)
         particle, place_um, free = self._catchable(seen)
         known = np.isin(particle, memory.particle)
-        anchor_um = place_um - offset_um  # [N, 2] of whom is caught now
+        anchor_um = place_um - offset_um  # [N, 2] for particles caught now
         old = memory.anchor_um[np.searchsorted(memory.particle, particle[known])]
         near = np.hypot(*(self._inside(old + offset_um) - place_um[known]).T) <= self.waist_um
         anchor_um[known] = np.where(near[:, None], old, anchor_um[known])
         held = known | (free & (np.cumsum(free & ~known) + known.sum() <= self.carry.number))
         particle, anchor_um = particle[held], anchor_um[held]
-        gone = np.isin(memory.particle, seen.tracks.lost)  # not seen now, perhaps in the next frame
+        gone = np.isin(memory.particle, seen.tracks.lost)  # not detected now, perhaps in the next frame
         everyone = np.concatenate([particle, memory.particle[gone]])
         anchors = np.concatenate([anchor_um, memory.anchor_um[gone]])
         order = np.argsort(everyone, kind="stable")
@@ -213,9 +213,9 @@ class Carrying:
         return after, spots(particle, self._inside(anchor_um + offset_um), self.carry.depth_kt)
 
     def offset_um(self, time_s: float) -> Floats:
-        """[2] how far along path and shaking all spots are, `time_s` after the beginning."""
+        """[2] offset of all spots by path and oscillation, `time_s` after the beginning."""
         carry = self.carry
-        way = np.array([*carry.path_um, carry.path_um[0]])  # [P + 1, 2] round and round
+        way = np.array([*carry.path_um, carry.path_um[0]])  # [P + 1, 2] closed path
         travel_s = np.hypot(*np.diff(way, axis=0).T) / carry.speed_um_per_s  # [P]
         leg_s = np.where(travel_s > 0, travel_s, 0.0) + carry.rest_s  # rest, then travel
         total_s = float(leg_s.sum())
@@ -229,7 +229,7 @@ class Carrying:
         return np.asarray(way[leg] + share * (way[leg + 1] - way[leg]) + shake)
 
     def _catchable(self, seen: Seen) -> tuple[Ints, Floats, NDArray[np.bool_]]:
-        """(particle, position, whether it stands alone) of all that are GOOD."""
+        """(ID [N], position [N, 2], [N] whether no other particle is within apart_um) of all GOOD particles."""
         tracks = seen.tracks
         good = tracks.state == State.GOOD
         place_um = tracks.position_um[good]

@@ -48,7 +48,7 @@ class External(Force):
         return ""
 
     def predict(self, conditions: Conditions) -> list[Foreseen]:
-        """What a particle does that feels this force alone."""
+        """Predictions for a particle under this force alone."""
         shape, plant = self.shape, conditions.plant
         if not shape.central:
             push_pn = np.asarray(shape.force_pn(np.zeros((1, 2)), kt_pn_um=plant.kt_pn_um))[0]

@@ -1,4 +1,4 @@
-"""What one programmed force sees: the trusted particles of this turn, their past, and the plant."""
+"""Programmed forces, and their input: the trusted particles of this turn, their past, and the plant."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Now:
-    """Rows are the particles that may get light. Their arrays, which all forces share, can't be written to."""
+    """The particles that may get light, one row each. All forces share the arrays, which are read-only."""
 
     seen: Seen
     plant: Plant
@@ -31,7 +31,7 @@ class Now:
     position_um: Floats  # [N, 2]
     species: Ints  # [N]
     cell: Ints  # [N]
-    newest_um: Floats | None = None  # [N, 2] where they are, as far as is known; left out: where they were seen
+    newest_um: Floats | None = None  # [N, 2] estimated newest positions; None: the measured ones
 
     @classmethod
     def of(cls, seen: Seen, plant: Plant, middle_um: tuple[float, float]) -> Now:
@@ -42,15 +42,15 @@ class Now:
 
     @property
     def acts_s(self) -> float:
-        """Middle of the time for which the answer acts."""
+        """Middle of the time during which the command acts."""
         return self.seen.effect_s + self.seen.hold_s / 2.0
 
     def past_um(self, delay_s: float | None) -> Floats:
-        """[N, 2] where each was `delay_s` before the answer acts, on average; None: where it was seen last.
+        """[N, 2] positions `delay_s` before the command acts, on average; None: the newest positions.
 
-        A position that is not known is nan (docs/predictions.md 2.7: looked up by timestamp, never by frame index).
+        An unknown position is nan (docs/predictions.md 2.7: looked up by timestamp, never by frame index).
 
-        Raises ValueError for a delay of which no position can be known, now or later.
+        Raises ValueError for a negative delay, and for one that is longer than the history.
         """
         if delay_s is None:
             return self.position_um if self.newest_um is None else read_only(self.newest_um)
@@ -66,27 +66,27 @@ class Now:
 
 @dataclass(frozen=True)
 class Pull:
-    """One programmed force on the trusted particles; nan where a past position is not known."""
+    """One programmed force on the trusted particles; nan where a past position is unknown."""
 
     force_pn: Floats  # [N, 2]
 
 
 @dataclass(frozen=True)
 class Glow:
-    """One programmed force as light: rings about centres."""
+    """The centres about which one programmed force is painted."""
 
-    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [M] whose past, or -1
+    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # [M] particle of each centre, or -1
     centre_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2]
 
 
 class Force(ABC):
-    """A programmed force: how it pulls a steered trap, and the centres about which it is painted.
+    """A programmed force: its values for steered traps, and the centres about which it is painted.
 
-    A subclass is a settings class with a `kind` and `pull`; the rest has answers that suit a force without light.
+    A subclass is a settings class with a `kind` and `pull`; the defaults of the rest suit a force that is not painted.
     """
 
     kind: str
-    shape: Shape | None  # the potential that it is made of; None where it declares none
+    shape: Shape | None  # its potential; None: it declares none
     delay_s: float | None  # mean age of the positions that it uses; None: the newest
     about_own_past: ClassVar[bool] = False  # the shape is centred where the particle itself was
     about_others: ClassVar[bool] = False  # the shape is centred at each of the other particles
@@ -101,7 +101,7 @@ class Force(ABC):
         """The force on each particle of this turn. A pure function: earlier positions are in `now.past_um`."""
 
     def number_of_centres(self, particles: int) -> int:
-        """How many times the shape is painted about so many particles."""
+        """Number of copies of the shape that are painted for this number of particles."""
         return 1 if self.about_one_point else max(particles, 1)
 
     def glow(self, now: Now) -> Glow:
@@ -109,9 +109,9 @@ class Force(ABC):
         return Glow()
 
     def why_not_painted(self) -> str:
-        """Why light can't exert this force (mode landscape); empty where it can."""
+        """The reason why painted light can't exert this force (mode landscape); empty if it can."""
         return f"a force of the kind {self.kind} is not painted, and needs mode: steered"
 
     def predict(self, conditions: Conditions) -> list[Foreseen] | None:
-        """What this force will do, from closed forms; None where there are none."""
+        """Predicted effects of this force, from closed forms; None if there are none."""
         return None

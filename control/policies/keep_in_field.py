@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @settings
 class KeepInField:
-    """Who comes within the margin of the field's edge is carried towards its middle; the journal says when."""
+    """A particle within the margin of the field's edge is carried towards the middle; the journal records when."""
 
     margin_um: Annotated[float, Gt(0), Doc("distance from the edge where carrying begins")] = 2.0
     release_um: Annotated[float, Gt(0), Doc("half size of the middle region where it ends")] = 1.0
@@ -25,7 +25,7 @@ class KeepInField:
 
 @dataclass(frozen=True)
 class Kept:
-    """A policy with KeepInField around it. Its memory: who is being carried, and the policy's own."""
+    """A policy with KeepInField added. Its memory: the IDs of carried particles, and the policy's own memory."""
 
     policy: Policy
     keep: KeepInField
@@ -54,13 +54,13 @@ class Kept:
             *(f"particle {who} is brought back" for who in particle[now & ~was]),
             *(f"particle {who} is free again" for who in particle[was & ~now]),
         )
-        gone = carried & {int(who) for who in tracks.lost}  # not seen now: still to be brought back when it is
+        gone = carried & {int(who) for who in tracks.lost}  # not detected now: carried on when detected again
         return (gone | {int(who) for who in particle[now]}, inner), self.carry(
             wanted, particle[now], aim_um[now] - position_um[now], notes
         )
 
     def at_edge(self, position_um: Floats) -> NDArray[np.bool_]:
-        """[N] within the margin of the edge, or beyond it."""
+        """[N] whether a position is within the margin of the edge, or beyond it."""
         low = np.asarray(self.low_um) + self.keep.margin_um
         high = np.asarray(self.high_um) - self.keep.margin_um
         beyond: NDArray[np.bool_] = np.any((position_um < low) | (position_um > high), axis=1)
@@ -72,13 +72,13 @@ class Kept:
         return np.clip(position_um, middle - self.keep.release_um, middle + self.keep.release_um)
 
     def carry(self, wanted: Forces, particle: NDArray[np.int64], way_um: Floats, notes: tuple[str, ...]) -> Forces:
-        """With the trap's largest pull along `way_um` [C, 2] on `particle` [C], and nothing else on them."""
+        """The forces with the trap's largest force along `way_um` [C, 2] on `particle` [C], and no other on them."""
         if len(particle) == 0:
             return replace(wanted, notes=(*wanted.notes, *notes))
         stays = ~np.isin(wanted.particle, particle)
         lit = ~np.isin(wanted.ring_particle, particle)
         reach_pn = self.light.stiffness_pn_per_um * self.light.waist_um / 2.0
-        pull_pn = reach_pn * way_um / np.hypot(way_um[:, :1], way_um[:, 1:])  # squares of a short way would be 0
+        pull_pn = reach_pn * way_um / np.hypot(way_um[:, :1], way_um[:, 1:])  # hypot: squares would underflow
         order = np.argsort(np.concatenate([wanted.particle[stays], particle]), kind="stable")
         return replace(
             wanted,

@@ -1,4 +1,4 @@
-"""The settings of a law that is a trained network."""
+"""Settings of a learned law: a trained network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from control.policies.policy_settings import PolicyContext, PolicySettings
 
 @settings
 class Learned(PolicySettings):
-    """A law that was learned: a checkpoint of models/."""
+    """A learned law: a checkpoint of models/."""
 
     kind: Literal["learned"] = "learned"
     checkpoint: Annotated[str, Doc("file, from the experiment's folder")]

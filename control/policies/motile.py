@@ -1,4 +1,4 @@
-"""A particle that moves by itself as long as it sees enough, or few enough, of the others."""
+"""A motile particle: it is driven while its perception of the other particles is above, or below, a threshold."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from control.theory.conditions import Conditions, Foreseen
 
 @settings
 class Motile(Force):
-    """A constant drive along the particle's own heading, switched by what it perceives of the others.
+    """A constant driving force along the particle's heading, switched by its perception of the other particles.
 
-    Its heading is the way that it has come in the last delay_s. What it perceives is a sum over all others in its cone
-    of view: of 1 / (2 pi r) (vision: Lavergne, Wendehenne, Baeuerle and Bechinger, Science 364, 70 (2019)), or of
-    exp(-r / length) (a quorum, with the whole circle as its cone: Baeuerle, Fischer, Speck and Bechinger, Nat. Commun.
-    9, 3232 (2018)).
+    The heading is the direction of its displacement over the last delay_s. The perception is a sum over all others in
+    its cone of view: of 1 / (2 pi r) (vision: Lavergne, Wendehenne, Baeuerle and Bechinger, Science 364, 70 (2019)), or
+    of exp(-r / length) (quorum sensing, with the full circle as its cone: Baeuerle, Fischer, Speck and Bechinger, Nat.
+    Commun. 9, 3232 (2018)).
     """
 
     kind: Literal["motile"] = "motile"
@@ -41,7 +41,7 @@ class Motile(Force):
 
     @property
     def shape(self) -> Constant:  # type: ignore[override]
-        """What carries it while it moves; its direction is the particle's own."""
+        """The driving force while it moves; its direction is the particle's heading."""
         return Constant(magnitude_pn=self.drive_pn)
 
     def pull(self, now: Now) -> Pull:
@@ -53,7 +53,7 @@ class Motile(Force):
         return Pull(np.where(moves[:, None], self.drive_pn * heading, np.where(np.isnan(heading), np.nan, 0.0)))
 
     def perceived(self, now: Now, heading: Floats) -> Floats:
-        """[N] the sum over the others in each one's cone of view."""
+        """[N] perception: the sum over the other particles in the cone of view of each particle."""
         sees, seen = np.nonzero(now.cell[:, None] == now.cell[None])  # [P] pairs of one cell
         others = sees != seen
         sees, seen = sees[others], seen[others]
@@ -74,7 +74,7 @@ class Motile(Force):
         return "light acts on everybody alike, so a particle that moves by itself needs mode: steered"
 
     def predict(self, conditions: Conditions) -> list[Foreseen]:
-        """What a particle does that feels this force alone."""
+        """Predictions for a particle under this force alone."""
         speed = conditions.speed_under_um_per_s(self.drive_pn)
         if math.isnan(speed):
             return [conditions.not_held("speed while it moves")]

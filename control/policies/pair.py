@@ -17,7 +17,7 @@ from control.theory.linear import Terms
 
 @settings
 class Pair(Force):
-    """Each particle feels the shape, centred where each of the others is or was."""
+    """Each particle feels the shape, centred on the newest or a past position of each other particle."""
 
     kind: Literal["pair"] = "pair"
     shape: potentials.AnyShape
@@ -40,9 +40,9 @@ class Pair(Force):
         offset_um = now.position_um[feels] - now.past_um(self.delay_s)[acts]  # [P, 2]
         force_pn = self.shape.force_pn(offset_um, kt_pn_um=now.plant.kt_pn_um, time_s=now.seen.effect_s)
         matrix = np.asarray(self.matrix)
-        species = np.minimum(now.species, len(matrix) - 1)  # a species that the matrix does not name acts as its last
+        species = np.minimum(now.species, len(matrix) - 1)  # a species beyond the matrix counts as its last one
         strength = matrix[species[feels], species[acts]]  # [P]
-        # a source without a known past does not act; it is withheld from light by its own self force, if it has one
+        # a source without a known past exerts no force; `without_past` withholds its own light
         known = (strength != 0.0) & np.isfinite(offset_um).all(axis=1)
         pull_pn = np.where(known[:, None], strength[:, None] * force_pn, 0.0)
         total_pn = np.zeros_like(now.position_um)
@@ -62,12 +62,12 @@ class Pair(Force):
 
     @property
     def strength(self) -> float | None:
-        """The one strength between all species; None where there are several."""
+        """The strength, if it is the same between all species; else None."""
         values = {value for row in self.matrix for value in row}
         return values.pop() if len(values) == 1 else None
 
     def predict(self, conditions: Conditions) -> list[Foreseen]:
-        """What two particles do that feel this force alone."""
+        """Predictions for two particles under this force alone."""
         shape, plant = self.shape, conditions.plant
         if not shape.central or (self.strength is not None and self.strength <= 0.0):
             return []
@@ -86,10 +86,10 @@ class Pair(Force):
         return rows
 
     def _bond(self, conditions: Conditions, acting: Any, strength: float) -> list[Foreseen]:
-        """Of one bond of rate kappa: r' = -kappa (r(t - a) + r(t - tau)), beside the lag of both traps (P21).
+        """Predictions for a bond of rate kappa: r' = -kappa (r(t - a) + r(t - tau)), plus the lag of both traps (P21).
 
-        Of what a particle is from the middle of its spot, half is that of the bond, and one part that of the pair's
-        middle, R' = -kappa (R(t - a) - R(t - tau)) beside the lag.
+        The offset of a particle from the middle of its spot is half that of the bond plus that of the pair's centre,
+        R' = -kappa (R(t - a) - R(t - tau)), plus the lag.
         """
         plant, d = conditions.plant, conditions.plant.diffusion_um2_per_s
         delay_s = self.delay_s or conditions.age_s

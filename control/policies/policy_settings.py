@@ -1,4 +1,4 @@
-"""The settings of a policy: what every law of an experiment has, and what it is built for."""
+"""Settings that all policies share, and the context for which a policy is built."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Corner = tuple[float, float]
 
 @settings
 class Trap:
-    """The trap that steers a particle in mode steered, and brings it back in both."""
+    """The trap that steers a particle in mode steered, and carries it back into the field in both modes."""
 
     depth_kt: Annotated[float, Gt(0), Doc("depth of one trap")] = 20.0
     compensate_latency: Annotated[bool, Doc("divide forces by 1 + z of the latency")] = False
@@ -33,18 +33,18 @@ class Trap:
 class PolicyContext:
     """The rig and the settings of the experiment for which a policy is built."""
 
-    source: str  # what an error sentence begins with: a file
+    source: str  # file, the beginning of error sentences
     plant: Plant
     light: LightModel
     low_um: Corner  # of the field that the beam may visit
     high_um: Corner
     exposure_s: float
     shortest_delay_s: float  # from mid-exposure to the middle of the command's time
-    particles: int  # that are expected
+    particles: int  # expected number
     mode: Mode
     trap: Trap
-    recorded: bool  # the run flew before: settings that were ignored then are ignored again
-    open_network: Callable[[str, Runtime, str], Policy]  # of a checkpoint's path, runtime and card SHA-256
+    recorded: bool  # replay of a recorded run: settings that had no effect in it are not refused
+    open_network: Callable[[str, Runtime, str], Policy]  # (checkpoint path, runtime, card SHA-256) -> Policy
     open_python: Callable[[Any], Any]  # PythonLaw -> PythonPolicy (control/policies/python_law.py)
 
     @property
@@ -65,7 +65,7 @@ class PolicySettings(ABC):
     """The law of an experiment. A subclass is a settings class with a `kind` and `build`."""
 
     kind: str
-    forces: tuple[Force, ...]  # what the law is the sum of; empty: it is no sum of programmed forces
+    forces: tuple[Force, ...]  # programmed forces, of which the law is the sum; empty: it is no such sum
     needs_network: ClassVar[bool] = False  # torch has to be imported before it is built
     moves_probe: ClassVar[bool] = False  # it may act, at probe power, while the map is not confirmed
     takes_mode: ClassVar[bool] = False  # `mode`, `trap.predict` and `trap.compensate_latency` act on it
@@ -76,10 +76,10 @@ class PolicySettings(ABC):
 
     @abstractmethod
     def build(self, context: PolicyContext) -> Policy:
-        """The policy plug. Raises Refused for what can't fly."""
+        """The policy for this context. Raises Refused for settings that can't be run."""
 
     def require(self, context: PolicyContext) -> None:
-        """Raises Refused for settings that can't fly together, before anything is built."""
+        """Raises Refused for settings that can't be run together, before anything is built."""
         if not self.takes_mode and not context.recorded:
             self._refuse_ignored_settings(context)
 

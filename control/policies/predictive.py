@@ -1,18 +1,19 @@
-"""A steered law that acts as it is written, in spite of latency and hold: where will the particle be, and how surely?
+"""A steered law with prediction: it corrects for latency and hold, so that the potential acts as written.
 
-A trap that is put where a particle was seen acts when the particle has moved on, and is then held for a frame. Between
-two commands the particle relaxes in a known trap, so that its place when the next command acts is known up to a normal
-error of variance P, and the mean of its place one hold later can be chosen. What is left to chance in that choice has
-the variance s^2 = P' - P (P' is P one hold later). So the estimates x are a random walk with steps of variance s^2,
-whose drift is free, and the particle is x blurred by P. It has the density exp(-u), u = U / kT, if the walk has
+A trap that is placed on a measured position acts after the particle has moved on, and is then held for a frame. Between
+two commands the particle relaxes in a known trap. So its position when the next command acts is known up to a normal
+error of variance P, and the placement of the trap determines its mean position one hold later. The random part of the
+step from one estimate x to the next has the variance s^2 = P' - P (P' is P one hold later). So the estimates perform a
+random walk with steps of variance s^2 and a drift that can be chosen, and the particle's density is that of x, blurred
+by P. It is exp(-u), u = U / kT, if the walk has
 
     drift = tau [f - (P + tau/2) u' u'' - (P + tau) f'' / 2],    f = -u',  tau = s^2 / 2,
 
-to second order in P and tau: a blurred density is sharpened by u + P (u'^2 - u'') / 2, and a walk with drift b and
+to second order in P and tau: the potential u + P (u'^2 - u'') / 2 compensates the blur, and a walk with drift b and
 finite steps keeps a density if b is corrected by -(tau/2)(b'' + b b'). (Derived by integrating the walk's generator by
 parts; for a harmonic U the exact drift agrees to that order.) The first correction is the force at y = x - (P + tau/2)
-f(y), the second a stencil, so that only forces are asked for, of any law. What a trap does, how late,
-and how surely a particle is seen, is learned meanwhile (control.policies.response).
+f(y), the second a finite-difference stencil, so that only the forces of the law are needed. Stiffness, latency and
+localisation error are learned during the run (control.policies.response).
 """
 
 from __future__ import annotations
@@ -33,25 +34,25 @@ from control.policies.programmed import achieved_s, without_past
 from control.policies.response import Learning, Response, Told, alone
 
 Floats = NDArray[np.float64]
-ROUNDS = 6  # of the fixed point y
-FARTHEST = 2.0  # standard deviations that a correction, or the drift of one step, may reach: steep walls stay stable
-NOTICE = 0.05  # relative change of the rate that the operator is told of
+ROUNDS = 6  # iterations of the fixed point y
+FARTHEST = 2.0  # limit of a correction, and of the drift of one step, in standard deviations: steep walls stay stable
+NOTICE = 0.05  # relative change of the rate that is reported to the operator
 AROUND = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
 
 
 @dataclass(frozen=True)
 class PredictiveMemory:
-    """What one turn leaves for the next: the traps that still act or were sighted acting, and what was learned."""
+    """State between two turns: traps that still act or acted during the last sightings, and the learned response."""
 
     learning: Learning
     told: tuple[Told, ...] = ()
-    seen_s: float = -math.inf  # when the newest sight was
-    said_hz: float = 0.0  # the rate that was told to the operator last
+    seen_s: float = -math.inf  # time of the newest sighting
+    said_hz: float = 0.0  # rate that was last reported to the operator
 
 
 @dataclass(frozen=True)
 class Predictive:
-    """One trap a particle, placed so that the particle's density is that of the law as it is written."""
+    """One trap per particle, placed so that the particle's density is that of the law as written."""
 
     forces: tuple[Force, ...]
     plant: Plant
@@ -67,10 +68,10 @@ class Predictive:
 
     @cached_property
     def believed(self) -> Response:
-        """How particles answer their traps, as configured.
+        """Response of particles to their traps, as configured.
 
-        The mean over an exposure is as sure as a sharp sight a sixth of the exposure later (of free motion, at the
-        exposure's end).
+        For free motion, at the exposure's end, a mean position over the exposure t_E is as accurate as an instantaneous
+        one at t_E / 6 after its middle: its variance at the middle is error^2 - D t_E / 3.
         """
         d = self.plant.diffusion_um2_per_s
         rate_hz = self.plant.rate_hz(self.light.stiffness_pn_per_um)
@@ -99,7 +100,7 @@ class Predictive:
         )
 
     def informed(self, known: PredictiveMemory, seen: Seen) -> PredictiveMemory:
-        """With the traps that the turn before put, and with what the newest sighting says of how they act."""
+        """The memory with the traps of the last turn, and with the response learned from the newest sighting."""
         told = known.told
         if math.isfinite(seen.allowed.effect_s):
             told = (*told, Told.by(seen.allowed, known.seen_s))
@@ -118,7 +119,7 @@ class Predictive:
         )
 
     def predicted(self, known: PredictiveMemory, now: Now) -> tuple[Floats, Floats]:
-        """(place [N, 2], its variance [N] an axis) of each particle when the next command acts."""
+        """(position [N, 2], its variance [N] per axis) of each particle when the next command acts."""
         response = known.learning.now
         sure = np.full(len(now.particle), response.sight_um2)
         acts_s = now.seen.effect_s + response.late_s
@@ -128,10 +129,10 @@ class Predictive:
         return place_um, np.maximum(variance, 0.0)
 
     def way_um(self, response: Response, now: Now, place_um: Floats, variance_um2: Floats) -> Floats:
-        """[N, 2] from the predicted place to the trap."""
+        """[N, 2] offset of the trap from the predicted position."""
         keep = math.exp(-response.rate_hz * now.seen.hold_s)
         later = keep**2 * variance_um2 + response.diffusion_um2_per_s / response.rate_hz * (1.0 - keep**2)
-        # a particle that was long without a trap is less sure now than a hold later: it is only caught then
+        # after a long time without a trap, the variance decreases during the hold: the trap only catches the particle
         tau = np.maximum(later - variance_um2, 0.0)[:, None] / 2.0  # [N, 1]
         blur = variance_um2[:, None]
         most_um = FARTHEST * np.sqrt(blur + tau / 2.0)
@@ -140,7 +141,7 @@ class Predictive:
             pull = self._force_per_um(now, place_um, at_um)
             at_um = place_um - within((blur + tau / 2.0) * pull, most_um)
         pull = self._force_per_um(now, place_um, at_um)
-        reach = np.sqrt(2.0 * (blur + tau))  # [N, 1] of the stencil: <f> = f + (P + tau) f'' / 2
+        reach = np.sqrt(2.0 * (blur + tau))  # [N, 1] half-width of the stencil: <f> = f + (P + tau) f'' / 2
         near = np.mean([self._force_per_um(now, place_um, at_um + reach * side) for side in AROUND], axis=0)
         way = within(tau * (2.0 * pull - near), FARTHEST * np.sqrt(2.0 * tau))
         return np.asarray(way / (1.0 - keep))
@@ -153,7 +154,7 @@ class Predictive:
 
 
 def within(offset_um: Floats, most_um: float | Floats) -> Floats:
-    """Offsets [N, 2], none longer than most_um (a number, or [N, 1])."""
+    """Offsets [N, 2], shortened to at most most_um (a number, or [N, 1])."""
     length = np.hypot(offset_um[:, 0], offset_um[:, 1])[:, None]
     part = np.divide(most_um, length, out=np.ones_like(length), where=length > most_um)
     return np.asarray(offset_um * part)

@@ -1,4 +1,4 @@
-"""A law written as a sum of forces, flown as steered traps or as a painted landscape (docs/predictions.md 2.3)."""
+"""A law written as a sum of forces, applied by steered traps or by a painted landscape (docs/predictions.md 2.3)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SteeredTraps:
-    """One trap a particle: the sum of all forces, evaluated between where it was seen and the centres of the past."""
+    """One trap per particle: the sum of all forces, from the particle's measured position and the past centres."""
 
     forces: tuple[Force, ...]
     plant: Plant
@@ -47,7 +47,7 @@ class SteeredTraps:
         )
 
     def correction(self, now: Now) -> float:
-        """1 / (1 + z), z = kappa latency: the leading correction of the density that a late trap makes (P9, P15)."""
+        """1 / (1 + z), z = kappa latency: it corrects the density under a late trap to leading order (P9, P15)."""
         if not self.compensate_latency:
             return 1.0
         age_s = now.acts_s - now.seen.tracks.time_s
@@ -56,7 +56,7 @@ class SteeredTraps:
 
 @dataclass(frozen=True)
 class Landscape:
-    """Light painted about the centres; every particle feels all of it, at once."""
+    """Light painted about the centres; every particle feels all of it, without delay."""
 
     forces: tuple[Force, ...]
     rings: tuple[Rings, ...]  # of each force's shape
@@ -82,7 +82,7 @@ class Landscape:
 
 
 def painted(force: Force, rings: Rings, now: Now, unknown: NDArray[np.bool_]) -> tuple[NDArray[np.generic], ...]:
-    """One force's rings: whose [M], centre [M, 2], radius [M], depth kT [M], delay [M]."""
+    """Rings of one force: (particle [M], centre [M, 2], radius [M], depth kT [M], delay [M])."""
     glow = force.glow(now)
     known = np.all(np.isfinite(glow.centre_um), axis=1)  # [C]
     if len(known) == len(unknown):
@@ -99,7 +99,7 @@ def painted(force: Force, rings: Rings, now: Now, unknown: NDArray[np.bool_]) ->
 
 
 def without_past(now: Now, forces: tuple[Force, ...]) -> tuple[NDArray[np.bool_], tuple[tuple[int, str], ...]]:
-    """[N] whose past is not known for some delay, and what to say of each."""
+    """([N] whether a past position of the particle is unknown, (particle, reason) of these particles)."""
     unknown = np.zeros(len(now.particle), np.bool_)
     said: dict[int, str] = {}
     for delay_s in {force.delay_s for force in forces if force.delay_s is not None}:
@@ -110,8 +110,8 @@ def without_past(now: Now, forces: tuple[Force, ...]) -> tuple[NDArray[np.bool_]
 
 
 def achieved_s(forces: tuple[Force, ...]) -> float:
-    """The longest delay of a sum, as its look-up makes it; nan where nothing is delayed.
+    """The longest delay of a sum of forces; nan if no force has a delay.
 
-    The look-up is exact in timestamp, so that what is achieved differs from it only by when the command really acts.
+    Past positions are looked up by time, so that the achieved delay differs only by the command's error in time.
     """
     return max((force.delay_s for force in forces if force.delay_s is not None), default=float("nan"))

@@ -1,4 +1,4 @@
-"""The settings of a law that is a sum of programmed forces."""
+"""Settings of a law that is a sum of programmed forces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from control.policies.predictive import Predictive
 from control.policies.programmed import Landscape, SteeredTraps
 from control.potentials.painting import Rings, paint, spots_on_ring
 
-MOST_SPOTS = 100_000  # of a landscape, about all particles together: some 30 ms of arithmetic a turn
+MOST_SPOTS = 100_000  # spots of a landscape, for all particles together: about 30 ms of computing per turn
 
 
 @settings
@@ -40,10 +40,10 @@ class Programmed(PolicySettings):
             context.require_delay(f"policy.forces.{index}.delay_s", force.delay_s)
 
     def _painted(self, context: PolicyContext) -> tuple[Rings, ...]:
-        """The rings of light of each force. Raises Refused for what light can't paint, and for too many spots."""
+        """The rings of light of each force. Raises Refused for forces that can't be painted, and for too many spots."""
         light, rings = context.light, []
         for index, force in enumerate(self.forces):
-            if not context.recorded and (why := force.why_not_painted()):  # a recorded run is verified as it flew
+            if not context.recorded and (why := force.why_not_painted()):  # not refused in a replay
                 raise Refused(f"{context.source}: policy.forces.{index}: {why}")
             try:
                 rings.append(paint(force.shape, waist_um=light.waist_um, kt_pn_um=light.kt_pn_um))

@@ -1,4 +1,4 @@
-"""A law written in Python by its user: the class to derive from, and the policy that flies it."""
+"""A law written in Python by the user: its base class, and the policy that runs it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Floats = NDArray[np.float64]
 
 
 class Law:
-    """Forces on all particles, from where they are and where they were. Derive a class from it and define `force_pn`.
+    """Forces on all particles, from their newest and past positions. Derive a class from it and define `force_pn`.
 
     The policy's `parameters` are the keyword arguments of the class. A law with a memory defines `start` and `step`
-    instead. The answer may depend on the arguments and the memory only: no clock, no file, no random numbers without a
-    seed. Else `verify` finds that the run differs. The arrays of `now` can't be written to: copy one to change it.
+    instead. The result may depend on the arguments and the memory only: no clock, no file, no random numbers without a
+    seed. Otherwise `verify` reports a difference. The arrays of `now` are read-only: copy one to change it.
 
     Attributes:
-        delays_s: ages of the past positions that the law looks up with `now.past_um`. A particle whose position at
-            one of them is not known gets no light.
+        delays_s: ages of the past positions that the law looks up with `now.past_um`. A particle without a known
+            position at one of these ages gets no light.
     """
 
     delays_s: tuple[float, ...] = ()
@@ -39,7 +39,7 @@ class Law:
 
         Args:
             now: `position_um` [N, 2], `particle` [N], `species` [N]; `past_um(delay_s)` [N, 2]; `middle_um`, the
-                middle of the field; `acts_s`, when the answer acts; `plant`, the particles' properties.
+                middle of the field; `acts_s`, when the command acts; `plant`, the particles' properties.
         """
         raise NotImplementedError(f"{type(self).__name__} defines neither force_pn nor step")
 
@@ -54,7 +54,7 @@ class Law:
 
 @settings
 class PythonLaw(PolicySettings):
-    """A law written in Python: a class derived from cybloids.Law. Its file runs only where a person has allowed it."""
+    """A law written in Python: a class derived from cybloids.Law. Its file runs only where the user has allowed it."""
 
     kind: Literal["python"] = "python"
     law: Annotated[
@@ -73,7 +73,7 @@ class PythonLaw(PolicySettings):
 
 @dataclass(frozen=True)
 class PythonPolicy:
-    """A Law behind the Policy plug: the loop, the limits and the interlock judge its forces as any others."""
+    """A Law as a Policy: the loop, the limits and the interlock check its forces like those of any other policy."""
 
     law: Law
     title: str  # for sentences: "module:class"
@@ -93,7 +93,7 @@ class PythonPolicy:
             raise self._fault(error) from error
 
     def step(self, memory: Any, seen: Seen) -> tuple[Any, Forces]:
-        """The law's forces on the trusted particles. Raises Fault for an error in the law, or a wrong answer."""
+        """The law's forces on the trusted particles. Raises Fault for an error in the law, or an invalid result."""
         now, withheld = self._known(Now.of(seen_only(seen), self.plant, self.middle_um))
         number = len(now.particle)
         try:
@@ -127,14 +127,14 @@ class PythonPolicy:
         return replace(now, **rows), tuple(sorted(reasons.items()))
 
     def _forces(self, given: NDArray[Any], number: int) -> Floats:
-        """A law's answer as forces [number, 2] pN. Raises Fault where it is none, or a part of it would be lost."""
+        """A law's result as forces [number, 2] pN. Raises Fault for a wrong shape or type, and for masked values."""
         if given.shape != (number, 2):
             raise Fault(f"the law {self.title} gave forces of shape {given.shape}, where ({number}, 2) is needed")
         if given.dtype.kind not in "biuf":
             raise Fault(f"the law {self.title} gave forces of type {given.dtype}, where real numbers are needed")
         if np.ma.is_masked(given):
             raise Fault(f"the law {self.title} gave masked forces, where a number is needed for each particle")
-        with np.errstate(over="ignore"):  # of longer numbers: the interlock trips for what is not finite
+        with np.errstate(over="ignore"):  # of wider types; the interlock trips if a force is not finite
             return np.array(given, np.float64)
 
     def _fault(self, error: BaseException) -> Fault:

@@ -1,18 +1,20 @@
-"""How particles answer their traps, as it is believed and as it is learned from the run itself.
+"""Response of particles to their traps: the configured values, and estimates learned during the run.
 
-A sight y1 is foreseen from the sight before it, y0, and from the traps that acted in between: y1 = yhat(y0) + e. What
-is left over, the innovation e, tells what is believed wrongly. If the rate kappa or the latency is wrong, e goes with
-dyhat/dkappa or dyhat/dlatency. But y0 errs, and e has a part of its error; so that e is not held against dyhat/dkappa
-itself but against an instrument that y0 is not in, the way from the sight before y0 to the trap that acted then:
+A position y1 is predicted from the previous one, y0, and from the traps that acted in between: y1 = yhat(y0) + e. If
+the rate kappa or the latency is wrong, the innovation e correlates with dyhat/dkappa or dyhat/dlatency. But y0 has a
+measurement error, and e contains a part of it. So e is not correlated with dyhat/dkappa itself but with an instrumental
+variable zeta that does not contain y0, the offset from the position before y0 to the trap that acted at y0:
 theta <- theta + S^-1 sum(zeta e), S <- forget S + sum(zeta dyhat/dtheta^T), a recursive instrumental variable method
 (Soederstroem and Stoica 1983, Instrumental Variable Methods for System Identification; Ljung 1999, System
-Identification, sections 7.6 and 11.3). What was believed at first is worth so much information as its error says. Of
-the latency the slope itself is taken. But a trap that was put upon y0 itself has a part of y0's error, and late light
-can't be told from bad sight: where commands act before the next sight, the latency stays what it was calibrated to be.
+Identification, sections 7.6 and 11.3). The initial values are weighted by their standard errors. For the latency,
+zeta is the derivative itself. But a trap that was placed on y0 contains a part of y0's error, and a late command can't
+be distinguished from a position error: where commands act before the next position, the latency keeps its initial
+value.
 
-The innovations' variance is q + v (1 + a^2) and their covariance from one sight to the next -a v, where a = exp(-kappa
-h), v is the variance of a sight (noise less motion blur) and q = D / kappa (1 - a^2): so v and D are learned (the
-covariance estimator of Vestergaard, Blainey and Flyvbjerg 2014, Phys. Rev. E 89, 022726, for a trapped particle).
+The innovations' variance is q + v (1 + a^2) and their covariance from one position to the next is -a v, where
+a = exp(-kappa h), v is the variance of a position (noise less motion blur) and q = D / kappa (1 - a^2): so v and D are
+learned (the covariance estimator of Vestergaard, Blainey and Flyvbjerg 2014, Phys. Rev. E 89, 022726, for a trapped
+particle).
 """
 
 from __future__ import annotations
@@ -30,32 +32,32 @@ from control.history import Sighting
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-FORGET_S = 300.0  # how long ago counts 1/e
-BELIEF = np.array([0.3, 0.3])  # standard errors that are believed at first: of ln kappa, and of latency over hold
-FARTHEST = np.array([math.log(3.0), 1.0])  # how far from what was believed at first either may be learned
-BELIEF_PAIRS = 500.0  # how many innovations the first noise and diffusion are worth
-ALONE = 1.25  # diameters: who has a neighbour nearer than this is pushed by it, and nothing is learned from
+FORGET_S = 300.0  # age at which data have the weight 1/e
+BELIEF = np.array([0.3, 0.3])  # initial standard errors of ln kappa and of latency over hold
+FARTHEST = np.array([math.log(3.0), 1.0])  # largest learned deviation of either from its initial value
+BELIEF_PAIRS = 500.0  # weight of the initial noise and diffusion, in innovations
+ALONE = 1.25  # diameters: a particle with a nearer neighbour is pushed by it, and is not used
 OUTLIER = 4.5  # standard deviations
 
 
 @dataclass(frozen=True)
 class Told:
-    """Where the traps are, and from when on."""
+    """The traps of one command, and the time from which they act."""
 
     effect_s: float
     particle: Ints  # [N] rising
     trap_um: Floats  # [N, 2]
-    seen_s: float = -math.inf  # when that was seen which they were put upon
+    seen_s: float = -math.inf  # time of the sighting on which they were placed
 
     @classmethod
     def by(cls, command: Command, seen_s: float) -> Told:
-        """What the last turn allowed, upon what it had seen."""
+        """The traps of a command that was decided on the sighting at `seen_s`."""
         own = np.flatnonzero(command.particle >= 0)
         own = own[np.argsort(command.particle[own], kind="stable")]
         return cls(command.effect_s, command.particle[own], command.position_um[own], seen_s)
 
     def of(self, particle: Ints) -> tuple[NDArray[np.bool_], Floats]:
-        """([N] who has a trap, [N, 2] where it is; 0 where there is none)."""
+        """([N] whether each particle has a trap, [N, 2] position of the trap; 0 where there is none)."""
         trap_um = np.zeros((len(particle), 2))
         if len(self.particle) == 0:
             return np.zeros(len(particle), np.bool_), trap_um
@@ -67,20 +69,20 @@ class Told:
 
 @dataclass(frozen=True)
 class Response:
-    """How a particle answers its trap."""
+    """Response of a particle to its trap."""
 
     rate_hz: float  # kappa
     diffusion_um2_per_s: float
-    sight_um2: float  # variance of a sight along an axis, as of the middle of its exposure; blur makes it less
-    late_s: float = 0.0  # by how much later than planned a command acts
+    sight_um2: float  # variance of a measured position per axis, at the middle of its exposure; blur decreases it
+    late_s: float = 0.0  # delay of a command beyond its planned time
 
     def relaxed(
         self, place_um: Floats, variance_um2: Floats, particle: Ints, told: tuple[Told, ...], start_s: float,
         end_s: float,
     ) -> tuple[Floats, Floats, NDArray[np.bool_]]:  # fmt: skip
-        """(place [N, 2], its variance [N] an axis, [N] who had a trap all the time) at end_s.
+        """(position [N, 2], its variance [N] per axis, [N] whether the particle always had a trap) at end_s.
 
-        A particle relaxes towards the trap that it was given, and is free before it was given one.
+        A particle relaxes towards its trap; without a trap it diffuses freely.
         """
         d = self.diffusion_um2_per_s
         always = np.ones(len(particle), np.bool_)
@@ -100,15 +102,15 @@ class Response:
 
 @dataclass(frozen=True)
 class Learning:
-    """What is believed now, and what it rests on."""
+    """The current estimates, and the sums from which they are computed."""
 
     first: Response
     now: Response
-    theta: Floats = field(default_factory=lambda: np.zeros(2))  # ln(kappa / first), later than planned / hold
+    theta: Floats = field(default_factory=lambda: np.zeros(2))  # ln(kappa / first kappa), late_s / hold
     information: Floats | None = None  # [2, 2] S
-    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # whose last innovation is known
+    particle: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # IDs of the last innovations
     innovation_um: Floats = field(default_factory=lambda: np.empty((0, 2)))
-    sums: Floats = field(default_factory=lambda: np.zeros(4))  # of e^2, their number; of e e', their number
+    sums: Floats = field(default_factory=lambda: np.zeros(4))  # sum of e^2, its count, sum of e e', its count
     shared: Floats = field(
         default_factory=lambda: np.zeros(2)
     )  # of e' dyhat/dlatency where traps are new, their number
@@ -118,7 +120,7 @@ class Learning:
         return cls(first, first)
 
     def step(self, sights: tuple[Sighting, ...], told: tuple[Told, ...], hold_s: float, alone: Ints) -> Learning:
-        """With what the newest of the sightings says of the particles `alone`, which nothing but their traps pushes."""
+        """The estimates after the newest sighting, from the particles `alone`, which are pushed by their traps only."""
         if len(sights) < 3 or sights[-1].time_s - sights[-3].time_s > 2.5 * hold_s:
             return self._interrupted()
         older, before, newest = sights[-3:]
@@ -149,7 +151,7 @@ class Learning:
     def _foreseen(
         self, was_um: Floats, who: Ints, told: tuple[Told, ...], start_s: float, end_s: float, hold_s: float
     ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-        """(yhat [N, 2], its slopes with theta [N, 2, 2], [N] who had a trap all the time)."""
+        """(yhat [N, 2], its derivatives dyhat/dtheta [N, 2, 2], [N] whether the particle always had a trap)."""
         none = np.zeros(len(who))
         step = 1e-4
         yhat, _, always = self.now.relaxed(was_um, none, who, told, start_s, end_s)
@@ -159,7 +161,7 @@ class Learning:
         return yhat, np.stack([(one - yhat) / step for one in moved], axis=-1), always
 
     def _believed(self, lasting_s: float) -> Floats:
-        """The sums that the first belief is worth."""
+        """The sums for the initial values, with the weight of BELIEF_PAIRS innovations."""
         keep = math.exp(-self.first.rate_hz * lasting_s)
         q = self.first.diffusion_um2_per_s / self.first.rate_hz * (1.0 - keep**2)
         v = self.first.sight_um2
@@ -168,27 +170,27 @@ class Learning:
     def _moved(
         self, error: Floats, tilt: Floats, instrument: Floats, forget: float, noise_um2: float
     ) -> tuple[Floats, Floats]:
-        """(theta, its information)."""
+        """(new theta, its information S [2, 2])."""
         before = np.diag(noise_um2 / BELIEF**2) if self.information is None else self.information
         information = forget * before + np.einsum("nai,naj->ij", instrument, tilt)
         theta = self.theta + np.linalg.solve(information, np.einsum("nai,na->i", instrument, error))
         return np.clip(theta, -FARTHEST, FARTHEST), information
 
     def _last(self, who: Ints) -> Floats:
-        """[N, 2] the last innovation of each; 0 where it is not known."""
+        """[N, 2] last innovation of each particle; 0 where there is none."""
         last = np.zeros((len(who), 2))
         _, row, column = np.intersect1d(who, self.particle, assume_unique=True, return_indices=True)
         last[row] = self.innovation_um[column]
         return last
 
     def _squares(self, who: Ints, error: Floats) -> Floats:
-        """What these innovations add to the sums."""
+        """Contribution of these innovations to the sums."""
         product = error * self._last(who)
         followed = 2 * len(np.intersect1d(who, self.particle, assume_unique=True))
         return np.array([(error**2).sum(), error.size, product.sum(), followed])
 
     def _response(self, lasting_s: float, hold_s: float) -> Response:
-        """What theta and the sums say."""
+        """The response that follows from theta and the sums."""
         rate_hz = self.first.rate_hz * math.exp(self.theta[0])
         keep = math.exp(-rate_hz * lasting_s)
         square, product = self.sums[0] / self.sums[1], self.sums[2] / self.sums[3]
@@ -199,21 +201,21 @@ class Learning:
 
 
 def trap_at(told: tuple[Told, ...], time_s: float, particle: Ints) -> Floats:
-    """[N, 2] of the traps that acted at this time, for particles that had one."""
+    """[N, 2] positions of the traps that acted at this time; 0 for particles without one."""
     acting = [one for one in told if one.effect_s <= time_s]
     return (acting[-1] if acting else told[0]).of(particle)[1]
 
 
 def alone(tracks: Tracks, diameter_um: float) -> Ints:
-    """Who is trusted, and has nobody so near that it would be pushed."""
+    """IDs of GOOD particles without a neighbour within ALONE diameters."""
     trusted = tracks.state == State.GOOD
     if len(tracks) > 1:
-        # cells are so far apart in a third dimension that they never meet
+        # a third coordinate separates the cells: particles of different cells are no neighbours
         place = np.column_stack([tracks.position_um, 1e6 * tracks.cell])
         trusted &= cKDTree(place).query(place, k=2)[0][:, 1] > ALONE * diameter_um
     return np.asarray(tracks.particle[trusted], np.int64)
 
 
 def _rows(sight: Sighting, particle: Ints) -> Floats:
-    """[N, 2] of particles that are in the sighting."""
+    """[N, 2] positions of particles that are in the sighting."""
     return sight.position_um[np.searchsorted(sight.particle, particle)]

@@ -1,4 +1,4 @@
-"""What a law sees, in arrays and a history that it can't write to: the loop, the record and the light use them, too."""
+"""Read-only input of a law: the loop, the record and the light use the same arrays and history."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VALUES = {kind: attrgetter(*(field.name for field in fields(kind))) for kind in 
 
 
 def seen_only(seen: Seen) -> Seen:
-    """The same tracks, history and command, which can't be written to. The arrays of a history never can."""
+    """The same tracks, history and command, read-only. The arrays of a history are always read-only."""
     kept = seen.history
     history = History(kept.depth_s, kept.sightings, MappingProxyType(kept.begun_s))
     return Seen(_columns(seen.tracks), history, seen.effect_s, seen.hold_s, _columns(seen.allowed))
@@ -34,7 +34,7 @@ def _columns(columns: Columns) -> Columns:
 
 @dataclass(frozen=True)
 class SeenOnly:
-    """A policy of a plug-in, which can't change what it sees."""
+    """A policy of a plug-in, which gets a read-only input."""
 
     policy: Policy
 

@@ -17,7 +17,7 @@ NO_DELAY = "without a delay_s the shape's centre is where the trap is put from, 
 
 @settings
 class Self(Force):
-    """Each particle feels the shape, centred where it was itself."""
+    """Each particle feels the shape, centred on its own past position."""
 
     kind: Literal["self"] = "self"
     shape: potentials.AnyShape
@@ -36,7 +36,7 @@ class Self(Force):
         return ""
 
     def predict(self, conditions: Conditions) -> list[Foreseen]:
-        """What a particle does that feels this force alone."""
+        """Predictions for a particle under this force alone."""
         if not self.shape.central:
             return []
         own, plant = OwnPast.of(self, conditions), conditions.plant
@@ -76,7 +76,7 @@ class Self(Force):
         return rows
 
     def _running(self, own: OwnPast, d: float) -> list[Foreseen]:
-        """Of a particle that runs from its own past."""
+        """Predictions for a particle that runs from its own past."""
         v, late, lasts_s = own.speed_um_per_s, own.late_um2_per_s, own.persistence_s
         least = SHORTER if own.is_rough else 1.0
         far_um, chance_um, mean = v * own.delay_s, math.sqrt(d * own.delay_s), own.conditions.mean

@@ -1,4 +1,4 @@
-"""All potentials. A new one is a file here and a line on this page."""
+"""All potentials. A new one is a file in this folder and a line here."""
 
 from __future__ import annotations
 

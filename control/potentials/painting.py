@@ -17,17 +17,17 @@ from control.potentials.shape import Central, Shape, is_central
 Floats = NDArray[np.float64]
 
 FEEBLE = 1e-3  # rings with less than this share of the deepest one are left out of a fit
-MOST_SPOTS = 2000  # of one landscape about one centre; and of the rings that a fit chooses from, MOST_RINGS
-MOST_RINGS = 400
-REPULSIVE = 0.02  # how far above its far value a potential may rise, as a share of its depth, and still be painted
+MOST_SPOTS = 2000  # spots of one landscape about one centre
+MOST_RINGS = 400  # candidate rings of a fit
+REPULSIVE = 0.02  # allowed rise of a painted potential above its far value, as a share of its depth
 
 
 @dataclass(frozen=True)
 class Rings:
     """Light about one centre. A ring of radius 0 is a spot.
 
-    `total_kt` is the depth that a ring's light would have, were it all in one spot. `residual_kt` is the largest
-    difference within the reach of the potential between what was asked and what is painted; nan where it never ends.
+    `total_kt` is the depth of a ring's light if all of it were in one spot. `residual_kt` is the largest difference
+    between the wanted and the painted potential within its reach; nan for an infinite reach.
     """
 
     radius_um: Floats  # [M]
@@ -36,7 +36,7 @@ class Rings:
 
 
 def paint(shape: Shape | None, *, waist_um: float, kt_pn_um: float) -> Rings:
-    """The rings of light of this waist that make the potential. Raises Refused for what light can't do."""
+    """The rings of light of this waist that paint the potential. Raises Refused if light can't paint it."""
     if not is_central(shape):
         raise Refused("a painted landscape needs a potential of the distance r alone; use mode: steered for this one")
     if not shape.steady:
@@ -52,12 +52,12 @@ def paint(shape: Shape | None, *, waist_um: float, kt_pn_um: float) -> Rings:
 
 
 def painted_energy_pn_um(rings: Rings, r_um: Floats, *, waist_um: float, kt_pn_um: float) -> Floats:
-    """[...] the potential as it acts, at distances [...] from the centre of the rings."""
+    """[...] the painted potential, at distances [...] from the centre of the rings."""
     return -kt_pn_um * (_depth(r_um[..., None], rings.radius_um, waist_um) @ rings.total_kt)
 
 
 def painted_force_pn(rings: Rings, r_um: Floats, *, waist_um: float, kt_pn_um: float) -> Floats:
-    """[...] the radial force as it acts; positive is outward."""
+    """[...] the radial force of the painted potential; positive is outward."""
     r_um, ring_um = r_um[..., None], rings.radius_um
     pull = 4.0 / waist_um**2 * np.exp(-2.0 * ((r_um - ring_um) / waist_um) ** 2)  # [..., M]
     overlap = 4.0 * r_um * ring_um / waist_um**2
@@ -66,7 +66,7 @@ def painted_force_pn(rings: Rings, r_um: Floats, *, waist_um: float, kt_pn_um: f
 
 
 def spots_on_ring(radius_um: float, waist_um: float) -> int:
-    """How many spots, not further apart than one waist, make a ring: 1.5 % ripple (docs/predictions.md 2.5, P27)."""
+    """Number of spots of a ring, at most one waist apart: 1.5 % ripple (docs/predictions.md 2.5, P27)."""
     return 1 if radius_um == 0.0 else max(3, math.ceil(2.0 * math.pi * radius_um / waist_um))
 
 
@@ -76,13 +76,13 @@ def saddle_node_delay_s(outward_pn: Callable[[Floats], Floats], *, drag_pn_s_per
     Args:
         outward_pn: radial force [...] at distances [...], positive outward.
         drag_pn_s_per_um: gamma.
-        reach_um: how far out to look.
+        reach_um: largest distance that is searched.
 
     Returns:
-        Seconds; inf where nothing pushes outward. A cusp at the centre (a harmonic ring) gives almost 0.
+        Seconds; inf if the force is outward nowhere. A cusp at the centre (a harmonic ring) gives almost 0.
     """
     r_um = np.linspace(0.0, reach_um, 4001)[1:]
-    rate = outward_pn(r_um) / r_um  # [4000] F / r; its largest value carries first
+    rate = outward_pn(r_um) / r_um  # [4000] F / r; its maximum gives the least delay
     best = int(np.argmax(rate))
     if rate[best] <= 0.0:
         return math.inf
@@ -101,7 +101,7 @@ def _depth(r_um: Floats, ring_um: Floats, waist_um: float) -> Floats:
 
 
 def _peak_um(ring_um: float, waist_um: float) -> float:
-    """Where a painted ring is deepest: a little within its radius; at the centre if it is smaller than the spot."""
+    """Distance at which a painted ring is deepest: slightly below its radius; 0 if it is smaller than the spot."""
     if ring_um <= waist_um / math.sqrt(2.0):
         return 0.0
     within = (max(0.0, ring_um - waist_um), ring_um)
@@ -111,7 +111,7 @@ def _peak_um(ring_um: float, waist_um: float) -> float:
 
 
 def _fitted(shape: Central, waist_um: float, kt_pn_um: float) -> Rings:
-    """Rings by non-negative least squares on a radial grid; the far value of the potential is where it is dark."""
+    """Rings by non-negative least squares on a radial grid; the far value of the potential is that without light."""
     if not math.isfinite(shape.reach_um):
         raise Refused("a painted landscape needs a potential that ends somewhere; this one never does")
     if shape.reach_um > MOST_RINGS * waist_um / 2.0:
@@ -135,7 +135,7 @@ def _fitted(shape: Central, waist_um: float, kt_pn_um: float) -> Rings:
 
 
 def _require_few(radius_um: Floats, waist_um: float) -> None:
-    """Raises Refused for rings of more spots than a beam can visit, before any of them is made."""
+    """Raises Refused for rings of more than MOST_SPOTS spots, before the spots are computed."""
     number = float(np.maximum(np.where(radius_um == 0.0, 1.0, 3.0), 2.0 * math.pi / waist_um * radius_um).sum())
     if not number <= MOST_SPOTS:
         raise Refused(
@@ -145,14 +145,14 @@ def _require_few(radius_um: Floats, waist_um: float) -> None:
 
 
 def _wanted(shape: Central, number: int, kt_pn_um: float) -> tuple[Floats, Floats]:
-    """Distances [number + 1] up to the reach, and how far below its far value the potential is there, kT."""
+    """(distances [number + 1] up to the reach, depth of the potential below its far value there, kT)."""
     r_um = np.linspace(0.0, shape.reach_um, number + 1)
     energy_kt = shape.radial_energy_pn_um(r_um, kt_pn_um=kt_pn_um) / kt_pn_um
     return r_um, energy_kt[-1] - energy_kt
 
 
 def _judged(shape: Central, ring_um: Floats, total_kt: Floats, waist_um: float, kt_pn_um: float) -> Rings:
-    """These rings, with how far they miss the shape."""
+    """These rings, with their residual."""
     if not math.isfinite(shape.reach_um):
         return Rings(ring_um, total_kt)
     r_um, wanted_kt = _wanted(shape, 400, kt_pn_um)

@@ -1,4 +1,4 @@
-"""The list page of cameras: a new one is one file, and one line here."""
+"""The list of cameras. A new one is one file, and one line here."""
 
 from __future__ import annotations
 

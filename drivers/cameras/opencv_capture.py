@@ -25,14 +25,14 @@ from drivers.opencv_log import be_quiet
 from drivers.readback import Returned
 from drivers.video import Channel, grey
 
-SILENT_S = 0.5  # a camera that gives no frame for so long (and for 5 periods) is silent
+SILENT_S = 0.5  # timeout for a frame; 5 periods if they are longer
 V4L2_S = 1e-4  # the unit of an exposure time in V4L2 (V4L2_CID_EXPOSURE_ABSOLUTE)
 MANUAL = 1.0  # CAP_PROP_AUTO_EXPOSURE in V4L2: V4L2_EXPOSURE_MANUAL
 
 
 @settings
 class OpenCVCamera(RealCamera):
-    """A webcam, or anything else that OpenCV opens. Cameras of this class drop frames and do not say so."""
+    """A webcam, or another source that OpenCV opens. These cameras do not report dropped frames."""
 
     address_key: ClassVar[str] = "source"
 
@@ -52,31 +52,31 @@ class OpenCVCamera(RealCamera):
             raise ValueError(f"an exposure of {self.exposure_s:g} s does not fit in a frame of {1 / self.fps:g} s")
 
     def open(self, clock: Clock) -> OpenCVCapture:
-        """Raises Fault if it can't be opened, Refused if its image has another size than the settings say."""
+        """Raises Fault if it can't be opened, Refused if the image size differs from the settings."""
         return OpenCVCapture(self, clock)
 
 
 def number_or_address(source: str) -> int | str:
-    """A camera's number (a few ASCII digits), else the address as it is."""
+    """A camera's number (a few ASCII digits), else the address unchanged."""
     return int(source) if source.isascii() and source.isdecimal() and len(source) < 10 else source
 
 
 def refuse_pipe(source: str) -> None:
-    """Raises Refused for a pipe or a socket: OpenCV would wait for its other end, and answer no signal meanwhile."""
-    found = kind_of(Path(source)) if os.path.exists(source) else ""  # an address of the network is no path
+    """Raises Refused for a pipe or a socket: OpenCV would wait for its other end, and block signals meanwhile."""
+    found = kind_of(Path(source)) if os.path.exists(source) else ""  # a network address is not a path
     if found not in ("", "a file", "a device"):
         raise Refused(f"camera.source: {quoted(source)} is {found} (allowed: the number, the device or the address of "
                       "a camera, or a film)")  # fmt: skip
 
 
 class OpenCVCapture:
-    """The Camera plug: a thread grabs, the newest frame waits, an older one that nobody saw is a gap in the numbers.
+    """The Camera plug. A thread reads frames and keeps the newest; a replaced frame leaves a gap in the numbers.
 
-    A frame's time is that of its arrival less the readout and half of the exposure. A film plays at `fps`, as if it
-    were live. Raises Fault if it can't be opened, Refused if its image has another size than the settings say.
+    A frame's time is that of its arrival minus the readout time and half of the exposure. A film plays at `fps` like a
+    live camera. Raises Fault if it can't be opened, Refused if the image size differs from the settings.
     """
 
-    identity = ""  # OpenCV does not say which camera it is
+    identity = ""  # OpenCV does not identify the camera
 
     def __init__(self, made: OpenCVCamera, clock: Clock) -> None:
         self._made, self._clock = made, clock
@@ -107,7 +107,7 @@ class OpenCVCapture:
 
     @property
     def replaced(self) -> int:
-        """Frames that nobody took before the next one came."""
+        """Number of frames that were replaced before they were read."""
         return self._box.replaced
 
     def read(self) -> Frame | None:
@@ -119,14 +119,14 @@ class OpenCVCapture:
         self._thread.join(timeout=2.0)
 
     def _set(self) -> tuple[Returned, ...]:
-        """Ask for every setting, and read each back."""
+        """Set every setting, and read each back."""
         made = self._made
         asked = [
             ("width_px", cv2.CAP_PROP_FRAME_WIDTH, float(made.width_px), 1.0),
             ("height_px", cv2.CAP_PROP_FRAME_HEIGHT, float(made.height_px), 1.0),
             ("fps", cv2.CAP_PROP_FPS, made.fps, 1.0),
         ]
-        if sys.platform == "linux":  # elsewhere the number means something else on every system
+        if sys.platform == "linux":  # other systems use other numbers
             self._capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, MANUAL)
             asked.append(("exposure_s", cv2.CAP_PROP_EXPOSURE, made.exposure_s, V4L2_S))
         if made.gain > 0:
@@ -148,7 +148,7 @@ class OpenCVCapture:
                 self._box.put(self._frame(number))
         except Ended:
             self._box.close()
-        except Exception as trouble:  # noqa: BLE001 - whoever reads is told
+        except Exception as trouble:  # noqa: BLE001 - raised again by `read`
             self._box.fail(trouble if isinstance(trouble, Fault) else Fault(f"the camera failed: {trouble}"))
         finally:
             self._capture.release()

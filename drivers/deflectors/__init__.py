@@ -1,4 +1,4 @@
-"""The list page of deflectors: a new one is one file, and one line here."""
+"""The list of deflectors. A new one is one file, and one line here."""
 
 from __future__ import annotations
 

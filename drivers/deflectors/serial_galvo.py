@@ -1,4 +1,4 @@
-"""A galvo behind a serial line that speaks the protocol of docs/galvo-protocol.md: it steers, dims, and watches."""
+"""A galvo on a serial line with the protocol of docs/galvo-protocol.md. It steers and dims, and has a watchdog."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from drivers.serial_line import FASTEST_BAUD, SerialLine
 
 Floats = NDArray[np.float64]
 
-TRIES = 2  # every request may be repeated: the device knows a sequence number that it has seen
+TRIES = 2  # every request may be repeated: the device recognises a repeated sequence number
 REMEMBERED = 1000  # round trips
 BY_ITSELF = "had gone dark by itself: its watchdog had not heard of us in time"
 ROUNDING = 1e-6  # of a power's step
@@ -31,7 +31,7 @@ ROUNDING = 1e-6  # of a power's step
 
 @settings
 class SerialGalvo(RealDeflector):
-    """A galvo of our own open protocol (docs/galvo-protocol.md) at a serial port."""
+    """A galvo with the open protocol of this project (docs/galvo-protocol.md) at a serial port."""
 
     address_key: ClassVar[str] = "port"
     emulator: ClassVar[str] = "galvo"
@@ -52,24 +52,24 @@ class SerialGalvo(RealDeflector):
 
     @property
     def dead_man(self) -> str:
-        """What becomes of the light when the program dies."""
+        """State of the light after the program has died."""
         return f"its own watchdog: it blanks the beam {self.watchdog_s:g} s after the last command, or sooner"
 
     def open(self, clock: Clock) -> SerialGalvoDriver:
-        """Raises Fault if no galvo answers, or it is not as the settings say."""
+        """Raises Fault if no galvo answers, or if it does not fit the settings."""
         return SerialGalvoDriver(self, clock)
 
     def put_out(self, clock: Clock, longest_s: float = math.inf) -> None:
         made = replace(self, timeout_s=min(self.timeout_s, longest_s))
-        SerialGalvoDriver(made, clock).close()  # its greeting makes it dark, and asks whether it is
+        SerialGalvoDriver(made, clock).close()  # the greeting darkens it and checks that
 
 
 class SerialGalvoDriver:
     """The Deflector plug, and the Modulator, over a serial line. Raises Fault if no galvo answers.
 
-    `steer` keeps a batch, `modulate` sends it with its powers, and compares the check sum of what the device holds with
-    that of what was sent. A device that was gone, or started anew, gets no light by itself: `modulate` is a Fault then,
-    and only `blank` looks for it again.
+    `steer` stores a batch. `modulate` sends it with its powers, and compares the check sum of the device's spots with
+    that of the sent ones. After a lost connection or a restart of the device, `modulate` raises Fault, and only `blank`
+    connects again.
     """
 
     def __init__(self, made: SerialGalvo, clock: Clock) -> None:
@@ -77,7 +77,7 @@ class SerialGalvoDriver:
         self._sequence = 0
         self._reader = protocol.Reader()
         self._staged: NDArray[np.void] | None = None
-        self._lit_until_s = float("inf")  # then its watchdog has blanked the beam, whatever became of this program
+        self._lit_until_s = float("inf")  # after this time its watchdog has blanked the beam
         self._info: Info | None = None
         self._watchdogs = 0
         self._trips_s: deque[float] = deque(maxlen=REMEMBERED)
@@ -86,7 +86,7 @@ class SerialGalvoDriver:
 
     @property
     def info(self) -> Info:
-        """What the device said of itself when it was last greeted. Raises Fault before that."""
+        """The device's description in its last greeting. Raises Fault before that."""
         if self._info is None:
             raise Fault(self._line.trouble)
         return self._info
@@ -97,7 +97,7 @@ class SerialGalvoDriver:
 
     @property
     def identity(self) -> str:
-        """What it calls itself: a name without a serial number, so that two galvos of one name count as the same."""
+        """Its name. It has no serial number, so that two galvos with the same name can't be distinguished."""
         return self.info.name
 
     @property
@@ -112,7 +112,7 @@ class SerialGalvoDriver:
 
     @property
     def returned(self) -> tuple[Returned, ...]:
-        """What it said of itself, beside what was planned for; and the median of the last round trips."""
+        """Its reported values beside the settings. The delay includes the median of the last round trips."""
         made, info = self._made, self.info
         return (
             Returned("deflector.range_v", made.range_v, info.range_v),
@@ -123,11 +123,11 @@ class SerialGalvoDriver:
 
     @property
     def round_trip_s(self) -> Floats:
-        """[K] from a request to its answer, of the last ones."""
+        """[K] times from a request to its answer, the last ones."""
         return np.array(self._trips_s)
 
     def steer(self, position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
-        """Rounded to the converter's steps and to nanoseconds; the beam moves when it gets its powers."""
+        """Store the visits, rounded to the converter's steps and to ns; the beam moves at the next `modulate`."""
         self._staged = None
         if self._line.trouble:
             raise Fault(self._line.trouble)
@@ -145,7 +145,7 @@ class SerialGalvoDriver:
         return DeflectorReadback(codes * self._step_v, dwell_ns * 1e-9, self._clock.now_s() + self._made.delay_s)
 
     def modulate(self, fraction: Floats, at_most_s: float) -> Floats:
-        """Rounded down to the modulator's steps. The places of the last `steer` go out with them."""
+        """Send the fractions, rounded down to the modulator's steps, with the visits of the last `steer`."""
         spots, self._staged = self._staged, None
         if spots is None or len(spots) != len(fraction):
             raise Fault(f"{self._line.what} was asked for light before it was steered")
@@ -183,7 +183,7 @@ class SerialGalvoDriver:
         return "ready"
 
     def close(self) -> None:
-        """Dark, and let the port go. Whoever needs to know that it is dark asks `blank` first, as the guard does."""
+        """Darken the beam, and release the port. `blank` confirms that it is dark; the guard calls it before."""
         try:
             if not self._line.trouble:
                 with suppress(Fault):
@@ -196,7 +196,7 @@ class SerialGalvoDriver:
         return self.info.range_v / protocol.LARGEST_CODE
 
     def _check(self, done: Done, spots: NDArray[np.void]) -> None:
-        """Raises Fault unless the device did what it was asked."""
+        """Raises Fault unless the device executed the request."""
         if not done.lit:
             raise Fault(f"{self._line.what} stays dark: {done.cause.name.lower().replace('_', ' ')}")
         if (done.spots, done.table_crc) != (len(spots), protocol.crc16(spots.tobytes())):
@@ -206,7 +206,7 @@ class SerialGalvoDriver:
             raise Fault(f"{self._line.what} {BY_ITSELF}")
 
     def _greet(self) -> None:
-        """Who is there; and dark. Raises Fault if it is not what the settings say."""
+        """Identify the device and darken it. Raises Fault if it does not fit the settings."""
         self._reader = protocol.Reader()
         answer = self._ask(Message.HELLO, Message.INFO)
         try:
@@ -230,7 +230,7 @@ class SerialGalvoDriver:
             raise Fault(f"{self._line.what} can't be made dark")
 
     def _do(self, kind: Message, payload: bytes = b"") -> Done:
-        """Ask for something to be done. Raises Fault if the device was started anew since it was greeted."""
+        """Send a request and return its result. Raises Fault if the device has restarted since its greeting."""
         answer = self._ask(kind, Message.DONE, payload)
         try:
             done = protocol.undone(answer.payload)
@@ -251,7 +251,7 @@ class SerialGalvoDriver:
             return None
 
         began_s = time.perf_counter()
-        tries = 1 if kind is Message.HELLO else TRIES  # who is not there is looked for again soon enough
+        tries = 1 if kind is Message.HELLO else TRIES  # a missing device is tried again soon
         answer = self._line.ask(protocol.frame(Packet(kind, sequence, payload)), protocol.END, read, tries=tries)
         self._trips_s.append(time.perf_counter() - began_s)
         if answer.kind == Message.REFUSED:

@@ -70,7 +70,7 @@ class Listener:
         self._what, self._port, self._handle = what, port, handle
         self._received, self._closed = threading.Event(), threading.Event()
         self._socket: socket.socket | None = None
-        self.line_port: str | None = None  # at which the device of the stream answers, as the stream says
+        self.line_port: str | None = None  # serial port of the streaming device, from the stream
         self._thread = threading.Thread(target=self._listen, name=f"light of {what}", daemon=True)
 
     def start(self) -> None:

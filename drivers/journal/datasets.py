@@ -22,7 +22,7 @@ assert hdf5plugin  # the import registers the filter with which HDF5 reads the f
 
 
 class DataSets:
-    """The data sets of an open run file. Each method raises Refused if what it reads is damaged."""
+    """The data sets of an open run file. Each method raises Refused if its data are damaged."""
 
     def __init__(self, path: Path, file: Any) -> None:
         self.path, self._file = path, file

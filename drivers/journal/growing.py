@@ -48,7 +48,7 @@ class GrowingFile:
         self._sound = True
         try:
             self._room.reserve(len(blank), self._spare_bytes + chunks_bytes)
-            self._room.give_back(len(blank))  # on opening, HDF5 truncates the file at the end that it knows
+            self._room.give_back(len(blank))  # on opening, HDF5 truncates the file at its recorded end
             with self._hdf5():
                 self._file = _opened(path)
                 self._datasets = {name: self._file[name] for name in self._file}

@@ -1,4 +1,4 @@
-"""What is known of a run before its first turn."""
+"""The header of a run file: data that are known before the first turn."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from config.refused import Refused
 from config.words import one_line, quoted
 from drivers.journal.corrections import Images
 
-# Among the versions. 2: their bits do not depend on what was compiled before; 3: fits are kept near the centroid; 4:
-# grey levels are rounded down from float64, moves that many particles share are followed or raise an alarm, fits allow
-# for the background's slope, windows are compared with the full frame; 5: the particles' own steps count in doubts. A
-# run of older ones is verified as those were.
+# Key of the kernel number in `versions`. 2: results do not depend on earlier compilations; 3: fits are kept near the
+# centroid; 4: grey levels are rounded down from float64, common moves of many particles are followed or raise an alarm,
+# fits allow for the background's slope, windows are compared with the full frame; 5: the measured step variance is used
+# for doubtful links. A run of an older number is verified with the rules of that number.
 KERNELS = "cybloids kernels"
 NEWEST_KERNELS = 5
 RECORDED_PACKAGES = (
@@ -32,15 +32,15 @@ RECORDED_PACKAGES = (
 )  # fmt: skip
 
 
-LARGEST_PX = 10**9  # an image's side; frames of the plant level are places, as float64
+LARGEST_PX = 10**9  # side of an image; frames of the plant bench are positions, as float64
 PIXELS = ("uint8", "uint16", "float64")
 LARGEST_NUMBER = 1e15
-LARGEST_SEED = 10**40  # the strict reader takes no number of more digits
+LARGEST_SEED = 10**40  # the strict reader accepts no longer number
 MOST_VERSIONS = 200  # packages
-LEAST_FPS, LARGEST_FPS = 1e-6, 1e6  # of a camera; that of a setting is within
-SAME = 1e-6  # two numbers that differ by a smaller share are one
+LEAST_FPS, LARGEST_FPS = 1e-6, 1e6  # of a camera; wider than the range of the setting
+SAME = 1e-6  # relative difference up to which two numbers are equal
 
-# Numbers of the header, and where the settings in it state them, too.
+# Numbers of the header, and their places in its settings.
 TWICE = (
     ("fps", "rig", ("camera", "fps")),
     ("um_per_px", "rig", ("optics", "um_per_px")),
@@ -49,7 +49,7 @@ TWICE = (
 
 
 class Kind(StrEnum):
-    """Where the frames came from, and whether light of the run acted on what they show."""
+    """Source of the frames, and whether light of the run acted on the imaged particles."""
 
     SIMULATED = "SIMULATED"
     REPLAY = "REPLAY"
@@ -58,13 +58,13 @@ class Kind(StrEnum):
 
     @property
     def light_acts(self) -> bool:
-        """Whether light of the run acted on what its frames show, where any was sent."""
+        """Whether light of the run, if there was any, acted on the particles in its frames."""
         return self in (Kind.SIMULATED, Kind.REAL)
 
 
 @dataclass(frozen=True)
 class Header:
-    """Everything that is needed to say what a run was, and to run it again."""
+    """All data that describe a run and are needed to compute it again."""
 
     kind: Kind
     rig: str  # the effective settings, YAML
@@ -76,22 +76,22 @@ class Header:
     um_per_px: float = 0.0
     seed: int | None = None
     source: str = ""  # the video or the run that was replayed
-    field_um: tuple[float, ...] = ()  # where the beam may go: left, top, right, bottom
+    field_um: tuple[float, ...] = ()  # field that the beam may visit: left, top, right, bottom
     calibration: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     git_hash: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     started: str = ""  # wall clock, ISO 8601
-    corrections: Images = field(default_factory=dict, compare=False)  # beside the text: `extra` has their hashes
+    corrections: Images = field(default_factory=dict, compare=False)  # not in the text: `extra` has their hashes
 
     def text(self) -> str:
-        """As JSON with sorted keys, without the images of `corrections`."""
+        """The header as JSON with sorted keys, without the images of `corrections`."""
         said = dataclasses.asdict(dataclasses.replace(self, corrections={}))
         del said["corrections"]
         return json.dumps(said, sort_keys=True, indent=1, ensure_ascii=True)
 
     def seal(self) -> bytes:
-        """BLAKE2b of what the run was made from, the wall-clock stamp aside: the first link of the chain."""
+        """BLAKE2b of the header without `started`: the first link of the hash chain."""
         timeless = dataclasses.replace(self, started="")
         return blake2b(timeless.text().encode(), digest_size=32).digest()
 
@@ -116,7 +116,7 @@ def _mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-# What the header of any run has, and what is checked of it: a run may come from anywhere.
+# Checks of the header's fields: a run file may come from any source.
 CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     *((name, _text, "a text") for name in ("rig", "experiment", "source", "git_hash", "started")),
     *((name, _size_px, f"a whole number from 0 to {LARGEST_PX}") for name in ("height_px", "width_px")),
@@ -144,7 +144,7 @@ CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 
 
 def header_of(text: str, source: str) -> Header:
-    """The header from its JSON; `source` is what an error calls it."""
+    """The header from its JSON; `source` is its name in errors. Raises Refused."""
     made = Header(**_fields(text, source), corrections={})
     for name, test, needed in CHECKS:
         value = getattr(made, name)
@@ -154,7 +154,7 @@ def header_of(text: str, source: str) -> Header:
 
 
 def _fields(text: str, source: str) -> dict[str, Any]:
-    """The fields of a header, by name, not yet checked but for the kind. Raises Refused."""
+    """The fields of a header by name. Only the kind is checked. Raises Refused."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -165,7 +165,7 @@ def _fields(text: str, source: str) -> dict[str, Any]:
         needed = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
         if needed and one.name not in data:
             raise Refused(f"{source}: the header has no '{one.name}'")
-    names = {one.name for one in dataclasses.fields(Header)} - {"corrections"}  # which are beside the text
+    names = {one.name for one in dataclasses.fields(Header)} - {"corrections"}  # which are not in the text
     unknown = sorted(set(data) - names)
     if unknown:
         raise Refused(f"{source}: the header's '{quoted(unknown[0])}' is not known; this run may be of a newer version")
@@ -177,9 +177,9 @@ def _fields(text: str, source: str) -> dict[str, Any]:
 
 
 def require_same_numbers(header: Header, source: str) -> None:
-    """Raises Refused where a number of the header is not that of its own rig or experiment, where both state it.
+    """Raises Refused if a number of the header differs from that in its rig or experiment.
 
-    Settings that can't be read are skipped here; what reads them raises Refused.
+    Numbers that are not stated, and settings that can't be read, are skipped here.
     """
     settings = {which: _data(getattr(header, which)) for which in ("rig", "experiment")}
     for name, which, place in TWICE:
@@ -193,7 +193,7 @@ def require_same_numbers(header: Header, source: str) -> None:
 
 
 def _data(settings: str) -> dict[str, Any]:
-    """Settings in YAML; none where they can't be read."""
+    """Settings in YAML; empty if they can't be read."""
     try:
         return parse(settings, "settings").data
     except Refused:
@@ -201,14 +201,14 @@ def _data(settings: str) -> dict[str, Any]:
 
 
 def _stated(found: Any, place: tuple[str, ...]) -> float | None:
-    """A number in settings; None where they do not state it."""
+    """A number in settings; None if they do not state it."""
     for key in place:
         found = found.get(key) if isinstance(found, dict) else None
     return found if _number(found) else None
 
 
 def kernels_of(header: Header) -> int:
-    """With which kernels a run was made; 1: from before they were numbered."""
+    """The kernel number of a run; 1 for runs without a number."""
     said = header.versions.get(KERNELS, "")
     return int(said) if said.isascii() and said.isdecimal() and len(said) < 10 else 1
 
@@ -230,9 +230,9 @@ def versions() -> dict[str, str]:
 
 
 def git_hash(folder: Path = Path(__file__).parent) -> str:
-    """The commit that the code stands at, "-dirty" behind it if files were changed; "unknown" outside its checkout."""
+    """The commit of the code, followed by "-dirty" if files were changed; "unknown" outside of a checkout."""
     checkout = Path(__file__).parents[2] / ".git"
-    if not checkout.exists():  # an installed package may lie in a checkout of something else
+    if not checkout.exists():  # an installed package may be inside another checkout
         return "unknown"
     try:
         answer = subprocess.run(

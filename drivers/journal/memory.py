@@ -1,8 +1,8 @@
 """Serialises the loop's memory for a record that begins in flight. It contains values only, and no code.
 
 The bytes are MAGIC, the length of a tree (8 bytes), the tree (JSON, ASCII), its arrays one after another, and BLAKE2b
-of all that. In the tree null, truth values, whole numbers and texts stand for themselves; the rest is a list that
-begins with a letter:
+of all that. In the tree null, truth values, whole numbers and texts are stored directly; other values are lists that
+begin with a letter:
 
     f float           its 8 bytes, hexadecimal        t tuple       its values
     n numpy number    type, its bytes                 s frozenset   its values
@@ -55,7 +55,7 @@ def encode(value: Any, names: Names) -> bytes:
     """The bytes of a value. Raises NotStorable for other types than those above, and if it is too large."""
     arrays: list[bytes] = []
     nodes = _node(value, {path: name for name, path in names.items()}, arrays)
-    # not as \\u escapes: two halves of a surrogate pair beside each other would come back as one character
+    # not as \\u escapes: two adjacent halves of a surrogate pair would be read as one character
     tree = json.dumps(nodes, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
     size = len(tree) + sum(map(len, arrays))
     if len(tree) > MOST_TREE_BYTES or size > MOST_BYTES:

@@ -44,7 +44,7 @@ def tidy(run: Run, batches: Iterable[Batch]) -> dict[str, Columns]:
     """The columns of every table in TIDY, for some batches of a run.
 
     tracks: a particle in a frame, with trackpy's columns; `x`, `y`, `size` and `ep` are in pixels. `carried`: the
-    instrument was bringing it back into the field, so that it did not follow the law.
+    instrument was moving it back into the field, so that it did not follow the law.
     forces: wanted force on a particle; rings: wanted ring of light.
     commands: a spot; `command` is "allowed" or "sent".
     turns, orders, events: one per row.
@@ -112,7 +112,7 @@ def _lines(ends: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def _carried(lines: dict[str, NDArray[np.int64]], tables: dict[str, Rows]) -> NDArray[np.bool_]:
-    """[N] whether the instrument was bringing the tracked particle back in that turn."""
+    """[N] whether the instrument was moving the tracked particle back into the field in that turn."""
     back = tables["wanted"]["carried"] != 0
     pairs = zip(lines["wanted"][back].tolist(), tables["wanted"]["particle"][back].tolist(), strict=True)
     index = pd.MultiIndex.from_arrays([lines["tracks"], tables["tracks"]["particle"]])

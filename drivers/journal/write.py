@@ -28,7 +28,7 @@ from drivers.journal.tables import HASH_BYTES, TABLES, TURNS
 from drivers.journal.trust import LARGEST_HEADER
 
 FORMAT = "cybloids run 1"
-FLUSH_S = 0.1  # a killed process loses at most this time, and the queue
+FLUSH_S = 0.1  # interval of flushes; a killed process loses at most the turns of this time, and the queue
 LOOK_S = 0.02  # interval at which the writer checks the queue
 PATIENCE_S = 120.0  # longest wait for the disk when the record is closed
 ROOM_S = 0.002  # interval at which `write` checks for free space in the queue
@@ -76,7 +76,7 @@ class Journal:
         self._closed = False
         self._finished = True
         self._failure = ""
-        self._written = False  # the thread came to its end, with or without a failure that it names
+        self._written = False  # the thread has ended normally, or with a failure in `_failure`
         self._file = _create(self.path, header, keep_frames)
         self._kept = 0
         self._all_kept = False  # all turns that were accepted are in the file
@@ -120,7 +120,7 @@ class Journal:
 
     @property
     def _cut_short(self) -> str:
-        """What is true of the record after an error that the thread did not expect."""
+        """State of the record after an unexpected error of the thread."""
         ended = f"{self.path}: writing ended by an error of the program"
         if self._all_kept:
             return f"{ended}; all of its {self._kept} turns can be read, but it may not count as ended cleanly"

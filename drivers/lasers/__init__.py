@@ -1,4 +1,4 @@
-"""The list page of lasers: a new one is one file, and one line here."""
+"""The list of lasers. A new one is one file, and one line here."""
 
 from __future__ import annotations
 

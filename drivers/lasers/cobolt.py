@@ -1,4 +1,4 @@
-"""A Cobolt (HÜBNER Photonics) laser behind a serial line, dimmed by a modulator.
+"""A Cobolt (HÜBNER Photonics) laser on a serial line, dimmed by a modulator.
 
 Commands and their meanings are those of the maker's own driver (github.com/cobolt-lasers/pycobolt): ASCII at 115200
 baud, 8N1; a command ends with CR, an answer with CR LF; powers are in W.
@@ -30,17 +30,17 @@ Floats = NDArray[np.float64]
 FAULTS = {"1": "temperature", "3": "interlock", "4": "constant power timeout"}
 MODES = {"0": "constant current", "1": "constant power", "2": "modulation"}
 CONSTANT_POWER = "1"
-QUESTIONS = ("pa?", "f?", "ilk?", "pa?", "l?", "gam?", "pa?", "p?")  # while it is lit, one a turn, over and over
+QUESTIONS = ("pa?", "f?", "ilk?", "pa?", "l?", "gam?", "pa?", "p?")  # while it is lit, one per turn, in a cycle
 LONGEST_ANSWER = 80  # characters
-GOOD = {"f?": "0", "ilk?": "0", "l?": "1"}  # what the answer should be
+GOOD = {"f?": "0", "ilk?": "0", "l?": "1"}  # the correct answers
 OFF = b"l0\r"
-CLOSE_TRIES = 3  # to hear that emission is off before the port is let go
-PART = 0.01  # the set point may differ from what was asked by this part of it
+CLOSE_TRIES = 3  # attempts to confirm that emission is off, before the port is closed
+PART = 0.01  # largest relative difference of the set point from the requested one
 
 
 @settings
 class Cobolt(RealLaser):
-    """A Cobolt 04, 06 or 08 laser at a serial port. Its set point is fixed; the modulator makes the powers of spots."""
+    """A Cobolt 04, 06 or 08 laser at a serial port. Its set point is fixed; the modulator sets the powers of spots."""
 
     address_key: ClassVar[str] = "port"
     emulator: ClassVar[str] = "cobolt"
@@ -62,7 +62,7 @@ class Cobolt(RealLaser):
 
     @property
     def dead_man(self) -> str:
-        """What becomes of the light when the program dies."""
+        """State of the light after the program has died."""
         return "none: its emission stays on until it is switched off"
 
     def open(self, deflector: Deflector) -> CoboltDriver:
@@ -79,17 +79,17 @@ class Cobolt(RealLaser):
 
 
 def put_out(made: Cobolt) -> None:
-    """Emission off, over a line of its own: for a laser whose program has died. Raises Fault unless it is confirmed.
+    """Switch emission off over a separate line, after the laser's program has died. Raises Fault unless confirmed.
 
-    A laser that does not answer is sent the command all the same.
+    The command is sent even if the laser does not answer.
     """
     line = SerialLine("the laser", made.port, made.baud, made.timeout_s, lambda: None)
     try:
         line.connect()
-        line.hush(0.02)  # what the dead program asked may still be answered
+        line.hush(0.02)  # answers to the dead program may still come
         for command, answer in ((b"l0", "OK"), (b"l?", "0")):
             line.ask(command + b"\r", b"\r\n", partial(_answered, answer))
-    except Exception:  # whatever it is: the command may reach the laser all the same
+    except Exception:  # after any error, the command may still reach the laser
         line.write_blind(OFF)
         raise
     finally:
@@ -106,15 +106,15 @@ def _answered(expected: str, piece: bytes) -> str | None:
 
 
 class CoboltDriver:
-    """The Laser plug. Two shutters stand in a row: the modulator's, and the laser's own emission.
+    """The Laser plug. Two shutters are in series: the modulator, and the laser's emission.
 
-    `shine` sees that emission is on, gives each spot power_mw / set point through the modulator, and asks the laser one
-    question: its measured power in every third turn or sooner; its fault, interlock, emission, mode and set point in
-    every eighth. An answer that is not as it should be is a Fault. `off` shuts both, and is content if one is
-    confirmed; a laser that does not answer is sent the command all the same. `close` is not content: it asks until the
-    laser confirms that its emission is off, and raises Fault where it does not. An answer that comes when nothing was
-    asked is a Fault, too: a late '0' must not stand for the answer to `f?`. After a fault of the laser, the next
-    `shine` is the operator's (the interlock is latched): it clears the fault.
+    `shine` switches emission on, sets each spot to power_mw / set point by the modulator, and sends the laser one
+    query: for its measured power at least every third turn; for its fault, interlock, emission, mode and set point
+    every eighth. A wrong answer is a Fault. `off` closes both shutters (emission only after linger_s, if the modulator
+    is dark), and succeeds if one is confirmed; the command is sent even to a laser that does not answer. `close`
+    repeats the command until the laser confirms that its emission is off, and raises Fault if it does not. An answer
+    without a query is a Fault, too: a late '0' must not be taken as the answer to `f?`. After a fault of the laser the
+    interlock is latched, so that the next `shine` follows an action of the operator; it clears the fault.
     """
 
     def __init__(self, made: Cobolt, modulator: Modulator) -> None:
@@ -126,10 +126,10 @@ class CoboltDriver:
         self._lit_s = -1e9
         self._on_s = -1e9  # when emission was switched on
         self._turn = 0
-        self._sent_blind = False  # whether `l0` was sent without an answer since the last one
-        self.unconfirmed = False  # whether its emission was switched off, and did not confirm it
+        self._sent_blind = False  # whether `l0` was sent without waiting, since emission was last on or confirmed off
+        self.unconfirmed = False  # whether emission was switched off without a confirmation
         self._closed = False
-        self._told = False  # whether somebody was told of a fault that is still in the laser
+        self._told = False  # whether a fault that is still in the laser was reported
         self._line = SerialLine("the laser", made.port, made.baud, made.timeout_s, self._greet)
         self._line.connect()
 
@@ -139,11 +139,11 @@ class CoboltDriver:
 
     @property
     def identity(self) -> str:
-        """Model and serial number: the same after its firmware was renewed."""
+        """Model and serial number, independent of the firmware."""
         return _identity(self._firmware)
 
     def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
-        """Powers above the set point are cut to it. Raises Fault, with no light, where the line is known to be lost."""
+        """Powers above the set point are reduced to it. Raises Fault, without light, if the line is lost."""
         if self._line.trouble:
             raise Fault(self._line.trouble)
         if not self._emits:
@@ -158,7 +158,7 @@ class CoboltDriver:
         troubles = []
         try:
             self._modulator.blank()
-        except Exception as error:  # noqa: BLE001  whatever it is, the other shutter is still to be shut
+        except Exception as error:  # noqa: BLE001  after any error, the other shutter must be closed
             troubles.append(in_words(error))
         if troubles or time.monotonic() - self._lit_s >= self._made.linger_s:
             try:
@@ -173,16 +173,16 @@ class CoboltDriver:
 
     @property
     def linger_s(self) -> float:
-        """How long emission may stay on after `off`; then it is to be called once more."""
+        """Longest time that emission stays on after `off`; then `off` must be called again."""
         return self._made.linger_s
 
     @property
     def returned(self) -> tuple[Returned, ...]:
-        """Its set point, as it was last read back."""
+        """Its set point, as last read back."""
         return (Returned("laser.max_power_mw", self._made.max_power_mw, self.set_point_mw),)
 
     def reset(self) -> None:
-        """Leave a fault that is over. Raises Fault while the interlock is open."""
+        """Clear a fault that is over. Raises Fault while the interlock is open."""
         if self._number("ilk?") != 0:
             raise Fault("the laser's interlock is open")
         self._text("cf", expect="OK")
@@ -200,14 +200,14 @@ class CoboltDriver:
         return "ready" if fault == "0" else f"fault: {FAULTS.get(fault, fault)}"
 
     def actual_power_mw(self) -> float:
-        """What its own meter says. Raises Fault."""
+        """The power by its own meter. Raises Fault."""
         return self._number("pa?") * 1e3
 
     def close(self) -> None:
-        """Emission off, and let the port go. Raises Fault, with STILL_LIT, if the laser did not confirm it.
+        """Switch emission off and close the port. Raises Fault, with STILL_LIT, if the laser did not confirm it.
 
-        Behind a dark modulator too: once the ports are let go, nothing watches either shutter. Closed again, it does
-        nothing.
+        This is needed behind a dark modulator, too: after the ports are closed, no program monitors the shutters. A
+        second call does nothing.
         """
         if self._closed:
             return
@@ -221,11 +221,11 @@ class CoboltDriver:
         why = ""
         for attempt in range(CLOSE_TRIES):
             if attempt:
-                time.sleep(AGAIN_S)  # a line that was lost is opened again after so long
+                time.sleep(AGAIN_S)  # a lost line is opened again after this time
             try:
                 self._line.connect()
                 self._end()
-            except Exception as error:  # noqa: BLE001  whatever it is, the light is not known to be off
+            except Exception as error:  # noqa: BLE001  after any error the light may be on
                 why = in_words(error)
                 self._end_blind()
             else:
@@ -233,14 +233,14 @@ class CoboltDriver:
         raise Fault(f"{STILL_LIT}: {why}")
 
     def _end_blind(self) -> None:
-        """`l0` once without waiting for its answer, which may be all that is lost."""
+        """Send `l0` once without waiting for its answer: perhaps only the answers are lost."""
         if not self._sent_blind:
             self._sent_blind = self._line.write_blind(OFF)
 
     def _greet(self) -> None:
-        """Identify the laser; switch it off; disable autostart; set constant power. Raises Fault, also for another one.
+        """Identify the laser, switch it off, disable autostart, set constant power. Raises Fault, also for another one.
 
-        Another one stays off: it is not the one whose map and powers were confirmed.
+        Another laser stays off: its map and powers were not confirmed.
         """
         self._emits = False
         self._text("?", expect="OK")
@@ -260,7 +260,7 @@ class CoboltDriver:
         self.set_point_mw = self._read_set_point()
 
     def _begin(self) -> None:
-        """Emission on. Raises Fault while the interlock is open, and once after a fault."""
+        """Switch emission on. Raises Fault while the interlock is open, and once after a fault."""
         if self._number("ilk?") != 0:
             self._told = True
             raise Fault("the laser's interlock is open")
@@ -288,7 +288,7 @@ class CoboltDriver:
         self._sent_blind = self.unconfirmed = False
 
     def _ask_one(self) -> None:
-        """One of the questions, each in its turn. Raises Fault if the laser is not as it should be."""
+        """Send the next query of QUESTIONS. Raises Fault for a wrong answer."""
         question = QUESTIONS[self._turn]
         self._turn = (self._turn + 1) % len(QUESTIONS)
         if question == "pa?":
@@ -302,7 +302,7 @@ class CoboltDriver:
             raise self._not_ready("the laser has switched itself off")
 
     def _check_power(self) -> None:
-        """Raises Fault if its own meter disagrees with its set point."""
+        """Raises Fault if the power by its own meter does not fit its set point."""
         measured_mw, factor = self.actual_power_mw(), self._made.power_factor
         low_mw, high_mw = self.set_point_mw / factor, self.set_point_mw * factor
         settled = time.monotonic() - self._on_s >= self._made.power_settle_s
@@ -313,13 +313,13 @@ class CoboltDriver:
             )
 
     def _not_ready(self, otherwise: str) -> Fault:
-        """The Fault to raise: what its status says is wrong, or `otherwise`."""
+        """The Fault to raise, with the problem in its status, or else with `otherwise`."""
         why = self.status()
         self._told = True
         return Fault(otherwise if why == "ready" else f"the laser: {why}")
 
     def _wrong_mode(self, mode: str) -> Fault:
-        """The Fault to raise; the next `shine` is the operator's, and sets the mode again."""
+        """The Fault to raise; the next `shine`, after an action of the operator, sets the mode again."""
         self._told = True
         return Fault(f"{self._line.what}: its mode is {mode} ({MODES.get(mode, 'unknown')}), and it was set to "
                      f"{CONSTANT_POWER} ({MODES[CONSTANT_POWER]})")  # fmt: skip
@@ -347,12 +347,12 @@ class CoboltDriver:
         return number
 
     def _text(self, command: str, expect: str = "") -> str:
-        """What it answers. Raises Fault for 'Syntax error', and for anything but `expect` where that is given."""
+        """Its answer. Raises Fault for 'Syntax error', and for any other answer than `expect` if that is given."""
 
         def read(piece: bytes) -> str | None:
             answer = quoted(piece.decode("ascii", "replace").strip(), LONGEST_ANSWER)
             if command == "?" and answer != expect:
-                return None  # what was left over from before
+                return None  # an earlier answer
             if answer.startswith("Syntax error") or "\ufffd" in answer or (expect and answer != expect):
                 raise Fault(f"{self._line.what} answered '{answer}' to '{command}'")
             return answer or None

@@ -22,15 +22,15 @@ from drivers.sim.world import World
 
 Floats = NDArray[np.float64]
 
-BLINK = 0x80000000  # of the counters of chance: those below are of the pixels
-UNLIKE = 2**40  # step at which it is drawn how unlike the particles are; no frame has this number
-NO_LIGHT = np.empty((0, 2)), np.empty(0)  # places [K, 2] um, powers [K] mW
-SILENT_S = 0.5  # a camera that gives no frame for so long (and for 5 periods) is silent
+BLINK = 0x80000000  # first index of random numbers for blinking; those below are for pixels
+UNLIKE = 2**40  # step of the random numbers for differences between particles; no frame has this number
+NO_LIGHT = np.empty((0, 2)), np.empty(0)  # positions [K, 2] um, powers [K] mW
+SILENT_S = 0.5  # timeout for a frame; 5 periods if they are longer
 
 
 @settings
 class SimulatedCamera(CameraSettings):
-    """A camera that exists in the simulated world only. Its `true_` optics are not known to the instrument."""
+    """A simulated camera. The instrument does not use its `true_` optics."""
 
     images: ClassVar[Images] = "simulated"
 
@@ -113,7 +113,7 @@ class SimulatedCameraDriver:
         self._open = True
 
     def read(self) -> Frame | None:
-        """Wait for (paced) or step to (lockstep) the next frame's arrival; late, the newest one. Raises Ended."""
+        """Wait for (paced) or step to (lockstep) the next frame's arrival; if late, the newest one. Raises Ended."""
         silent_ns = self._clock.now_ns() + max(round(SILENT_S * 1e9), 5 * self._world.period_ns)
         while self._open:
             number = max(self._next, self._newest(self._clock.now_ns()))
@@ -140,7 +140,7 @@ class SimulatedCameraDriver:
         return (now_ns - self._arrival_ns(0)) // self._world.period_ns
 
     def shown(self, number: int) -> NDArray[np.bool_]:
-        """[N] whom the image of a frame shows."""
+        """[N] whether the image of a frame shows each particle."""
         chance = [
             uniform(self._seed, self._replica, CAMERA, BLINK + who, number) for who in range(len(self._radius_px))
         ]
@@ -157,7 +157,7 @@ class SimulatedCameraDriver:
         return Frame(number, time_s, image)
 
     def _bent(self, um_per_px: float) -> Shapes:
-        """What the particles look like through these optics, each a little unlike the others."""
+        """The particles' images with these optics, with random differences in size and brightness."""
         made, world = self._made, self._world
         count = len(world.look)
         unlike = np.zeros((count, 2))
@@ -179,8 +179,8 @@ class SimulatedCameraDriver:
     def render(
         self, number: int, place_um: Floats, shone: tuple[Floats, Floats] = NO_LIGHT
     ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """The image [H, W], read-only, of particles at place_um [S, N, 2] and of the laser's light that leaks through:
-        where it shone [K, 2] um, and with what power over the exposure [K] mW. `number` chooses the noise.
+        """The image [H, W], read-only, of particles at place_um [S, N, 2], and of leaking laser light `shone`: spot
+        positions [K, 2] um, and mean powers over the exposure [K] mW. `number` determines the noise.
         """
         made = self._made
         light = self._background.copy() if self._even else np.zeros_like(self._background)
@@ -210,7 +210,7 @@ class SimulatedCameraDriver:
 
 
 def illumination(made: SimulatedCamera) -> NDArray[np.float32]:
-    """[H, W] how bright the lamp is, 1 in the middle, falling with the square of the distance from it."""
+    """[H, W] relative brightness of the lamp: 1 in the middle, decreasing with the square of the distance from it."""
     y, x = np.mgrid[0 : made.height_px, 0 : made.width_px].astype(np.float64)
     x0, y0 = (made.width_px - 1) / 2.0, (made.height_px - 1) / 2.0
     square = ((x - x0) ** 2 + (y - y0) ** 2) / (x0**2 + y0**2)
@@ -218,13 +218,13 @@ def illumination(made: SimulatedCamera) -> NDArray[np.float32]:
 
 
 def is_bent(made: SimulatedCamera, world: World) -> bool:
-    """Whether pictures are more than round spots or rings, all alike."""
+    """Whether the images are not just equal round spots or rings."""
     optics = (made.true_shear, made.true_tilt_deg, made.true_defocus_um, made.true_stretch - 1.0)
     return any((*optics, made.size_spread, made.light_spread)) or any(look != "own" for look in world.look)
 
 
 def true_map(made: SimulatedCamera, um_per_px: float) -> Affine:
-    """um (of the instrument's coordinates) to px, as the optics really are; a tilt makes x shorter."""
+    """True map of the optics, from um of the instrument's coordinates to px; a tilt shortens x."""
     scale = 1.0 / (made.true_um_per_px or um_per_px)
     turn = math.radians(made.true_rotation_deg)
     mirror = np.diag([-1.0 if made.true_mirror else 1.0, 1.0])
@@ -237,7 +237,7 @@ def true_map(made: SimulatedCamera, um_per_px: float) -> Affine:
 
 
 def distortion(made: SimulatedCamera) -> Floats:
-    """[2, 2] what shear, stretch and tilt do to the sample's plane; the stretch keeps areas."""
+    """[2, 2] distortion of the sample's plane by shear, stretch and tilt; the stretch conserves areas."""
     along = math.radians(made.true_stretch_deg)
     turn = np.array([[math.cos(along), -math.sin(along)], [math.sin(along), math.cos(along)]])
     stretch = turn @ np.diag([math.sqrt(made.true_stretch), 1.0 / math.sqrt(made.true_stretch)]) @ turn.T

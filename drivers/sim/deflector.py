@@ -1,4 +1,4 @@
-"""A simulated two-axis beam deflector: volts in, places out, with its converter, jumps, delay and uneven efficiency."""
+"""A simulated two-axis beam deflector: V to um, with its converter, jumps, delay and uneven efficiency."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 @settings
 class SimulatedDeflector(DeflectorSettings):
-    """A deflector that exists in the simulated world only. Its `true_` numbers are not known to the instrument."""
+    """A simulated deflector. The instrument does not use its `true_` numbers."""
 
     simulated: ClassVar[bool] = True
 
@@ -46,7 +46,7 @@ class SimulatedDeflector(DeflectorSettings):
 
     @property
     def dead_man(self) -> str:
-        """What becomes of the light when the program dies."""
+        """State of the light after the program has died."""
         return "simulated: it ends with the program"
 
 
@@ -69,7 +69,7 @@ class SimulatedDeflectorDriver:
         self._open = True
 
     def steer(self, position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
-        """Quantised to the converter's steps and to nanoseconds. Raises Fault out of range, or after close."""
+        """Steer, quantised to the converter's steps and to ns. Raises Fault out of range, or after `close`."""
         made = self._made
         if not self._open:
             raise Fault("the simulated deflector is closed")
@@ -96,7 +96,7 @@ class SimulatedDeflectorDriver:
 
 
 def true_map(made: SimulatedDeflector, middle_um: tuple[float, float]) -> Affine:
-    """um to V as it really is."""
+    """The true map from um to V."""
     scale = made.true_v_per_um or made.v_per_um
     turn = math.radians(made.true_rotation_deg)
     matrix = scale * np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])

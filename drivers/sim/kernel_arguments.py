@@ -1,4 +1,4 @@
-"""What the motion kernels need of a sample and of its stage: beads, medium and timing."""
+"""Arguments of the motion kernels from a sample and its stage: beads, medium and timing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def beads_of(
 
     Args:
         kinds: the species of the mixture.
-        species, cell: [N] which of them each particle is, and in which cell.
+        species, cell: [N] species (index in `kinds`) and cell of each particle.
     """
     drag = sample.drag_pn_s_per_um * np.array([kinds[s].drag_ratio for s in species])
     response = np.array([kinds[s].response for s in species])
@@ -33,7 +33,7 @@ def beads_of(
 
 
 def medium_of(sample: Sample, stage: Stage, kt_pn_um: float, seed: int, replica: int) -> parts.Medium:
-    """What acts on every particle: contacts, flow, walls, and how the light wavers."""
+    """Properties common to all particles: contacts, flow, forces, walls, and fluctuations of the light."""
     box_um = np.array(sample.box_um if min(sample.box_um) > 0 else stage.extent_um)
     middle = np.array(stage.middle_um)
     return parts.Medium(
@@ -45,7 +45,7 @@ def medium_of(sample: Sample, stage: Stage, kt_pn_um: float, seed: int, replica:
 
 
 def timing_of(stage: Stage) -> parts.Timing:
-    """When the camera exposes. Raises Refused for an exposure that does not fit between two frames."""
+    """Exposure times of the camera. Raises Refused for an exposure that does not fit between two frames."""
     if not 0 < stage.exposure_s <= stage.period_s or math.floor(stage.exposure_s * 1e9) < 2 * stage.sub_exposures:
         raise Refused(
             f"camera.exposure_s: {stage.exposure_s:.6g} s does not fit between two frames, {stage.period_s:.6g} s"

@@ -1,4 +1,4 @@
-"""A simulated laser: power in, depth of a spot out, with its cap, warm-up, noise and interlock input."""
+"""A simulated laser: from power to spot depth, with its maximum power, warm-up, noise and interlock input."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 
 @settings
 class SimulatedLaser(LaserSettings):
-    """A laser that exists in the simulated world only."""
+    """A simulated laser."""
 
     simulated: ClassVar[bool] = True
 
@@ -37,15 +37,15 @@ class SimulatedLaser(LaserSettings):
 
     @property
     def dead_man(self) -> str:
-        """What becomes of the light when the program dies."""
+        """State of the light after the program has died."""
         return "simulated: its light ends with the program"
 
 
 @dataclass(frozen=True)
 class Aim:
-    """Where the deflector points the beam, from when on."""
+    """The directions of the deflector from `due_ns` on."""
 
-    spot_um: Floats  # [M, 2] true places
+    spot_um: Floats  # [M, 2] true positions
     efficiency: Floats  # [M]
     dwell_ns: Ints  # [M]
     settle_ns: int
@@ -68,7 +68,7 @@ class SimulatedLaserDriver:
         self._open = True
 
     def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
-        """Powers are cut at max_power_mw and follow the warm-up. Raises Fault if the interlock has opened."""
+        """Powers are limited to max_power_mw and follow the warm-up. Raises Fault if the interlock has opened."""
         if not self._open:
             raise Fault("the simulated laser is closed")
         if self._latched:
@@ -87,12 +87,12 @@ class SimulatedLaserDriver:
         return given_mw * (-math.expm1(-aim.due_ns * 1e-9 / warm_s) if warm_s > 0 else 1.0)
 
     def off(self) -> None:
-        """No light from when this leaves the computer."""
+        """Switch the light off when this command leaves the computer."""
         self.aim = None
         self._world.darken(self._clock.acts_ns())
 
     def set_interlock(self, closed: bool) -> None:
-        """The interlock input, as a door would move it. Opening takes the light at once, and is latched."""
+        """Set the interlock input (a door switch). Opening it switches the light off at once, and is latched."""
         self._closed = closed
         if not closed:
             self._latched = True
@@ -100,7 +100,7 @@ class SimulatedLaserDriver:
             self._world.darken(self._world.now_ns)
 
     def reset(self) -> None:
-        """Leave the latch. Raises Fault while the interlock is open."""
+        """Clear the latch. Raises Fault while the interlock is open."""
         if not self._closed:
             raise Fault("the laser's interlock is open")
         self._latched = False

@@ -1,6 +1,6 @@
-"""Simulated light beside frames that no light of ours acts on: a recording's, or those of a real camera (watch only).
+"""Simulated light for frames on which it has no effect: of a recording, or of a real camera (watch only).
 
-A deflector and a laser over an empty world, whose time is that of the frames.
+The simulated deflector and laser act on an empty world, whose time is that of the frames.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ C = TypeVar("C", bound=Camera)
 
 @dataclass(frozen=True, kw_only=True)
 class EmptyField:
-    """What the light of an empty world may do."""
+    """Limits and map of the light in an empty world."""
 
     low_um: Corner  # corners of the field that the beam may visit; the deflector's range is centred in it
     high_um: Corner
     power_cap_mw: float
     heartbeat_s: float
-    um_to_v: Map | None = None  # the calibrated map; None: as the deflector's settings say
+    um_to_v: Map | None = None  # the calibrated map; None: that of the deflector's settings
 
 
 @dataclass
 class WorldTimeCamera(Generic[C]):
-    """The Camera plug over frames from elsewhere. Each carries the empty world to the time at which it had arrived."""
+    """The Camera plug over another camera. Each frame advances the empty world to the frame's arrival time."""
 
     camera: C
     world: World
@@ -69,8 +69,8 @@ def open_playback(
     """Camera, beam and clock of a recording. A recorded particle can't react: the world has no particle.
 
     Args:
-        arrived_s: when the computer had a frame, on the recording's clock.
-        latency_s: from the frame's arrival to the command's way out.
+        arrived_s: arrival time of a frame at the computer, on the recording's clock.
+        latency_s: from the frame's arrival until the command leaves the computer.
     """
     world = _empty_world(laser, field)
     clock = LockstepClock(world, latency_s)
@@ -82,7 +82,7 @@ def open_watch_only(
     camera: RealCamera, deflector: SimulatedDeflector, laser: SimulatedLaser, field: EmptyField
 ) -> tuple[WorldTimeCamera[CameraDriver], Guard, PacedClock]:
     """A real camera, in real time, with a simulated beam that acts on nothing. Raises Fault, Refused."""
-    spare = _empty_world(laser, field)  # in which the kernel of the light is compiled: a lit beam must not wait for it
+    spare = _empty_world(laser, field)  # compiles the kernel of the light: a lit beam must not wait for that
     spare.put(Visits(np.array([_middle_um(field)]), np.ones(1), np.full(1, 100_000)))
     spare.advance(1)
     world, clock = _empty_world(laser, field), PacedClock(1.0)

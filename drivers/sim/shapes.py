@@ -70,7 +70,7 @@ class Shapes:
     """Images of kinds of particles at levels of blur, in units of each particle's length."""
 
     table: Singles  # [K, LEVELS, PROFILE + 2] over squared distance up to reach
-    reach: Floats  # [K, LEVELS]  # in lengths
+    reach: Floats  # [K, LEVELS] in lengths
     kind: Ints  # [N] row of the table, the kind
     length_um: Floats  # [N]
     blur_um: Floats  # [3] blur at x, y: |b0 x + b1 y + b2|

@@ -1,4 +1,4 @@
-"""The light on a sample as the motion kernels need it, and the step of time that it asks for."""
+"""The light on a sample in the form for the motion kernels, and the time step that it requires."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SpotLights:
     period_ns: int
 
     def of(self, visits: Visits, jumped: bool) -> parts.SpotLight:
-        """The light of these visits; `jumped`: a lone beam came from another place."""
+        """The light of these visits; `jumped`: a single spot was reached by a jump."""
         spot_um, dwell_ns = np.array(visits.spot_um, order="C"), np.array(visits.dwell_ns)
         reach_um = spot_um - np.array(self.stage.middle_um)  # [M, 2]
         hidden = np.maximum(1.0 + reach_um @ np.array(self.sample.light_gradient_per_um), 0.0)
@@ -82,7 +82,7 @@ class SpotLights:
         return light.step_ns <= 1 or self.steps_a_frame(light) * len(self.beads.cell) > MOST_WORK
 
     def too_much_work(self, when: str, light: parts.SpotLight) -> str:
-        """One sentence: why it is too much, with the settings that decide it."""
+        """One sentence with the reason, and the settings that determine it."""
         sample, stage = self.sample, self.stage
         at_most = "at most " if light.step_ns <= 1 else ""
         return (

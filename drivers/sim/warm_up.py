@@ -1,4 +1,4 @@
-"""The kernels of a simulated world are compiled before it is used, so that no frame waits for them."""
+"""Compiles the kernels of a simulated world before it is used, so that no frame is delayed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from drivers.sim.world import World
 
 
 def warm_up(trial_world: World, camera: Camera, light: Iterable[Visits]) -> None:
-    """Advance and image a world that is thrown away afterwards: first in the dark, then in each of these lights.
+    """Advance and image a trial world, first in the dark, then in each of these lights.
 
     Args:
-        trial_world: a world with the sample and the stage of the one that will be used.
-        camera: of that world.
-        light: visits of each kind that the kernels have to be compiled for.
+        trial_world: a world with the same sample and stage as the real one; it is not used afterwards.
+        camera: of the trial world.
+        light: visits of each kind for which the kernels must be compiled.
     """
     camera.read()
     for visits in light:

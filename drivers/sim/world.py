@@ -99,7 +99,7 @@ class World:
 
     @property
     def description(self) -> str:
-        """What is simulated, and with which steps, for the journal. Constant in time."""
+        """Description of the simulation and its time steps, for the journal. Constant in time."""
         step_us = 1e6 * self._lights.longest_step_s(0.0)
         return (
             f"{len(self.species)} particles, overdamped; Heun steps between events, of at most {step_us:.4g} us and "

@@ -28,7 +28,7 @@ MOST_PEAKS = 200_000  # in a frame; each takes some microseconds
 
 @dataclass(frozen=True, slots=True)
 class Centroid:
-    """The full-frame locator behind the Locate plug. Raises Fault for a frame of more than MOST_PEAKS."""
+    """The full-frame locator `centroid`. Raises Fault for a frame of more than MOST_PEAKS."""
 
     settings: Tracking
     every_column: bool = True
@@ -65,7 +65,7 @@ class Centroid:
         """Drop faint, duplicate and large features; compute the columns of the others."""
         s = self.settings
         position, middle, mass = refined
-        # faint features go first: they could only drop fainter ones, so the result is the same
+        # faint features are removed first: they could only drop fainter ones, so the result is the same
         bright_enough = mass / factor > s.minmass
         position, middle, mass = position[bright_enough], middle[bright_enough], mass[bright_enough]
         stay = distinct(position, mass, s.least_distance_px)

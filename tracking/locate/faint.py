@@ -1,4 +1,4 @@
-"""Drops peaks that can't reach the least mass before they are refined: in a dark field nearly all are noise.
+"""Drops peaks that can't reach the least mass, before refinement: in a dark field nearly all peaks are noise.
 
 A mask moves by at most one pixel per iteration, so its possible positions are limited. At each of them the mass is at
 most the sum of the tiles that the mask touches. A peak whose bound is below the least mass at all of them would be

@@ -148,7 +148,7 @@ def _normal(patch: Floats, at: Floats, matrix: Floats) -> float:
 def _solve(matrix: Floats, damping: float) -> Floats:
     """Solve the damped normal equations by elimination; with damping the matrix is positive definite.
 
-    All nan where it is not, which rounding of absurd brightness may cause.
+    All nan if a pivot is 0, which rounding of extreme brightness may cause.
     """
     work = matrix.copy()
     for i in range(5):

@@ -1,4 +1,4 @@
-"""The list page of locators: a new one is one file, one line here, and one in tracking/tracker.py."""
+"""The list of locators. A new one is one file, one line here, and one in tracking/tracker.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A locator of another package behind the Locate plug."""
+"""A plug-in's locator as a Locate."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SHAPES: dict[str, tuple[int, ...]] = {"mass": (), **dict.fromkeys(COLUMNS, ()), 
 
 @dataclass(frozen=True)
 class PlugInLocator:
-    """An error of the locator, or an answer that is none, is a Fault."""
+    """A plug-in's locator. An error in it, or an invalid result, becomes a Fault."""
 
     who: str  # "the plug-in 'rods' of shapes 1.2"
     locate: Locate
 
     @classmethod
     def made(cls, who: str, make: Callable[..., Any], settings: Tracking, rules: Rules) -> PlugInLocator:
-        """The locator that a plug-in makes. Raises Refused where it makes none."""
+        """The locator that a plug-in makes. Raises Refused if it makes none."""
         try:
             with faults_of(who):
                 locate = make(settings, rules)
@@ -40,7 +40,7 @@ class PlugInLocator:
         return cls(who, locate)
 
     def __call__(self, image: NDArray[Any]) -> Features:
-        """The features in float64, so that the same compiled kernels take them. Raises Fault."""
+        """The features in float64, so that no kernel is compiled for another type. Raises Fault."""
         with faults_of(self.who):
             found = self.locate(image)
         if not isinstance(found, Features):

@@ -28,7 +28,7 @@ def _trackpy() -> Callable[..., Any]:
 
 @dataclass(frozen=True, slots=True)
 class TrackpyLocate:
-    """trackpy.locate with its numba engine, behind the Locate plug."""
+    """trackpy.locate with its numba engine, as a Locate."""
 
     settings: Tracking
 
