@@ -1,4 +1,4 @@
-"""The verb `analyse`: a run's observables beside what was foreseen, as one HTML page."""
+"""The verb `analyse`: measured observables of a run beside their predictions, as one HTML page."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from config.refused import Refused
 from control.theory.many import random_bond_order
 from drivers.journal import read_run
 
-OTHER_RATE = 0.01  # by how much the rate of the frames may differ from the one that was asked for, as a share
+OTHER_RATE = 0.01  # largest relative deviation of the frame rate from the requested one that is not reported
 
 
 def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
-    """Write the page, and say the findings. Raises Refused for a run in which nobody was seen."""
+    """Write the page and print the findings. Raises Refused for a run without particles."""
     target = out or path.with_suffix(".html")
-    kind = "HTML" if out is not None else "a report that Cybloids has made"  # that the person has not named
+    kind = "HTML" if out is not None else "a report that Cybloids has made"  # a default path
     require_files({"the input 'run'": path}, {"the report": (target, kind)}, json)
     run, about, calibration = tables(path)
     found = findings(run)
@@ -58,7 +58,7 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
     page.folded("rig", write(run.plan.rig))
     try:
         page.save(target, kind)
-    finally:  # the findings are said, whatever came to the report's place meanwhile
+    finally:  # the findings are printed, even if the report can't be written
         for one in found:
             name, foreseen, measured, unit, _ = row(one)
             say(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
@@ -73,7 +73,7 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
 
 
 def tables(path: Path) -> tuple[RunTables, str, str]:
-    """The tables of a run, what it was, and how it was calibrated, in words. Raises Refused."""
+    """(tables of a run, its description, its calibration in words). Raises Refused."""
     with read_run(path) as run:
         run.require_turns()
         header = run.header
@@ -95,7 +95,7 @@ def tables(path: Path) -> tuple[RunTables, str, str]:
 
 
 def rate(fps: float, asked_hz: float) -> str:
-    """The rate of the frames, in words; beside it the one that the camera was asked for, where it is another.
+    """The frame rate in words, with the requested rate if that differs.
 
     >>> rate(99.998, 100.0), rate(20.0, 30.0)
     ('100 frames/s', '20 frames/s (asked for: 30)')
@@ -105,7 +105,7 @@ def rate(fps: float, asked_hz: float) -> str:
 
 
 def calibration_in_words(calibration: Mapping[str, Any], source: str) -> str:
-    """One sentence about what of the rig was measured. Raises Refused where it can't be read."""
+    """One sentence on the calibration of the rig. Raises Refused if it can't be read."""
     made = made_in(calibration, source)
     if not made:
         return f"Calibration: {calibration.get('origin', 'not known')}; the rig's numbers are estimates."
@@ -118,7 +118,7 @@ def calibration_in_words(calibration: Mapping[str, Any], source: str) -> str:
 
 
 def draw_all(page: Page, run: RunTables) -> None:
-    """Every figure that says something about this run."""
+    """Draw all figures that apply to this run."""
     tau_s = longest_delay_s(run.plan.experiment)
     span_s = float(np.ptp(run.tracks["time_s"]))
     page.figure(lambda axes: draw_tracks(axes, run), "Where the particles were.")

@@ -1,4 +1,4 @@
-"""The verb `calibrate`: measure what the rig is, through the ordinary loop, and keep it."""
+"""The verb `calibrate`: measure properties of the rig with the ordinary loop, and store them."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def calibrate_rig(
     what: str, rig: Path, sets: Sequence[str], *, out: Path | None, seconds: float | None, seed: int, pitch_um: float,
     undone: bool, json: Path | None,
 ) -> int:  # fmt: skip
-    """The verb. Raises Refused, Fault; what was measured before that is kept."""
+    """The verb. Raises Refused, Fault; calibrations completed before the error are kept."""
     if what not in (*STEPS, "all"):
         raise Refused(f"calibrate {what}: there is no such calibration (allowed: {', '.join(STEPS)}, all)")
     if pitch_um <= 0 or (seconds is not None and seconds <= 0):
         raise Refused("calibrate: --pitch-um and --seconds have to be more than 0")
     file = out or default_file(rig)
     require_apart({"the input 'rig'": rig}, {"the calibration file": file, **({"--json": json} if json else {})})
-    if json is not None:  # the rig's calibration file, which --out leaves as it is
+    if json is not None:  # the rig's own calibration file, which --out does not change
         require_apart({"the rig's calibration file": default_file(rig)}, {"--json": json})
     if kind_of(file):
-        load(file)  # refused before anything is measured, if it is no calibration file
+        load(file)  # Refused, before any measurement, if it is no calibration file
     if undone:
         record = newest(file)
-        with answered(json, [plain(record)]):  # without an answer nothing is undone: again would undo one more
+        with answered(json, [plain(record)]):  # without an answer nothing is undone: a second try would undo one more
             undo(file)
         say(f"undone: {record.what} of {record.date}; {file}")
         return 0
@@ -67,21 +67,21 @@ def calibrate_rig(
 
 
 def measured(name: str, job: CalibrationJob) -> CalibrationRecord:
-    """One calibration. Raises Fault, and Refused, where what was seen does not suffice: then nothing of it is kept."""
+    """Make one calibration. Raises Fault; Refused if the data are insufficient, and then nothing is kept."""
     try:
         return STEPS[name](job)
-    except (ValueError, ArithmeticError) as error:  # an estimator's word for data that it can't make anything of
+    except (ValueError, ArithmeticError) as error:  # raised by an estimator for unsuitable data
         raise Refused(f"calibrate {name}: {error}; nothing was kept") from None
 
 
 def default_file(rig: Path) -> Path:
-    """The file that the rig names, or one beside it."""
+    """The calibration file that the rig names, or a default file beside the rig's."""
     named = read(rig).data.get("calibration")
     return rig.parent / (named if isinstance(named, str) else f"{rig.stem}.calibration.yaml")
 
 
 def tell(record: CalibrationRecord) -> None:
-    """What was found, on the console."""
+    """Print the result on the console."""
     left = "" if record.residual is None else f" (residual {record.residual:.3g} {record.unit})"
     say(f"{record.what}{left}")
     for name, value in record.found.items():

@@ -1,4 +1,4 @@
-"""The verb `correct`: images that correct the camera's, and regions of dirt, from a recording or from the camera."""
+"""The verb `correct`: correction images, and excluded regions (dirt), from a recording or from the camera."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from tracking.settings import Tracking
 Image = NDArray[Any]
 
 RIGS = (".yaml", ".yml")
-MOVING_S = 20.0  # over which a live camera is looked at for what does not move
+MOVING_S = 20.0  # time over which a live camera is observed for particles that do not move
 
 
 @dataclass(frozen=True)
 class Looked:
-    """Images as the camera gave them, and the tracking settings that go with them."""
+    """Uncorrected images of a camera, and their tracking settings."""
 
     images: Sequence[Image]
     settings: Tracking
@@ -53,7 +53,7 @@ class Looked:
 def correct(
     what: str, source: Path, sets: Sequence[str], *, out: Path | None, seconds: float | None, json: Path | None
 ) -> int:
-    """Make one image, or find regions, and say the setting that puts it in force. Raises Refused, Fault."""
+    """Make one image, or find regions, and print the setting that uses it. Raises Refused, Fault."""
     if what not in (*TAKEN, EXCLUDED):
         raise Refused(f"correct {what}: there is no such correction (allowed: {', '.join((*TAKEN, EXCLUDED))})")
     live = source.suffix.lower() in RIGS
@@ -66,7 +66,7 @@ def correct(
         looked = _look(source, sets, live, MOVING_S if seconds is None else seconds)
         return _exclude(source, looked, json)
     file = out or Path("runs") / f"{source.stem}.{what}.tif"
-    kind = "" if out is not None else NOTHING  # settings of another recording may name a file of this name
+    kind = "" if out is not None else NOTHING  # settings of another recording may use a file with this name
     require_ending(file)
     require_files({"the input 'source'": source}, {"the image": (file, kind)}, json)
     looked = _look(source, sets, live, TAKEN[what].over_s if seconds is None else seconds)
@@ -115,7 +115,7 @@ def _exclude(source: Path, looked: Looked, json: Path | None) -> int:
 
 
 def from_rig(rig: Path, sets: Sequence[str], seconds: float) -> Looked:
-    """IMAGES images of a rig's camera, evenly over `seconds`. The laser stays dark. Raises Refused, Fault."""
+    """IMAGES images of a rig's camera, evenly spread over `seconds`. The laser stays dark. Raises Refused, Fault."""
     wanted = {"title": "Images for a correction", "rig": str(rig), "policy": plain(Calibrating(motion=Carry()))}
     flown = planned(Document("correct", wanted, {}), read(rig), sets, rig.parent)
     opened: list[Instrument] = []

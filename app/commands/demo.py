@@ -1,4 +1,4 @@
-"""What `make run` does: the window where there is a display, else the same experiment and pictures of it."""
+"""The demonstration of `make run`: the window; without a display, the same experiment and pictures of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEMO = EXPERIMENTS / "annular_activity.yaml"
 
 
 def demo(seconds: float = 20.0) -> int:
-    """Open the window with the annular-activity experiment ready; without a display leave a run and two pictures."""
+    """Open the window with the annular-activity experiment ready; without a display write a run and two pictures."""
     if has_display():
         from app.desktop.window.open import open_desktop
 
@@ -37,19 +37,19 @@ def demo(seconds: float = 20.0) -> int:
 
 
 def has_display() -> bool:
-    """Whether a window can be shown: always on Windows and macOS, elsewhere where a display server is named."""
+    """Whether a window can be shown: always on Windows and macOS, elsewhere if the environment names a display."""
     return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def picture(path: Path, seconds: float) -> int:
-    """The window after `seconds` of the experiment, drawn offscreen by a process of its own."""
+    """Write a picture of the window after `seconds` of the experiment, drawn offscreen in a separate process."""
     main = Path(__file__).parents[2] / "main.py"
     command = [sys.executable, str(main), "desktop", str(DEMO), "--picture", str(path), "--seconds", str(seconds)]
     return subprocess.run(command, check=False, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"}).returncode
 
 
 def plot_trajectories(run_path: Path, path: Path) -> None:
-    """Where every particle went."""
+    """Plot the trajectories of all particles."""
     import matplotlib
 
     matplotlib.use("agg")

@@ -1,4 +1,4 @@
-"""Run an emulated device behind a pseudo-terminal until it is told to end."""
+"""The verb `emulate`: runs an emulated device behind a pseudo-terminal until it receives the order to end."""
 
 from __future__ import annotations
 

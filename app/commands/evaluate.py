@@ -1,4 +1,4 @@
-"""The verb `evaluate`: what a trained network is worth."""
+"""The verb `evaluate`: errors, symmetry and speed of a trained network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DIGITS = "other last digits than those trained on (another processor or NumPy?),
 
 
 def evaluate_network(checkpoint: Path, *, json: Path | None, onnx: bool = False) -> int:
-    """Errors on data made anew, symmetry and speed of a checkpoint; with `onnx` it is also written as ONNX.
+    """Print the errors on newly made data, symmetry and speed of a checkpoint; with `onnx`, also write it as ONNX.
 
     Raises Refused.
     """

@@ -1,4 +1,4 @@
-"""The verb `export`: what a run holds, as files."""
+"""The verb `export`: the contents of a run as files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from config.output_kinds import NOTHING
 
 
 def export_run(path: Path, to: str, out: Path | None, *, json: Path | None) -> None:
-    """Write a run's tables or frames into a folder, and say which files were made."""
+    """Write a run's tables or frames into a folder, and print the names of the files."""
     folder = out or path.with_suffix("")
-    kind = "" if out is not None else NOTHING  # a folder that the command line does not name
+    kind = "" if out is not None else NOTHING  # a default folder, in which no file is replaced
     made = written(to, folder)
     require_files({"the input 'run'": path}, {said: (file, kind) for said, file in made.items()}, json)
     with progress("export", None, "rows") as step:

@@ -1,4 +1,4 @@
-"""The verb `info`: what a run or a rig is, in words."""
+"""The verb `info`: description of a run or a rig, in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.console.terminal import say
 
 
 def show_info(path: Path, *, json: Path | None) -> None:
-    """Say what a run was, or what a rig is."""
+    """Print the description of a run or a rig."""
     if rig_description.is_rig(path):
         found = rig_description.rig_info(path)
         say(rig_description.text(found))

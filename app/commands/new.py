@@ -19,9 +19,9 @@ BEGIN = "experiments/annular_activity.yaml"
 
 
 def new_folder(folder: Path) -> None:
-    """Copy what comes with the program into `folder`, all of it or nothing, and say what to do next.
+    """Copy the files that come with the program into `folder`, all or none, and print the next steps.
 
-    Raises Refused where the folder is there and not empty, or can't be made.
+    Raises Refused if the folder exists and is not empty, or can't be made.
     """
     try:
         names = _copied(folder)
@@ -34,7 +34,7 @@ def new_folder(folder: Path) -> None:
 
 
 def _copied(folder: Path) -> list[str]:
-    """The names of the folders that were made in `folder`. Raises Refused, OSError."""
+    """Copy the files; returns the names of the folders made in `folder`. Raises Refused, OSError."""
     there = folder.is_dir()
     if there and any(folder.iterdir()):
         raise Refused(f"{quoted(folder, 200)}: this folder is not empty (needed: a new one, or an empty one)")
@@ -54,7 +54,7 @@ def _copied(folder: Path) -> list[str]:
 
 
 def _fill(part: Path) -> list[str]:
-    """Copy the files into `part`; the names of the folders in it."""
+    """Copy the files into `part`; returns the names of the folders in it."""
     for source, beside in _files():
         target = part / beside
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def _fill(part: Path) -> list[str]:
 
 
 def _files() -> Iterator[tuple[Path, Path]]:
-    """(file of the program, its path in the new folder). Checks and families of experiments stay where they are."""
+    """(file of the program, its path in the new folder). Checks and families of experiments are not copied."""
     config = EXPERIMENTS.parent
     sources = [*RIGS.glob("*"), *EXPERIMENTS.glob("*"), *CHECKPOINTS.rglob("*")]
     for source in sorted(sources):
@@ -72,7 +72,7 @@ def _files() -> Iterator[tuple[Path, Path]]:
 
 
 def _move(part: Path, folder: Path, names: list[str]) -> None:
-    """The folders of `part` into `folder`, which is empty: all of them, or none where one can't be moved."""
+    """Move the folders of `part` into the empty `folder`: all of them, or none if one can't be moved."""
     moved: list[str] = []
     try:
         for name in names:

@@ -20,7 +20,7 @@ def replay_recording(
     frames: bool,
     json: Path | None,
 ) -> int:
-    """The verb `replay`. 0, or 1 if the replay tripped or failed."""
+    """The verb `replay`. Returns 0, or 1 if the replay tripped or failed."""
     made = plan_replay(recording, rig, experiment, sets)
     for sentence in made.taken:
         say(sentence, error=sentence.startswith("note: "))

@@ -1,4 +1,4 @@
-"""The verb `reproduce`: the checks, flown and told."""
+"""The verb `reproduce`: runs the checks of the predictions and reports the results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Fly = Callable[[Check, Document, Effort], Outcome]
 
 
 def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None, folder: Path = CHECKS) -> int:
-    """0 if every check agrees, else 1. Raises Refused."""
+    """Run the checks. Returns 0 if all agree, else 1. Raises Refused."""
     jobs = chosen(load(folder), names, full)
     store, page = out / effort_name(full), out / f"reproduce-{effort_name(full)}.html"
     require_ours({"the report": (page, "HTML"), **files_of(store, (check.name for check, _, _ in jobs))}, json)
@@ -48,7 +48,7 @@ def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None,
 
 
 def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, folder: Path = CHECKS) -> int:
-    """Every check with its parameter put wrong: 0 if each is caught, else 1. Raises Refused."""
+    """Run every check with a wrong parameter. Returns 0 if every sabotage is caught, else 1. Raises Refused."""
     checks = load(folder)
     jobs = [
         (check, document, check.full if full else check.sabotage_effort)
@@ -79,11 +79,13 @@ def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, 
 
 
 def mutations(names: Sequence[str], *, full: bool, out: Path, json: Path | None, folder: Path = CHECKS) -> int:
-    """The program put wrong, one line at a time: 0 if a row catches each, else 1. Raises Refused.
+    """Run checks with one wrong line of the program at a time. Returns 0 if a check catches each mutation, else 1.
 
     Args:
-        names: the rows that every mutation is held against; none: those that should see it at the least cost, or all
-            of them if `full`. Each is flown as quickly as its file says.
+        names: the checks that are run for every mutation; none: the cheapest ones that should catch it, or all of them
+            if `full`. Each is run with its quick effort, if it has one.
+
+    Raises Refused.
     """
     checks = load(folder)
     rows = chosen(checks, names or [*checks], False)
@@ -115,7 +117,7 @@ def mutations(names: Sequence[str], *, full: bool, out: Path, json: Path | None,
 
 
 def document(page: Path, json: Path | None, out: Path) -> int:
-    """Write the page of what was measured, from its JSON. Raises Refused."""
+    """Write the page of the results, from their JSON. Raises Refused."""
     if json is None:
         raise Refused("--docs needs --json: the file that reproduce --full, --sabotage and --families have written to")
     write_page(page, json, out)
@@ -124,9 +126,9 @@ def document(page: Path, json: Path | None, out: Path) -> int:
 
 
 def require_ours(made: Mapping[str, tuple[Path, str | None]], json: Path | None) -> None:
-    """Raises Refused, before anything is flown, where a file or the answer would replace what is not the command's."""
+    """Raises Refused, before any run, if an output would replace a file that this verb has not written."""
     told_in(json)
-    require_files({}, {**made, **({"--json": (json, "JSON")} if json is not None else {})})  # it is read, and goes on
+    require_files({}, {**made, **({"--json": (json, "JSON")} if json is not None else {})})  # it is read and extended
 
 
 def effort_name(full: bool) -> str:
@@ -136,11 +138,11 @@ def effort_name(full: bool) -> str:
 def measured(
     jobs: Sequence[Job], store: Path, title: str, fly: Fly, *, workers: int = WORKERS, mark: str = ""
 ) -> dict[str, Outcome]:
-    """Every job's outcome by the check's name; what is in the store under the same mark is not flown again.
+    """Outcome of every job, by name of its check. Outcomes in the store with the same fingerprint are reused.
 
     Args:
-        fly: what is done with a job, in another process if there are several jobs and workers.
-        mark: what decides an outcome beside the job.
+        fly: runs a job, in another process if there are several jobs and workers.
+        mark: part of the fingerprint: conditions of the outcome besides the job.
     """
     done: dict[str, Outcome] = {}
     left: list[tuple[Job, str]] = []
@@ -161,7 +163,7 @@ def measured(
 
 
 def chosen(checks: dict[str, tuple[Check, Document]], names: Sequence[str], full: bool) -> list[Job]:
-    """The checks that were named (P7, or P7-plant), or all that are meant for this effort. Raises Refused."""
+    """The checks in `names` (P7, or P7-plant), or all checks with this effort. Raises Refused."""
     for name in names:
         if not any(name in (check.id, check.name) for check, _ in checks.values()):
             raise Refused(f"there is no check '{name}' (there are {', '.join(checks)})")
@@ -177,7 +179,7 @@ def chosen(checks: dict[str, tuple[Check, Document]], names: Sequence[str], full
 
 
 def flown(left: Sequence[tuple[Job, str]], fly: Fly, workers: int) -> Iterator[tuple[Job, str, Outcome]]:
-    """Every outcome, as it comes; the longest are begun first. Each process has one thread."""
+    """All outcomes, in order of completion; the longest jobs start first. Each process has one thread."""
     if len(left) <= 1 or workers == 1:
         for job, mark in left:
             yield job, mark, fly(*job)
@@ -192,7 +194,7 @@ def flown(left: Sequence[tuple[Job, str]], fly: Fly, workers: int) -> Iterator[t
 
 
 def as_json(lines: Sequence[tuple[Check, Outcome]]) -> list[dict[str, object]]:
-    """What a program reads."""
+    """The rows for --json."""
     return [
         {
             "id": check.id,
@@ -215,7 +217,7 @@ def as_json(lines: Sequence[tuple[Check, Outcome]]) -> list[dict[str, object]]:
 
 
 def tell(lines: Sequence[tuple[Check, Outcome]], page: Path) -> None:
-    """The table, on the console."""
+    """Print the results on the console."""
     for check, outcome in lines:
         verdict = outcome.verdict
         say(
@@ -229,7 +231,7 @@ def tell(lines: Sequence[tuple[Check, Outcome]], page: Path) -> None:
 
 
 def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
-    """The families of experiments: what they show, and whether it is what is known. Raises Refused."""
+    """Run the families of experiments. Returns 0 if all results lie in their wanted ranges, else 1. Raises Refused."""
     every = load_families()
     for name in names:
         if name not in every:

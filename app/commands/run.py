@@ -21,7 +21,7 @@ def run_experiment(
     json: Path | None,
     armed: bool = True,
 ) -> int:
-    """The verb `run`. 0, or 1 if the run tripped, failed or made fewer than half of its turns."""
+    """The verb `run`. Returns 0, or 1 if the run tripped, failed or made fewer than half of its turns."""
     seeded = [*sets, f"seed={seed}"] if seed is not None else sets
     made = plan(experiment, rig, seeded)
     out = out or new_run(experiment.stem)

@@ -1,4 +1,4 @@
-"""The verb `species`: a classifier of species, learned from recorded runs of one species each."""
+"""The verb `species`: trains a classifier of species on recorded runs with one species each."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from control.contract import State
 from drivers.journal import Run, read_run
 from tracking.patches import cut
 
-FEWEST = 100  # patches of a species
-MOST = 1500  # patches of a species that are kept, evenly over its runs
-LEAST_PX, MOST_PX = 19, 128  # width of a patch: the network's kernels fit in from 19 on
-ROWS = 1024  # of tracks that are looked at at once
+FEWEST = 100  # least number of patches of a run
+MOST = 1500  # largest number of patches of a species, divided evenly among its runs
+LEAST_PX, MOST_PX = 19, 128  # width of a patch; the network's kernels need at least 19
+ROWS = 1024  # rows of tracks that are processed at once
 MOST_SEED = 2**32 - 1
 
 
 def learn_species(
     runs: Sequence[Path], out: Path, *, names: Sequence[str], patch_px: int, epochs: int, seed: int, json: Path | None
 ) -> int:
-    """Each run shows particles of one species, its name's, and no others. Raises Refused before anything is written."""
+    """Train on runs with one species each, given by its name. Raises Refused before anything is written."""
     check_options(out, patch_px=patch_px, epochs=epochs, seed=seed, json=json)
     names = checked_names(runs, names)
     check_recordings(runs)
@@ -59,7 +59,7 @@ def learn_species(
 
 
 def check_options(out: Path, *, patch_px: int, epochs: int, seed: int, json: Path | None) -> None:
-    """Raises Refused for what no training can be made with, or no checkpoint opened again."""
+    """Raises Refused for options that allow no training, or a checkpoint that can't be opened again."""
     if out.suffix != ".json" or out.is_dir():
         raise Refused(f"--out {out}: a checkpoint is named by its card, a .json file")
     require_files({}, checkpoint_files(out, "classifier"), json)
@@ -73,7 +73,7 @@ def check_options(out: Path, *, patch_px: int, epochs: int, seed: int, json: Pat
 
 
 def require_weights_of(card: Path) -> None:
-    """Raises Refused where the weights beside a card are not those that it states, or have no card."""
+    """Raises Refused if the weights beside a card do not have the hash that it states, or have no card."""
     weights = card.with_suffix(".safetensors")
     if not weights.exists():
         return
@@ -88,7 +88,7 @@ def require_weights_of(card: Path) -> None:
 
 
 def checked_names(runs: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
-    """A name for each run, without blanks about it; the files' names where none are given. Raises Refused."""
+    """A name for each run, without surrounding blanks; if none are given, the file names. Raises Refused."""
     names = tuple(name.strip() for name in names) or tuple(path.stem for path in runs)
     if len(names) != len(runs):
         raise Refused(f"species: {len(names)} names for {len(runs)} runs")
@@ -100,7 +100,7 @@ def checked_names(runs: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]
 
 
 def check_recordings(runs: Sequence[Path]) -> None:
-    """Raises Refused for a recording that is given twice, be it as a copy."""
+    """Raises Refused for a recording that is given twice, also as a copy."""
     here = [path for path in runs if path.is_file()]
     for number, path in enumerate(here):
         for other in here[:number]:
@@ -109,7 +109,7 @@ def check_recordings(runs: Sequence[Path]) -> None:
 
 
 def require_two(species: Sequence[str], whose: Sequence[NDArray[np.int64]]) -> None:
-    """Raises Refused for a species whose patches are all of one particle: it is held out, and nothing is left."""
+    """Raises Refused if all patches of a species show one particle: one is held out, and none would be left."""
     for name, own in zip(species, whose, strict=True):
         if len(np.unique(own)) < 2:
             raise Refused(f"species: all {len(own)} patches of '{quoted(name)}' are of one particle, and at least two "
@@ -117,19 +117,19 @@ def require_two(species: Sequence[str], whose: Sequence[NDArray[np.int64]]) -> N
 
 
 def joined(runs: Sequence[tuple[NDArray[Any], NDArray[np.int64]]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Patches and particles of several runs, nobody being in two of them."""
-    ranks = [np.unique(whose, return_inverse=True)[1] for _, whose in runs]  # a damaged run's numbers may be huge
+    """(patches, particle IDs) of several runs; the IDs of different runs are made different."""
+    ranks = [np.unique(whose, return_inverse=True)[1] for _, whose in runs]  # IDs in a damaged run may be huge
     first = np.cumsum([0, *(int(rank.max(initial=-1)) + 1 for rank in ranks)])
     whose = [rank + start for rank, start in zip(ranks, first, strict=False)]
     return np.concatenate([patch for patch, _ in runs]), np.concatenate(whose)
 
 
 def patches(path: Path, size_px: int, most: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Patches [N, size, size] of a run's trusted particles that lie within the image, and whose they are [N].
+    """(patches [N, size, size] of a run's trusted particles that lie within the image, their particle IDs [N]).
 
-    At most `most`, evenly over the run; no more than these, and one image, are in memory.
+    At most `most` patches, evenly spread over the run. Only these and one image are in memory.
 
-    Raises Refused for a run without frames, or with too few particles in it.
+    Raises Refused for a run without frames, or with fewer than FEWEST patches.
     """
     with read_run(path) as run:
         if not run.keep_frames:
@@ -149,7 +149,7 @@ def patches(path: Path, size_px: int, most: int) -> tuple[NDArray[Any], NDArray[
 
 
 def _usable(run: Run, position_px: NDArray[np.float64], size_px: int) -> NDArray[np.bool_]:
-    """Which rows of `tracks` are of trusted particles whose patch lies within the image."""
+    """Mask of the rows of `tracks` with trusted particles (GOOD, UNSORTED) whose patch lies within the image."""
     if not run.image_count:
         return np.zeros(len(position_px), np.bool_)
     blank = np.zeros((run.header.height_px, run.header.width_px), np.uint8)

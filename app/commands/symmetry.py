@@ -1,6 +1,6 @@
 """The verb `symmetry`: which symmetries a motion keeps, and by how much it breaks the others.
 
-The motion is a run's, or a table of tracks from anywhere: an exported run, or what another program tracked.
+The motion comes from a run or a table of tracks: an exported run, or the output of another tracking program.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from drivers.journal.tidy import Columns, tidy
 if TYPE_CHECKING:
     from models.soft.motion import GroupVerdict, Motion
 
-FEWEST = 400  # displacements
+FEWEST = 400  # least number of displacements
 
 
 def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure: Path | None) -> int:
-    """Say it as text, and as JSON and as a figure where that is wanted. Raises Refused."""
+    """Print the results; also write JSON and a figure if requested. Raises Refused."""
     from models.soft.motion import held_out, verdicts  # here, since torch takes seconds to import
 
     motion, lag_s = motion_of(path, lag_s)
@@ -50,7 +50,7 @@ def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure:
 
 
 def text(found: list[GroupVerdict], path: Path, lag_s: float, count: int, held_out: dict[str, int]) -> str:
-    """A line a group. `least`: a breaking of this size is found nine times in ten; -: nothing can be said."""
+    """One line per group. `least`: a breaking of this size is detected in nine of ten cases; -: none can be."""
     blocks = " and ".join(f"{number} blocks of {of}" for of, number in held_out.items())
     lines = [f"{path}: symmetries of the mean motion over {lag_s:g} s, from {count} displacements",
              f"  evidence is what holds for {blocks} that were held out",
@@ -70,11 +70,11 @@ def text(found: list[GroupVerdict], path: Path, lag_s: float, count: int, held_o
 
 
 def motion_of(path: Path, lag_s: float | None) -> tuple[Motion, float]:
-    """The displacements of a run, of a table of tracks (.csv, .parquet) or of a folder with one, and their lag.
+    """(displacements, lag) of a run, of a table of tracks (.csv, .parquet) or of a folder with one.
 
-    A table has columns time_s, particle, x_um, y_um, and perhaps `carried` (rows not to be used) and fx_pn, fy_pn, the
-    forces that were asked for; these may also be in a table `forces` beside a table `tracks`, as `export` writes them.
-    Without a lag it is one frame. Raises Refused, also where there is too little motion to judge by.
+    A table has the columns time_s, particle, x_um, y_um. Optional columns are `carried` (rows not to be used) and
+    fx_pn, fy_pn, the wanted forces; these may also be in a table `forces` beside a table `tracks`, as `export` writes
+    them. The default lag is one frame. Raises Refused, also if there is too little motion for a result.
     """
     from models.soft.motion import displacements
 
@@ -102,14 +102,14 @@ def motion_of(path: Path, lag_s: float | None) -> tuple[Motion, float]:
 
 
 def _usual_step_s(time_s: NDArray[np.float64], particle: NDArray[np.int64]) -> float:
-    """Median time between two sightings of a particle."""
+    """Median time between two detections of a particle."""
     order = np.lexsort((time_s, particle))
     steps = np.diff(time_s[order])[np.diff(particle[order]) == 0]
     return float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
 
 
 def refuse_unfit(motion: Motion, path: Path, lag_s: float) -> None:
-    """Raises Refused where nothing can be judged by these displacements."""
+    """Raises Refused if the displacements are too few, or all zero."""
     if len(motion.position_um) < FEWEST:
         raise Refused(f"{path}: {len(motion.position_um)} displacements of {lag_s:g} s are too few to judge by "
                       f"(at least {FEWEST} are needed; --lag can be one or a few frame intervals)")  # fmt: skip
@@ -118,7 +118,7 @@ def refuse_unfit(motion: Motion, path: Path, lag_s: float) -> None:
 
 
 def _pulls(tracks: Columns, forces: Columns | None) -> NDArray[np.float64]:
-    """[N, 2] pN on each tracked particle in its frame, 0 where nothing was asked for."""
+    """[N, 2] wanted force (pN) on each tracked particle in its frame; 0 if there was none."""
     if forces is None:
         return np.stack([tracks["fx_pn"], tracks["fy_pn"]], axis=1)
     asked = {key: row for row, key in enumerate(zip(forces["frame"], forces["particle"], strict=True))}
@@ -130,7 +130,7 @@ def _pulls(tracks: Columns, forces: Columns | None) -> NDArray[np.float64]:
 
 
 def draw(found: list[GroupVerdict], path: Path) -> None:
-    """Bars for every group: evidence, breaking beside the least that would be found, held-out error, penalty."""
+    """Bars for every group: evidence, breaking with the least one that is detected, held-out error, penalty."""
     from matplotlib.figure import Figure
 
     from models.soft.motion import SURE
@@ -154,5 +154,5 @@ def draw(found: list[GroupVerdict], path: Path) -> None:
     try:
         with fresh_file(path, make_folder=False) as beside:
             figure.savefig(beside, format=path.suffix.removeprefix(".") or "png")
-    except (OSError, ValueError) as fault:  # ValueError: a kind of picture that matplotlib does not know
+    except (OSError, ValueError) as fault:  # ValueError: a file format that matplotlib does not support
         raise Refused(f"{path}: the figure can't be written ({fault})") from None

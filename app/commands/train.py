@@ -1,4 +1,4 @@
-"""The verb `train`: a network, by a settings file."""
+"""The verb `train`: trains a network with a settings file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ TRAINED = Path("runs/trained")
 
 
 def train_network(config: Path, out: Path | None = None, *, json: Path | None) -> int:
-    """Train by a settings file, or go on with a training that was interrupted. Raises Refused.
+    """Train with a settings file, or continue an interrupted training. Raises Refused.
 
-    The checkpoint's card is `out`, or what the file says, or of the file's name in runs/trained.
+    The checkpoint's card is `out`, or the path in the file, or by default runs/trained with the file's name.
     """
     from models.board import folder_of
     from models.train import (

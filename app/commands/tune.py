@@ -1,4 +1,4 @@
-"""The verb `tune`: tracking settings for footage seen for the first time, and a picture of what they do."""
+"""The verb `tune`: tracking settings for a new recording, and a picture of their effect."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from tracking.tune import PHASES, Inspection, Suggestion, inspect, suggest
 Image = NDArray[Any]
 Axes = Any  # matplotlib's, which has no types
 
-WIDE_TITLE, NARROW_TITLE = 90, 50  # letters in a line
+WIDE_TITLE, NARROW_TITLE = 90, 50  # characters per line
 PICTURES = (".png", ".pdf", ".svg")
 
 
 def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, json: Path | None) -> int:
-    """Say which settings suit the recording, and leave a picture. What `sets` give is kept, the rest chosen for it."""
+    """Print settings for the recording and write a picture. Settings in `sets` are kept, the others chosen to match."""
     picture = picture_file(recording, out)
-    kind = "" if out is not None else "a PNG that Cybloids has made"  # that the person has not named
+    kind = "" if out is not None else "a PNG that Cybloids has made"  # a default path
     require_files({"the input 'recording'": recording}, {"the picture": (picture, kind)}, json)
     start, given = given_settings(sets)
     frames = corrected(spread_frames(recording, sets), start)
@@ -51,7 +51,7 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
     values = {name: plain(getattr(s, name)) for name in SUGGESTED} | {"separation_px": s.least_distance_px}
     try:
         draw(frames[0], s, seen, picture, made.doubt, kind)
-    finally:  # the settings are said, whatever came to the picture's place meanwhile
+    finally:  # the settings are printed, even if the picture can't be written
         for sentence in (*filter(None, [made.doubt]), *made.why):
             say(sentence)
         say(command_line(values, sets))
@@ -63,7 +63,7 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
 
 
 def picture_file(recording: Path, out: Path | None) -> Path:
-    """Where the picture goes. Raises Refused."""
+    """Path of the picture. Raises Refused."""
     picture = out or Path("runs") / f"{recording.stem}.tuned.png"
     refuse_what_is_no_file(picture, "a file for the picture")
     if picture.suffix.lower() not in PICTURES:
@@ -72,7 +72,7 @@ def picture_file(recording: Path, out: Path | None) -> Path:
 
 
 def given_settings(sets: Sequence[str], verb: str = "tune") -> tuple[Tracking, set[str]]:
-    """(the tracking settings that `sets` give, their names), before anything is looked at. Raises Refused."""
+    """(tracking settings with those in `sets`, names of these); no frame is read yet. Raises Refused."""
     for item in sets:
         part, dot, key = item.partition("=")[0].partition(".")
         if "=" not in item or part not in ("camera", "tracking") or not (dot and key):
@@ -89,14 +89,14 @@ def given_settings(sets: Sequence[str], verb: str = "tune") -> tuple[Tracking, s
 
 
 def corrected(frames: Sequence[Image], s: Tracking) -> list[Image]:
-    """The frames as the locators get them. Raises Refused."""
+    """The corrected frames, as the locators get them. Raises Refused."""
     height_px, width_px = frames[0].shape
     correct = correction_of(s, images_of(s, {}, (width_px, height_px)))
     return [correct(frame) for frame in frames]
 
 
 def _of(part: str, sets: Sequence[str]) -> list[tuple[str, str, str]]:
-    """(key, value, what an error calls it) of the overrides of one part."""
+    """(key, value, its name in error messages) of the overrides of one part."""
     found = []
     for item in sets:
         key, _, value = item.partition("=")
@@ -106,14 +106,14 @@ def _of(part: str, sets: Sequence[str]) -> list[tuple[str, str, str]]:
 
 
 def command_line(values: dict[str, Any], sets: Sequence[str]) -> str:
-    """The suggestion as another verb takes it, with everything that it was made for."""
+    """The suggestion as options of another verb, with all given settings for which it was made."""
     suggested = [f"tracking.{name}={str(value).lower()}" for name, value in values.items() if value is not None]
     others = [item for item in sets if item.partition("=")[0] not in {f"tracking.{name}" for name in values}]
     return " ".join(f"--set {item}" for item in (*suggested, *others))
 
 
 def spread_frames(recording: Path, sets: Sequence[str], number: int = LOOKED_AT) -> list[Image]:
-    """So many images, from the first to the last. Raises Refused."""
+    """`number` images, evenly spread from the first to the last. Raises Refused."""
     camera = parse(f"kind: video\npath: {json_text.dumps(str(recording))}\n", str(recording))
     for key, value, source in _of("camera", sets):
         camera = override(camera, key, value, source)
@@ -128,8 +128,8 @@ def spread_frames(recording: Path, sets: Sequence[str], number: int = LOOKED_AT)
                     images.append(frame.image)
                 step(index + 1)
         except Ended:
-            pass  # a recording may end before the frames it promises
-        except Fault as fault:  # nothing is flown: a damaged frame is bad input
+            pass  # a recording may have fewer frames than it states
+        except Fault as fault:  # there is no run: a damaged frame is bad input
             raise Refused(str(fault)) from None
         finally:
             opened.camera.close()
@@ -139,14 +139,14 @@ def spread_frames(recording: Path, sets: Sequence[str], number: int = LOOKED_AT)
 
 
 def wrapped(title: str, letters: int) -> str:
-    """In lines of so many letters, so that it stays on the picture."""
+    """The title in lines of at most `letters` characters, so that it fits into the picture."""
     return textwrap.fill(title, letters)
 
 
 def summary(
     recording: Path, made: Suggestion, values: dict[str, Any], seen: Inspection, picture: Path
 ) -> dict[str, Any]:
-    """What a program reads."""
+    """The content of --json."""
     kept, rejected = seen.mass
     return {
         "recording": str(recording), "suggested": values, "why": list(made.why), "doubt": made.doubt,

@@ -1,4 +1,4 @@
-"""A run through the same machine again: equal, or the first turn that differs and how."""
+"""The verb `verify`: computes a run again with the same machine; equal, or the first turn that differs and how."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ from drivers.journal import Run, check, compare, read_run
 from drivers.journal.header import KERNELS
 from drivers.tape import RecordedTracker, Tape, TapeCamera
 
-# what a memory from a file raises in a turn that it does not belong to
-ROUNDING = 4 * 2.0**-52  # of the squares of two numbers and the root of their sum
+ROUNDING = 4 * 2.0**-52  # relative; of the squares of two numbers and the root of their sum
+# errors in a turn that begins from the stored memory of another record
 NOT_OF_THIS_LOOP = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 BAR = partial(progress, unit="turns")
 
 
 @dataclass
 class RecordedForces:
-    """A Policy that answers what was wanted, for a record in flight without the memory of its law."""
+    """A Policy that returns the recorded forces, for a record begun in flight without the memory of its law."""
 
     wanted: Forces = Forces()
     longest_delay_s: float = 0.0
@@ -59,13 +59,13 @@ class RecordedForces:
 
 @dataclass(frozen=True)
 class Beginning:
-    """Where a verification begins, and what it takes as it was recorded."""
+    """Start of a verification, and the parts that it takes from the record."""
 
-    first: Turn | None  # of a record that began in flight
-    memory: LoopMemory | None = None  # as it is stored
+    first: Turn | None  # for a record that began in flight
+    memory: LoopMemory | None = None  # the stored memory
     tracks: RecordedTracker | None = None
     forces: RecordedForces | None = None
-    unknown_light: str = ""  # why it is not known which light the particles of a replay felt
+    unknown_light: str = ""  # why the light on the particles of a replay is unknown
 
     @classmethod
     def of(cls, run: Run) -> Beginning:
@@ -82,7 +82,7 @@ class Beginning:
 
     @property
     def words(self) -> str:
-        """What the first turn is made from."""
+        """The sources of the first turn."""
         stored = "a new memory" if self.first is None else "the stored memory"
         recorded = "the recorded tracks" if self.tracks is not None else ""
         recorded = " and ".join(filter(None, [recorded, "the recorded forces" if self.forces is not None else ""]))
@@ -91,20 +91,20 @@ class Beginning:
         return f"{stored} and {recorded}" if recorded else stored
 
     def memory_of(self, machine: Machine) -> LoopMemory:
-        """The memory that the first turn begins from."""
+        """The memory at the start of the first turn."""
         if self.memory is not None:
             return self.memory
         return machine.start() if self.first is None else from_first_turn(machine, self.first)
 
     def take(self, recorded: Turn) -> None:
-        """What the recorded answers are in this turn."""
+        """Set the recorded tracks and forces of this turn."""
         if self.tracks is not None:
             self.tracks.turn = recorded
         if self.forces is not None:
             self.forces.wanted = recorded.wanted
 
     def into(self, machine: Machine) -> Machine:
-        """The machine with the recorded answers in it."""
+        """The machine with the recorded tracks and forces, where they are used, in place of tracker and policy."""
         tracker: Tracker = self.tracks or machine.tracker
         policy: Policy = self.forces or machine.policy
         return replace(machine, tracker=tracker, policy=policy)
@@ -112,14 +112,14 @@ class Beginning:
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of a verification. It is true where the run is equal.
+    """Result of a verification. It is true if the run is equal.
 
     Attributes:
-        run: its file.
-        difference: the first turn that differs, and how; None where the run is equal.
-        turns, first_turn: how many turns, and the number of the first.
-        start: what the first turn was made from; None where the file is damaged.
-        source: "frames" or "tracks", from which the turns were made.
+        run: the run file.
+        difference: the first turn that differs, and how; None if the run is equal.
+        turns, first_turn: number of turns, and number of the first turn.
+        start: sources of the first turn; None if the file is damaged.
+        source: "frames" or "tracks", from which the turns were computed.
         sentence: all of this in words.
     """
 
@@ -136,7 +136,7 @@ class Verification:
 
 
 def verify_run(path: Path, *, json: Path | None) -> int:
-    """The verb `verify`. 0 if equal, 1 if not."""
+    """The verb `verify`. Returns 0 if equal, 1 if not."""
     found = verified(path)
     say(found.sentence if found else f"{found.sentence}\n  {found.difference}")
     if json is not None:
@@ -147,7 +147,7 @@ def verify_run(path: Path, *, json: Path | None) -> int:
 
 
 def verified(path: Path, bar: Bar = BAR) -> Verification:
-    """Put the run through the same machine again. Raises Refused."""
+    """Compute the run again with the same machine. Raises Refused."""
     with read_run(path) as run:
         damage = check(run)
         if damage is None:
@@ -173,7 +173,7 @@ def verified(path: Path, bar: Bar = BAR) -> Verification:
 
 
 def first_difference(run: Run, step: Any = lambda done: None) -> str | None:
-    """The first turn that the machine now makes otherwise than it was recorded, in words; None if there is none.
+    """The first turn that differs from the record, and how, in words; None: all are equal.
 
     Raises Refused for a stored memory that does not belong to the record.
     """
@@ -186,9 +186,9 @@ def first_difference(run: Run, step: Any = lambda done: None) -> str | None:
 
 
 def with_recorded_rounding(recorded: Turn, again: Turn) -> Turn:
-    """`again`, with the recorded eccentricities where they differ in rounding only.
+    """`again` with the recorded eccentricities if they differ in rounding only.
 
-    Before KERNELS was in the header, the last digits of `ecc` depended on what was compiled before.
+    Before KERNELS was in the header, the last digits of `ecc` depended on earlier compilations.
     """
     then, now = recorded.tracks.ecc, again.tracks.ecc
     if then.shape != now.shape or not np.allclose(then, now, rtol=ROUNDING, atol=0.0, equal_nan=True):
@@ -197,7 +197,7 @@ def with_recorded_rounding(recorded: Turn, again: Turn) -> Turn:
 
 
 def again_turns(run: Run) -> Iterator[tuple[Turn, Turn]]:
-    """Each recorded turn, and what the same machine makes of the same frame, time and orders."""
+    """(recorded turn, turn that the same machine computes from the same frame, time and orders), for each turn."""
     made = plan_of(run.header, f"{run.path}: ")
     machine = build_machine(made)
     begin = Beginning.of(run)
@@ -220,14 +220,14 @@ def again_turns(run: Run) -> Iterator[tuple[Turn, Turn]]:
 
 
 def replayed_run(made: Plan) -> Path | None:
-    """The run whose recorded light the particles of a replay felt; None where they felt none."""
+    """The run whose recorded light acted on the particles of a replay; None: there was no light."""
     camera = made.rig.camera
     felt = made.rig.tracking.trapped == "recorded" and camera.images == "recorded" and is_run(camera.address)
     return Path(camera.address) if felt else None
 
 
 def unknown_light(run: Run) -> str:
-    """Why the run that a replay replayed can't be read; empty where it can, and where no such run is needed."""
+    """Why the source run of a replay can't be used; empty if it can, or if no such run is needed."""
     source = replayed_run(plan_of(run.header, f"{run.path}: "))
     if source is None:
         return ""
@@ -242,7 +242,7 @@ def unknown_light(run: Run) -> str:
 
 
 def with_light(run: Run, made: Plan, begin: Beginning) -> Iterator[tuple[Turn, Frame | None]]:
-    """Each recorded turn, and its frame with the light that its particles felt where the run is a replay of such."""
+    """(recorded turn, its frame), for each turn. In the replay of a run, the frame has the light on its particles."""
     source = replayed_run(made)
     if source is None or begin.tracks is not None:
         yield from ((recorded, recorded.frame) for recorded in run.turns())
@@ -267,7 +267,7 @@ def with_light(run: Run, made: Plan, begin: Beginning) -> Iterator[tuple[Turn, F
 def told_again(
     made: Plan, recorded: tuple[Order, ...], begin: Beginning, source: str = ""
 ) -> tuple[Plan, tuple[Order, ...]]:
-    """The orders as they were given, and the plan after them: an APPLY gets its machine back from its text."""
+    """(plan after the orders, the orders as they were given). The machine of an APPLY is built again from its text."""
     orders = []
     for order in recorded:
         if order.kind is OrderKind.APPLY:

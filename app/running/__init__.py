@@ -1,1 +1,1 @@
-"""The loop in a thread, in a process and headless; playback; and what watches over them."""
+"""The loop in a thread, in a process and without a window; playback; heartbeat, overload and signals."""

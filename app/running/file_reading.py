@@ -1,4 +1,4 @@
-"""A file that a person opens is read in a thread of its own: the window's thread stays free for STOP."""
+"""Reads a file that the user opens, in a thread of its own: the window's thread stays free for STOP."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from app.running.playback import Reel
 
 
 class Reading:
-    """The plan in a file, and the recording where it is one. A reading that is dropped is never waited for.
+    """The plan of a file and, for a recording, its Reel. No call waits for a reading that was dropped.
 
     Args:
-        read: called once, in the thread; a reel that is not taken any more is closed there.
+        read: called once, in the thread; its reel is closed there if the reading was dropped meanwhile.
     """
 
     def __init__(self, path: Path, read: Callable[[Path], tuple[Plan, Reel | None]]) -> None:
@@ -23,19 +23,19 @@ class Reading:
         self._found: tuple[Plan, Reel | None] | None = None
         self._error: BaseException | None = None
         self._dropped = False
-        self._lock = threading.Lock()  # of what is found, and whether it is dropped
+        self._lock = threading.Lock()  # protects _found, _error and _dropped
         self._thread = threading.Thread(target=self._go, name="reading", daemon=True)
         self._thread.start()
 
     def taken(self) -> tuple[Plan, Reel | None] | None:
-        """What was read, or None while it is being read. Never waits. Raises what the reading raised."""
+        """The result; None while the file is being read. Never waits. Raises the error of the reading."""
         with self._lock:
             if self._error is not None:
                 raise self._error
             return self._found
 
     def drop(self) -> None:
-        """It is not wanted any more. Never waits."""
+        """Discard the reading and close its reel. Never waits."""
         with self._lock:
             self._dropped = True
             reel = self._found[1] if self._found is not None else None
@@ -57,7 +57,7 @@ class Reading:
 
 
 def read_with(planner: Callable[[Path], Plan]) -> Callable[[Path], tuple[Plan, Reel | None]]:
-    """How a file is read: by `planner`, and opened where it is a recording. Raises Refused, Fault."""
+    """A function that reads a file with `planner` and opens it if it is a recording. It raises Refused, Fault."""
 
     def read(path: Path) -> tuple[Plan, Reel | None]:
         plan = planner(path)

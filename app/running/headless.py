@@ -1,4 +1,4 @@
-"""Run an experiment without a window, and say what happened."""
+"""Runs an experiment without a window and reports the result."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from drivers.closing import close_all, closed_after, in_words, of_light
 
 RUNS = Path("runs")
 TRIPPED = "the interlock tripped: "
-NO_RECORD = "no record, no beam: "  # what the loop says before the recorder's words
+NO_RECORD = "no record, no beam: "  # the loop puts this before the recorder's message
 
 
 @dataclass
 class Until:
-    """A camera that has no more frames after `last_s`, or once it is told to stop."""
+    """A camera that has no more frames after `last_s`, or after `stop`."""
 
     camera: Camera
     last_s: float
@@ -63,7 +63,7 @@ class Until:
 
 @dataclass
 class Tally:
-    """What a run's turns add up to; it also stops a run that nobody is there to reset."""
+    """Sums over the turns of a run. It also stops a run that trips, since no operator is there to reset it."""
 
     stop: Callable[[], None]
     step: Callable[[int], None]
@@ -88,30 +88,30 @@ class Tally:
 
 
 class NoFrame(Refused):
-    """A run ended before its first turn: there is nothing to keep."""
+    """A run ended before its first turn; its file is deleted."""
 
 
 def fly(
     made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "", armed: bool = True,
     bar: Bar = progress,
 ) -> dict[str, Any]:  # fmt: skip
-    """One armed run from its beginning to its end, as a summary. The laser is dark after it, however it ends.
+    """Make one run, and return its summary. The laser is switched off afterwards, however the run ends.
 
-    `bar` shows how far it is.
+    `bar` shows the progress.
 
-    Raises Refused, Fault (with STILL_LIT in it where the laser could not be put out), Stopped if a signal came.
+    Raises Refused, Fault (with STILL_LIT in it if the laser could not be switched off), Stopped if a signal came.
     """
     refuse_unconfirmed(made, armed)
     opened: list[Instrument] = []
     closed: list[Path] = []
     try:
         done = _opened(made, opened, closed, seconds, out, frames, title, source, armed, bar)
-        signals.raise_if_stopped()  # by a signal that came while it was closed
+        signals.raise_if_stopped()  # by a signal that came during the closing
         return done
     except Stopped as stopped:
         with signals.held():
             light = "the laser is dark" if opened else put_out(made) or "the laser is dark"
-        notes = "".join(f"; {note}" for note in getattr(stopped, "__notes__", ()))  # what was not closed
+        notes = "".join(f"; {note}" for note in getattr(stopped, "__notes__", ()))  # devices that were not closed
         stopped.outcome = f"{light}{_kept(closed, stopped.midway)}{notes}"
         raise
     except BaseException as error:
@@ -129,7 +129,7 @@ def _kept(closed: Sequence[Path], midway: bool = False) -> str:
 
 
 def close_instrument(instrument: Instrument) -> None:
-    """Dark, then the camera; a second signal ends the wait for a camera that hangs. Raises Fault."""
+    """Darken, then close the camera; a second signal ends the wait for a camera that hangs. Raises Fault."""
 
     def close_camera() -> None:
         with signals.after_light("the camera"):
@@ -140,7 +140,7 @@ def close_instrument(instrument: Instrument) -> None:
 
 
 def leave_unfinished(recorder: Recorder) -> None:
-    """The record is not marked as ended cleanly: it may lack the row of a turn that was sent."""
+    """Mark the record as not ended cleanly: it may lack the row of a turn whose command was sent."""
     if isinstance(recorder, CrashRecorder):
         recorder.leave_unfinished()
 
@@ -161,7 +161,7 @@ def _opened(
     opened.append(instrument)
 
     with closed_after(partial(close_instrument, instrument), "the rig"):
-        with signals.held():  # a file that is begun must be closed
+        with signals.held():  # a file, once created, must be closed
             recorder = open_recorder(instrument, out, frames=frames, source=source) if out else NoRecord()
         trips: list[str] = []
         without_a_turn = False
@@ -174,7 +174,7 @@ def _opened(
             raise
         except (Fault, Refused, Stopped):
             raise
-        except BaseException:  # whatever it is, it may have come in the middle of a turn
+        except BaseException:  # any other error may have come in the middle of a turn
             leave_unfinished(recorder)
             raise
         finally:
@@ -194,12 +194,12 @@ def close_dark(
     closed: list[Path],
     row_due: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Dark before the record is closed, which is listed in `closed` then. It is called within `signals.held`.
+    """Darken, then close the record and add `records` to `closed`. Call it within `signals.held`.
 
     Args:
-        row_due: whether the record may lack the row of a command; asked when no more light can be sent.
+        row_due: returns whether the record may lack the row of a command; called when no more light can be sent.
 
-    Raises Fault, with STILL_LIT in it where the laser could not be put out.
+    Raises Fault, with STILL_LIT in it if the laser could not be switched off.
     """
 
     def end_record() -> None:
@@ -218,7 +218,7 @@ def close_dark(
 
 
 def close_record(recorder: Recorder, trips: Sequence[str]) -> None:
-    """Raises Fault where the record is not whole, with the trip that this, or something else, was the reason of."""
+    """Close the record. Raises Fault if it is incomplete; the text contains the first trip of the run, if any."""
     try:
         recorder.close()
     except Fault as fault:
@@ -230,16 +230,16 @@ def close_record(recorder: Recorder, trips: Sequence[str]) -> None:
 
 
 def refuse_unconfirmed(made: Plan, armed: bool) -> None:
-    """Raises Refused where ARM would be: nobody is there to read why the run stays dark."""
+    """Raises Refused if ARM would be refused: without a window no operator can read why the run stays dark."""
     if armed and not made.rig.confirmed and not made.experiment.policy.moves_probe:
         raise Refused(f"{made.rig.title}: {UNCONFIRMED} ({made.rig.why_unconfirmed}), or run it with --dark")
 
 
 def refuse_unheard(made: Plan, caught: bool) -> None:
-    """Raises Refused for a real laser where a signal would leave it on: handlers can be set in the main thread only.
+    """Raises Refused for a real laser if a signal would leave it on: handlers can be set in the main thread only.
 
     Args:
-        caught: whether signals are caught for this run, or rig.
+        caught: whether signals are caught for this run or rig.
     """
     if not made.rig.simulated and (name := signals.ends_at_once(caught)):
         raise Refused(
@@ -292,18 +292,18 @@ def _fly(
 
 
 def no_frame(seconds: float | None, fps: float) -> str:
-    """Why there was nothing, in one sentence."""
+    """Why there was no frame, in one sentence."""
     if seconds is None:
         return "there was not one frame: the camera ended before its first"
     return f"there was not one frame in {seconds:g} s (--seconds): at camera.fps {fps:g} one comes every {1 / fps:g} s"
 
 
 def expected_turns(made: Plan, seconds: float | None, lasted_s: float) -> int | None:
-    """How many turns the run should have had; None in lockstep, where the camera waits for every turn.
+    """Number of turns that the run should have made; None in lockstep, where the camera waits for every turn.
 
     Args:
-        seconds: that were asked for.
-        lasted_s: after which the run was over, by its own clock: a film may end before that.
+        seconds: requested duration.
+        lasted_s: duration of the run by its own clock: a film may be shorter than requested.
     """
     if made.rig.rate != "real time":
         return None
@@ -311,7 +311,7 @@ def expected_turns(made: Plan, seconds: float | None, lasted_s: float) -> int | 
 
 
 def too_few(summary: dict[str, Any]) -> str:
-    """One sentence where a run made fewer than half of its turns; empty where it did not."""
+    """One sentence if a run made fewer than half of its turns, else empty."""
     turns, expected = summary["turns"], summary["turns_expected"]
     if expected is None or 2 * turns >= expected:
         return ""
@@ -321,7 +321,7 @@ def too_few(summary: dict[str, Any]) -> str:
 def summary(
     tally: Tally, watch: Stopwatch, wall_s: float, instrument: Instrument, out: Path | None, expected: int | None
 ) -> dict[str, Any]:
-    """What a run was, for people and programs."""
+    """Summary of a run, for people and programs."""
     last = tally.last
     assert last is not None
     run_s = tally.turns / instrument.plan.rig.camera.fps
@@ -349,7 +349,7 @@ def summary(
 
 
 def tell(summary: dict[str, Any]) -> None:
-    """The summary, on the console."""
+    """Print the summary on the console."""
     stages = ", ".join(f"{stage} {spent_ms:.2f}" for stage, spent_ms in summary["stages_ms_a_frame"].items())
     say(f"{summary['experiment']} ({summary['kind']}): {summary['turns']} turns, {summary['seconds']:.1f} s, "
           f"{summary['times_real_time']:.2f} times real time")  # fmt: skip
@@ -363,7 +363,7 @@ def tell(summary: dict[str, Any]) -> None:
 def flown(
     made: Plan, seconds: float | None, out: Path, frames: bool, json: Path | None, source: str = "", armed: bool = True
 ) -> int:
-    """Fly, tell, and answer with an exit code: 1 if it tripped, failed or was too slow, with one sentence."""
+    """Make a run and print its summary. Returns 1, with one sentence, if it tripped, failed or was too slow, else 0."""
     require_apart({}, {"the run": out, **({"--json": json} if json else {})})
     if json is not None:
         refuse_what_was_read(json, "--json")
@@ -376,13 +376,13 @@ def flown(
         return 1
     try:
         return ended(done)
-    finally:  # whether the console is still there or not
+    finally:  # even if the console is gone
         if json is not None:
             write_json(json, done)
 
 
 def ended(done: dict[str, Any]) -> int:
-    """Say what was flown, and how it ended; the exit code."""
+    """Print the summary of a run and how it ended; returns the exit code."""
     tell(done)
     if done["trips"]:
         say(f"cybloids: the interlock tripped: {done['trips'][0]}; {light_after(done['reason'])}", error=True)
@@ -394,11 +394,11 @@ def ended(done: dict[str, Any]) -> int:
 
 
 def light_after(reason: str) -> str:
-    """What is true of the laser after a run that ended for this reason."""
+    """Part of a sentence: the laser after a run that ended for this reason."""
     return "switch the laser off by hand" if STILL_LIT in reason else "the laser is dark"
 
 
 def new_run(name: str) -> Path:
-    """A file name in runs/ that is not taken yet."""
+    """A file name in runs/ that is not in use yet."""
     taken = {path.name for path in RUNS.glob(f"{name}-*.h5")}
     return next(RUNS / f"{name}-{index:03d}.h5" for index in range(1, 10**6) if f"{name}-{index:03d}.h5" not in taken)

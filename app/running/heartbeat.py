@@ -1,4 +1,4 @@
-"""The heartbeat of a window: light needs a window that answers, as long as the rig asks for it."""
+"""The heartbeat of the window: if the rig requires it, light needs a window that responds."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from contextlib import suppress
 from control.contract import Turn
 from control.interlock import LIT
 
-LOOK_S = 0.05  # between two looks
-BEAT_S = 0.2  # between two beats of a window
+LOOK_S = 0.05  # time between two checks
+BEAT_S = 0.2  # time between two heartbeats of a window
 
 
 class Heartbeat:
-    """Trips a run that gives light when its window has not beaten for `timeout_s`, by this process's own clock.
+    """Trips a run with light if its window has sent no heartbeat for `timeout_s`, by this process's own clock.
 
-    It begins with the first beat: a run without a window has none. None as `timeout_s`: nothing is watched.
+    It starts with the first heartbeat: a run without a window has none. `timeout_s` None: no check.
 
     Args:
-        beats: how often the window has beaten so far.
-        newest: the newest turn of the run.
-        trip: what is called with the reason, once in each silence.
+        beats: returns the number of heartbeats so far.
+        newest: returns the newest turn of the run.
+        trip: called with the reason, once per silence.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Heartbeat:
         self._count, self._since_s, self._tripped = 0, 0.0, False
 
     def look(self) -> None:
-        """To be called every LOOK_S."""
+        """Check once; call this every LOOK_S."""
         now_s, count = time.monotonic(), self._beats()
         if count != self._count:
             self._count, self._since_s, self._tripped = count, now_s, False

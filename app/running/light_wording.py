@@ -1,10 +1,10 @@
-"""What a window may say of the light of an instrument that is not running."""
+"""States of the laser that a window shows while no loop runs."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-# "not asked": of a real laser that this program has not opened; "unknown": it is being put out.
+# "not asked": a real laser that this program has not opened; "unknown": it is being switched off.
 Light = Literal["dark", "not asked", "unknown", "may be on"]
 
 AT_THE_END: dict[Light, str] = {  # of a program that a signal stopped

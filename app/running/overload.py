@@ -1,4 +1,4 @@
-"""Whether the loop keeps up with its camera; if not, which part of a turn is too slow, and what would help."""
+"""Whether the loop keeps up with its camera; if not, which part of a turn is too slow, and which changes would help."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from config.reader import plain
 from tracking.locate.windows import Windows
 from tracking.settings import Tracking
 
-KEEPS_UP = 0.85  # of the frames asked for: with more the loop keeps up
-OVER_S = 2.0  # that it is judged over, at least
-LONGEST_S = 6.0
-SPARE = 0.8  # of the rate that is possible, which is offered
+KEEPS_UP = 0.85  # least share of the requested frame rate at which the loop keeps up
+OVER_S = 2.0  # shortest time over which the loop is judged
+LONGEST_S = 6.0  # longest time over which it is judged
+SPARE = 0.8  # share of the possible rate that is offered
 ROUND_HZ = (1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500)
 SMALLEST_PX, FEWEST = 128, 20
 PARTS = {
@@ -34,39 +34,39 @@ class Offer:
 
     text: str
     edits: dict[str, Any]  # dotted key to value
-    reopens: bool  # whether the devices are opened anew for it, dark
+    reopens: bool  # whether the devices are opened again for it, dark
 
 
 @dataclass(frozen=True)
 class Overload:
-    """What is too slow, in words, and what would help."""
+    """The part that is too slow, in words, and changes that would help."""
 
     text: str
-    part: str  # of PARTS, or "rest"
+    part: str  # key of PARTS, or "rest"
     offers: tuple[Offer, ...]
 
 
 class Judge:
-    """Looks at the loop again and again: over the last seconds, how many turns, and where their time went."""
+    """Measures how many turns the loop made in the last seconds, and the time of each part of a turn."""
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, int, dict[str, float]]] = deque()
         self._last: Overload | None = None
 
     def forget(self) -> None:
-        """Another running."""
+        """Discard all measurements, for a new start of the loop."""
         self._looks.clear()
         self._last = None
 
     def look(self, rig: Rig, now_s: float, turns: int, watch: Stopwatch, particles: int = 0) -> Overload | None:
-        """None where the loop keeps up, or has not run for long enough. `particles`: how many are tracked."""
+        """None if the loop keeps up, or has not run for long enough. `particles`: number of tracked particles."""
         self._looks.append((now_s, turns, dict(watch.spent_s)))
         while now_s - self._looks[0][0] > LONGEST_S and now_s - self._looks[1][0] >= OVER_S:
             self._looks.popleft()
         then_s, before, spent_s = self._looks[0]
         span_s, number = now_s - then_s, turns - before
         if span_s < OVER_S or number < 1:
-            return self._last  # a turn goes on for very long, or the loop has just begun
+            return self._last  # a turn takes very long, or the loop has just begun
         each_s = {part: max(watch.spent_s.get(part, 0.0) - spent_s.get(part, 0.0), 0.0) / number for part in PARTS}
         self._last = overload(rig, number / span_s, each_s, watch.running, particles)
         return self._last
@@ -75,12 +75,12 @@ class Judge:
 def overload(
     rig: Rig, rate_hz: float, each_s: dict[str, float], running: str = "", particles: int = 0
 ) -> Overload | None:
-    """What is too slow at this rate of turns.
+    """The part of a turn that is too slow at this rate of turns; None if the loop keeps up.
 
     Args:
-        each_s: the time of each of PARTS in a turn, with the wait for the camera.
-        running: the part that goes on now: time that no part has is its.
-        particles: how many are tracked; 0: as many as the sample has.
+        each_s: time of each of PARTS in a turn; that of the camera includes the wait for a frame.
+        running: part in progress; it gets the unassigned time of a turn if that is longer than each part.
+        particles: number of tracked particles; 0: that of the sample.
     """
     asked_hz = rig.camera.fps * (1.0 - rig.camera.drop)
     if rate_hz >= KEEPS_UP * asked_hz:
@@ -103,14 +103,14 @@ def overload(
 
 
 def offers(rig: Rig, slow: str, rate_hz: float, particles: int) -> Iterator[Offer]:
-    """Changes of this rig that would help against this part of a turn, the least first."""
+    """Changes of this rig that would help if this part of a turn is too slow, the smallest first."""
     camera, tracking = rig.camera, rig.tracking
     if slow == "tracker":
         yield from locators(tracking, particles, camera.width_px * camera.height_px)
     lower_hz = max((hz for hz in ROUND_HZ if hz <= SPARE * rate_hz), default=None)
     if lower_hz is not None and lower_hz < camera.fps:
         yield Offer(f"{lower_hz} fps", {"camera.fps": float(lower_hz)}, True)
-    if camera.images != "simulated":  # of a real one the sizes that it has are not known: see `smaller`
+    if camera.images != "simulated":  # other image sizes are known for a simulated one only: see `smaller`
         return
     width_px, height_px, number = camera.width_px // 2, camera.height_px // 2, rig.sample.number
     if slow == "camera" and number // 4 >= FEWEST:
@@ -126,21 +126,21 @@ def offers(rig: Rig, slow: str, rate_hz: float, particles: int) -> Iterator[Offe
 
 
 def locators(tracking: Tracking, particles: int, size_px: int) -> Iterator[Offer]:
-    """The cheaper way to find so many particles: by windows where these look at less than the frame of `size_px`."""
+    """The faster locator for this many particles: windows if they cost less than the frame of `size_px` pixels."""
     cost_px = particles * Windows(tracking).cost_px
     pays = tracking.preprocess and 0 < cost_px < (1.0 - 1.0 / tracking.late_looks) * size_px
     better = "windows" if pays else "centroid"
-    if tracking.locator not in (better, "windows"):  # which look at the whole frame by themselves where that is cheaper
+    if tracking.locator not in (better, "windows"):  # windows searches the whole frame where that is faster
         yield Offer(f"locator {better}", {"tracking.locator": better}, False)
 
 
 def corrected(tracking: Tracking) -> bool:
-    """Whether images correct the camera's, which are of its size and no other."""
+    """Whether there are correction images; these fit the present image size only."""
     return bool(tracking.dark_file or tracking.background_file or tracking.hot_pixels_file)
 
 
 def binned(tracking: Tracking) -> dict[str, Any]:
-    """The tracking settings in pixels twice as large, those that differ: the same particles, at the same places."""
+    """The tracking settings that change if pixels are twice as large, for the same particles at the same places."""
     found: dict[str, Any] = {
         "diameter_px": tracking.diameter_px // 2 | 1,
         "minmass": tracking.minmass / 4.0,
@@ -158,7 +158,7 @@ def binned(tracking: Tracking) -> dict[str, Any]:
         found["noise_size_px"] = tracking.noise_size_px / 2.0
     if any(tracking.initial_velocity_px_per_frame):
         found["initial_velocity_px_per_frame"] = [part / 2.0 for part in tracking.initial_velocity_px_per_frame]
-    if tracking.excluded_regions:  # 0 is the middle of the first pixel, here and there
+    if tracking.excluded_regions:  # 0 is the centre of the first pixel in both images
         found["excluded_regions"] = [
             {name: value / 2.0 if name.endswith("_px") else value for name, value in plain(region).items()}
             for region in tracking.excluded_regions
@@ -167,7 +167,7 @@ def binned(tracking: Tracking) -> dict[str, Any]:
 
 
 def smaller(rig: Rig, slow: str) -> str:
-    """What a person can do at a real camera, in words; empty where nothing."""
+    """Advice for a real camera, in words; empty: none."""
     if rig.camera.images != "real" or slow == "policy":
         return ""
     return (

@@ -1,6 +1,6 @@
-"""The ends of the pipes to another process, in threads of their own: a process that hangs blocks no call here.
+"""The ends of the pipes to another process, with threads of their own: a process that hangs blocks no call here.
 
-A pipe takes as much as fits, and the other process may stop in the middle of a message. Then a plain `send` or `recv`
+A pipe has a limited capacity, and the other process may stop in the middle of a message. A plain `send` or `recv` then
 waits for as long as that process is stopped.
 """
 
@@ -16,12 +16,12 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
-MOST_RECEIVED = 2  # messages that wait here to be taken: more stay in the pipe, and the other process waits with them
-LENGTH_BYTES = 4  # that a connection writes before a message
+MOST_RECEIVED = 2  # messages received and not yet taken; more stay in the pipe, and the other process waits
+LENGTH_BYTES = 4  # bytes of the length that a Connection writes before a message
 
 
 class ReceivingEnd:
-    """Messages as they come. `start` begins to receive; after `leave` what still comes is dropped."""
+    """Receives messages. `start` begins to receive; messages after `leave` are dropped."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -29,7 +29,7 @@ class ReceivingEnd:
         self._changed = threading.Condition()
         self._receiver: threading.Thread | None = None
         self._ended = self._left = False
-        self._bell: tuple[socket.socket, ...] = ()  # a byte lies in it while there is something to take
+        self._bell: tuple[socket.socket, ...] = ()  # contains one byte while a message, or the end, can be taken
 
     def start(self) -> None:
         """Receive from now on, until the other end is closed. Call `leave` after it."""
@@ -40,16 +40,16 @@ class ReceivingEnd:
 
     @property
     def handle(self) -> int:
-        """A file that can be read while a message, or the end, is there to be taken."""
+        """File descriptor that is readable while a message, or the end, can be taken."""
         return self._bell[0].fileno()
 
     def wait(self, patience_s: float = 0.0) -> bool:
-        """Whether a message, or the end, is there within that time."""
+        """Whether a message, or the end, arrives within `patience_s`."""
         with self._changed:
             return self._changed.wait_for(lambda: bool(self._messages) or self._ended, max(patience_s, 0.0))
 
     def take(self) -> Any:
-        """The next message. Never waits: call it where `wait` is true. Raises EOFError after the last one."""
+        """The next message. Never waits; call it if `wait` is true. Raises EOFError after the last message."""
         with self._changed:
             if not self._messages:
                 raise EOFError
@@ -60,7 +60,7 @@ class ReceivingEnd:
             return message
 
     def leave(self) -> None:
-        """Take no more. The receiver closes the pipe when the other process does, at its end at the latest."""
+        """Stop receiving. The receiver closes the pipe when the other process closes its end or exits."""
         with self._changed:
             self._left = self._ended = True
             self._messages.clear()
@@ -94,34 +94,34 @@ class ReceivingEnd:
 
 
 class SendingEnd:
-    """Messages to the other process, in their sequence. No call waits."""
+    """Sends messages to the other process, in sequence. No call waits."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
-        self._messages: deque[bytes] = deque()  # that did not fit at once
+        self._messages: deque[bytes] = deque()  # pickled messages that did not fit at once
         self._changed = threading.Condition()
         self._sender: threading.Thread | None = None
         self._left = False
 
     def send(self, message: Any) -> None:
-        """Send it at once where it fits into the pipe; else a thread sends it as soon as there is room."""
+        """Send a message at once if it fits into the pipe; else a thread sends it as soon as there is room."""
         pickled = bytes(ForkingPickler.dumps(message))
         with self._changed:
             if self._left:
                 return
             if self._sender is None and not self._messages and self._fits(pickled):
-                with suppress(OSError):  # the other process is gone: the other pipe shows that
+                with suppress(OSError):  # the other process is gone; the receiving end finds that
                     self._pipe.send_bytes(pickled)
                 return
             self._messages.append(pickled)
             self._changed.notify_all()
             if self._sender is None:
                 sender = threading.Thread(target=self._send, name="sender", daemon=True)
-                sender.start()  # it waits for this lock; if it can't be started, the next message tries again
+                sender.start()  # it waits for this lock; if the start fails, the next message tries again
                 self._sender = sender
 
     def leave(self) -> None:
-        """Send no more, and close the pipe; a thread that is still sending closes it."""
+        """Stop sending and close the pipe; a thread that is still sending closes it itself."""
         with self._changed:
             self._left = True
             self._messages.clear()
@@ -132,7 +132,7 @@ class SendingEnd:
         """Whether a write would not block. POSIX: a pipe that is ready takes PIPE_BUF bytes at once."""
         if os.name != "posix" or len(pickled) + LENGTH_BYTES > select.PIPE_BUF:
             return False
-        room = select.poll()  # not select: it takes no file numbers above 1023
+        room = select.poll()  # not select, which takes no file descriptors above 1023
         room.register(self._pipe.fileno(), select.POLLOUT)
         return any(event & select.POLLOUT for _, event in room.poll(0))
 

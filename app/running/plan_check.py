@@ -1,7 +1,7 @@
-"""Whether a plan can fly, asked without waiting: networks are loaded and compiled in a process of their own.
+"""Checks without waiting whether a plan can run: networks are loaded and compiled in a separate process.
 
-A window's thread must stay free for STOP. All that needs no network is checked at once (`at_once`); the rest is a
-question to the Checker's process, which has torch, and which no loop waits for either.
+The window's thread must stay free for STOP. Everything that needs no network is checked at once (`at_once`). The
+Checker's process, which has torch, checks the rest; no loop waits for it either.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from control.policies.learned_law import Learned
 from control.policies.programmed_law import Programmed
 from control.policies.python_law import PythonLaw
 
-STANDS_S = 2.0  # a refusal is asked for anew after so long: the file may have been mended
+STANDS_S = 2.0  # after this time a refused plan is checked again: its file may have been corrected
 CHECKING = "the network is being loaded and checked"
 
 
 class StillChecking(Refused):
-    """Not refused, and not yet accepted: the answer will come."""
+    """The check has no result yet: the plan is neither refused nor accepted."""
 
 
 def at_once(made: Plan, source: str) -> Plan:
-    """`app.assembly.plan.flyable`, but for what only a network's own process can say. Raises Refused."""
+    """`app.assembly.plan.flyable` without the checks that need a network. Raises Refused."""
     if not needs_network(made):
         return flyable(made, source)
     require_law(made, source)
@@ -50,7 +50,7 @@ def at_once(made: Plan, source: str) -> Plan:
 
 
 def without_networks(made: Plan) -> Plan:
-    """The plan with a law of no forces in the place of a learned one, and without a classifier."""
+    """The plan without classifier; a law that needs a network is replaced by one without forces."""
     rig, experiment = made.rig, made.experiment
     law = Programmed(forces=()) if experiment.policy.needs_network else experiment.policy
     rig = replace(rig, tracking=replace(rig.tracking, classifier=None))
@@ -58,7 +58,7 @@ def without_networks(made: Plan) -> Plan:
 
 
 def networks_of(made: Plan) -> tuple[str, ...]:
-    """All that decides whether the networks of a plan can fly, as texts: other settings are checked at once."""
+    """All settings on which the check of a plan's networks depends, as texts; other settings are checked at once."""
     law = made.experiment.policy
     learned = write(law) if law.needs_network else ""
     return str(made.folder), learned, write(made.rig.tracking.classifier), write(made.rig.plant)
@@ -72,22 +72,22 @@ class Question:
 
 
 class Checker:
-    """Asks a process of its own, which is started with the first question. To be used from one thread.
+    """Checks plans in a separate process, which starts with the first question. Use it from one thread.
 
     Args:
-        build: what a plan has to pass there; importable by its name.
+        build: the check that a plan has to pass there; importable by its name.
     """
 
     def __init__(self, build: Callable[[Plan, str], Any] = build_machine) -> None:
         self._build = build
-        self._asked: dict[tuple[str, ...], int] = {}  # the number of the newest question about it
-        self._verdicts: dict[int, tuple[str, float]] = {}  # why it can't fly, empty where it can; when that was said
+        self._asked: dict[tuple[str, ...], int] = {}  # number of the newest question about networks_of and source
+        self._verdicts: dict[int, tuple[str, float]] = {}  # by number: why the plan can't run (empty: it can), time
         self._number = 0
         self._process: Any = None
         self._pipe: Connection | None = None
 
     def check(self, made: Plan, source: str) -> None:
-        """Never waits. Raises Refused for what can't fly, StillChecking until that is known."""
+        """Never waits. Raises Refused if the plan can't run, StillChecking until there is an answer."""
         self.news()
         key = *networks_of(made), source
         number = self._asked.get(key, -1)
@@ -102,7 +102,7 @@ class Checker:
             raise Refused(why)
 
     def news(self) -> bool:
-        """Whether an answer has come since the last time."""
+        """Whether an answer has arrived, or the process has died, since the last call."""
         found = False
         try:
             while self._pipe is not None and self._pipe.poll():
@@ -132,11 +132,11 @@ class Checker:
             self._process = spawn.Process(target=answer, args=(theirs, self._build), name="checker", daemon=True)
             self._process.start()
             theirs.close()
-        with suppress(OSError):  # it is gone, which the next look tells
+        with suppress(OSError):  # the process is gone; the next `news` finds that
             self._pipe.send(question)
 
     def _lost(self) -> None:
-        """Its process has died: what is asked is not known."""
+        """The process has died: this is the answer to all open questions."""
         self.close()
         died = "the process that checks networks has died; choose the network again", time.monotonic()
         for number in self._asked.values():
@@ -144,13 +144,13 @@ class Checker:
 
 
 def answer(pipe: Connection, build: Callable[[Plan, str], Any]) -> None:
-    """The Checker's process: a question, an answer, until the other end is closed."""
+    """The Checker's process: answers questions until the other end is closed."""
     with suppress(EOFError, OSError):
         while True:
             question: Question = pipe.recv()
             try:
                 build(question.written.read(), question.source)
                 why = ""
-            except Exception as error:  # noqa: BLE001  whatever it is, it can't fly, and the operator reads why
+            except Exception as error:  # noqa: BLE001  any error: the plan can't run, and the operator reads why
                 why = sentence(error)
             pipe.send((question.number, why))

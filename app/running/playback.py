@@ -1,4 +1,4 @@
-"""A recording, turn by turn in any order: what was sent then, and what a law would have sent now. No Qt here."""
+"""Random access to the turns of a recording: as they were, and as an edited law would make them. No Qt here."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ Floats = NDArray[np.float64]
 
 
 class Pass:
-    """A recording through a plan's machine, from its first frame to its last, in a thread, as fast as it goes."""
+    """Runs a recording through a plan's machine, from the first frame to the last, in a thread, as fast as possible."""
 
     def __init__(self, plan: Plan, opened: Callable[[Plan], Instrument] = open_instrument) -> None:
         self.plan = plan
-        self.turns: list[Turn] = []  # without their images; it only grows
+        self.turns: list[Turn] = []  # without their images; turns are only appended
         self.trouble = ""
         self._opened = opened
-        self._instrument: Instrument | None = None if needs_network(plan) else opened(plan)  # torch: in the thread
+        self._instrument: Instrument | None = None if needs_network(plan) else opened(plan)  # torch loads in the thread
         self._closing = False
         self._first = [(Order(OrderKind.ARM),)]
         self._thread = threading.Thread(target=self._go, name="pass", daemon=True)
@@ -59,7 +59,7 @@ class Pass:
         self._thread.join(10.0)
 
     def read(self) -> Frame | None:
-        """The camera, until it is enough."""
+        """The next frame. Raises Ended after `close`."""
         if self._closing:
             raise Ended
         assert self._instrument is not None
@@ -87,12 +87,12 @@ EMPTY: Image = np.empty((0, 0), np.uint8)
 
 
 class Source(Protocol):
-    """What was recorded: turns as they were, or images only."""
+    """A recording: complete turns, or images only."""
 
     def __len__(self) -> int: ...
 
     def turn(self, index: int) -> Turn | None:
-        """As it was recorded, with its image; None where nothing but images was."""
+        """The recorded turn, with its image; None if only images were recorded."""
         ...
 
     def image(self, index: int) -> Image: ...
@@ -106,8 +106,8 @@ class Source(Protocol):
     def law(self, begin: int, end: int) -> Experiment | None: ...
 
     def stretch(self, index: int) -> tuple[int, int, str]:
-        """The turns around this one under one law, all with light or none: the first, that after the last, and since
-        when, in words."""
+        """(first turn, turn after the last, beginning in words) of the turns around this one with one law, all of them
+        armed or none."""
         ...
 
     def said(self) -> list[Happening]: ...
@@ -116,7 +116,7 @@ class Source(Protocol):
 
 
 class RunSource:
-    """One of our own runs: its tracks are read, not computed again."""
+    """A run of Cybloids: its tracks are read, not computed again."""
 
     def __init__(self, path: Path) -> None:
         self.run: Run = read_run(path)
@@ -137,7 +137,7 @@ class RunSource:
         self._carried(rows)
 
     def _carried(self, rows: Any) -> None:
-        """Who was being carried counts as doubtful: no displacement over that is one of the law's."""
+        """Carried particles count as UNCERTAIN: the law did not cause their displacements."""
         wanted = self.run.rows("wanted")
         back = wanted[wanted["carried"] != 0]
         if len(back):
@@ -175,7 +175,7 @@ class RunSource:
         return found.begin, found.end, f", {found.since}" if len(self._stretches.all) > 1 else ""
 
     def said(self) -> list[Happening]:
-        """Orders and what they changed, levels and why, notes, who got no light and why, in order."""
+        """Orders with their changes, levels and particles without light with their reasons, and notes, in order."""
         orders, events, turns = (self.run.rows(table) for table in ("orders", "events", "turns"))
         now_s = dict(zip(turns["turn"].tolist(), turns["now_s"].tolist(), strict=True))
         reason = dict(zip(turns["turn"].tolist(), turns["reason"].tolist(), strict=True))
@@ -183,11 +183,11 @@ class RunSource:
         changed = set(events["turn"][events["kind"] == b"level"].tolist())
         found: list[tuple[int, Happening]] = []
         for turn, kind, text in orders[["turn", "kind", "text"]].tolist():
-            if turn in now_s:  # in a damaged run: not all
+            if turn in now_s:  # a damaged run lacks some
                 order = Order(OrderKind(kind.decode()), self.run.printable_text(text))
                 why = self.run.printable_text(reason[turn]) if turn in changed else ""
                 found += [(turn, one) for one in teller.of_order(order, now_s[turn], why)]
-        dark: dict[tuple[int, int], int] = {}  # the turn in which someone got no light for a reason
+        dark: dict[tuple[int, int], int] = {}  # last turn of (particle, reason for no light)
         for turn, kind, who, text in events[["turn", "kind", "particle", "text"]].tolist():
             if turn not in now_s:
                 continue
@@ -205,7 +205,7 @@ class RunSource:
         return [one for _, one in sorted(found, key=lambda each: each[0])]
 
     def law(self, begin: int, end: int) -> Experiment | None:
-        """The one that was in force, where light was sent to particles that could feel it all the time."""
+        """The law in force; None unless light was sent and could act, and all turns were armed under this law."""
         lit = end > begin and self._sent_ends[end - 1] > (self._sent_ends[begin - 1] if begin else 0)
         stretch = self._stretches.at(end - 1)
         if not lit or not stretch.armed or begin < stretch.begin or not self.run.header.kind.light_acts:
@@ -221,7 +221,7 @@ class RunSource:
 
 
 class VideoSource:
-    """Images only: what there is to know of them, a pass has to find out."""
+    """Images only: a Pass computes their tracks."""
 
     def __init__(self, camera: VideoCamera, taken: tuple[str, ...] = ()) -> None:
         self.video: Video = open_video(camera)
@@ -259,7 +259,7 @@ class VideoSource:
 
 
 class Reel:
-    """A recording to be looked at: `turn` is what was, `again` what the law that was edited would have done."""
+    """A recording to view: `turn` is a turn as it was, `again` as the edited law would have made it."""
 
     def __init__(self, path: Path, plan: Plan) -> None:
         self.path, self.plan, self._opened = path, plan, plan
@@ -274,12 +274,12 @@ class Reel:
 
     @property
     def ready(self) -> int:
-        """How many turns can be shown by now."""
+        """Number of turns that can be shown."""
         return len(self.source) if self.first is None else len(self.first.turns)
 
     @property
     def retracked(self) -> bool:
-        """Whether the tracks are those of other tracking settings than a run was recorded with."""
+        """Whether the tracks were computed with other tracking settings than those of the recorded run."""
         return self.first is None and self.edited is not None and self._tracks_anew(self._opened)
 
     def _tracks_anew(self, before: Plan) -> bool:
@@ -287,7 +287,7 @@ class Reel:
 
     @property
     def compared(self) -> int:
-        """How many turns the edited law has seen by now."""
+        """Number of turns that the edited law has processed."""
         return len(self.edited.turns) if self.edited is not None else 0
 
     @property
@@ -299,7 +299,7 @@ class Reel:
         return next((at.trouble for at in (self.edited, self.first) if at is not None and at.trouble), "")
 
     def turn(self, index: int) -> Turn:
-        """What was sent then, with the image. Raises Refused where it is damaged, IndexError where it is not ready."""
+        """The turn as it was, with its image. Raises Refused if the file is damaged, IndexError if it is not ready."""
         recorded = self.source.turn(index)
         if recorded is not None:
             if not self.retracked:
@@ -311,7 +311,7 @@ class Reel:
         return turn if turn.frame is None else replace(turn, frame=replace(turn.frame, image=self.source.image(index)))
 
     def again(self, index: int) -> Turn | None:
-        """What the edited law sends for the same frame; None where it has not got so far, or nothing was edited."""
+        """The turn of the edited law for the same frame; None if it is not computed yet, or nothing was edited."""
         return self.edited.turns[index] if self.edited is not None and index < len(self.edited.turns) else None
 
     def tracks(self, begin: int, end: int) -> list[Tracks]:
@@ -326,7 +326,7 @@ class Reel:
         return [turn.tracks for turn in self.first.turns[begin:end]]
 
     def tables(self, begin: int, end: int) -> RunTables | None:
-        """What main.py analyse measures, of the turns from `begin` to `end`. Raises Refused where it is damaged."""
+        """The tables for `main.py analyse`, of the turns `begin` to `end`. Raises Refused if the file is damaged."""
         begin, end = max(begin, 0), min(end, self.ready)
         tracked = self.edited if self.retracked else self.first
         if tracked is None:
@@ -336,26 +336,26 @@ class Reel:
         return recent.tables(tracked.plan)
 
     def latencies_s(self, begin: int, end: int) -> Floats:
-        """From the middle of the exposure to the command's sending, as recorded; empty for a video."""
+        """Recorded times from mid-exposure to the sending of the command; empty for a video."""
         return self.source.latencies_s(max(begin, 0), max(end, 0))
 
     def law(self, begin: int, end: int) -> Experiment | None:
-        """The law that acted from turn `begin` to `end`; None in a video, on which no law of ours acted."""
+        """The law that acted from turn `begin` to `end`; None if there was none, as in a video."""
         return self.source.law(max(begin, 0), min(end, self.ready))
 
     def stretch(self, index: int) -> tuple[int, int, str]:
-        """The turns around this one that may be pooled: under one law, all with light or none; and since when."""
+        """(first turn, turn after the last, beginning in words) of the turns around this one that may be pooled."""
         begin, end, since = self.source.stretch(index)
         return begin, min(end, self.ready), since
 
     def said(self) -> list[Happening]:
-        """What happened in a run, in words; of a video, which frame rate and scale were taken from where."""
+        """Events of a run, in words; for a video, its frame rate and scale with their sources."""
         return self.source.said()
 
     def edit(self, plan: Plan) -> bool:
-        """Send the recording through another plan's machine, beside what was; whether its tracks are other ones now.
+        """Run the recording through another plan's machine, for comparison. Returns whether its tracks change.
 
-        Other tracking settings find other particles: these are what is shown from now on. Raises Refused.
+        Other tracking settings find other particles: these are shown from now on. Raises Refused.
         """
         edited, before = Pass(plan), self.edited
         anew = self._tracks_anew(plan)
@@ -381,5 +381,5 @@ class Reel:
 
 
 def law_of(plan: Plan) -> Experiment:
-    """What flies of an experiment, whatever it sets of the rig."""
+    """The experiment without title, description and settings of the rig, to compare laws."""
     return replace(plan.experiment, title="", about="", set={})

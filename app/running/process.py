@@ -1,4 +1,4 @@
-"""The loop in a child process, with the same interface as `Live`: a window that paints does not delay it."""
+"""The loop in a child process, with the same interface as `Live`. A busy window does not delay it."""
 
 from __future__ import annotations
 
@@ -47,35 +47,35 @@ from control.contract import STILL_LIT, Fault, Order, OrderKind, Turn
 from control.loop import Machine
 from drivers.readback import Returned
 
-START_S = 600.0  # until the instrument is open: a first start compiles kernels, and STOP ends it
+START_S = 600.0  # longest time to open the instrument: a first start compiles kernels; STOP ends it
 ANSWER_S = 15.0
-SILENT_S = 2.0  # without news, of which a loop sends some every tenth of a second
-HEAR_S = 0.02  # of hearing in one go, and of rest after it
-EXIT_S = 0.2  # for a process that has closed its pipe to be gone
-HUNG_S = 1.0  # for a loop to end that has sent no news for SILENT_S
-REPLY_S = 5.0  # for a loop to answer that it ends
-SLICE_S = 0.1  # of a wait for the loop's end
-TERMINATE_S = 2.0  # for a process to obey SIGTERM
-CLOSES_S = 8.0  # for one that has replied, and closes its record: it gives up after LAST_WORDS_S by itself
-OPENING_S = 2.0  # for one that is still opening to close what it has
+SILENT_S = 2.0  # without news; a loop sends news about every 0.1 s
+HEAR_S = 0.02  # longest time of reading messages in one call, and pause after it
+EXIT_S = 0.2  # for a process to exit after it has closed its pipe
+HUNG_S = 1.0  # for a loop to reply to the order to end, if it has sent no news for SILENT_S
+REPLY_S = 5.0  # for any other loop to reply to it
+SLICE_S = 0.1  # longest single wait for the loop's end
+TERMINATE_S = 2.0  # for a process to exit after SIGTERM
+CLOSES_S = 8.0  # the same after a reply, while it closes its record; after LAST_WORDS_S it exits by itself
+OPENING_S = 2.0  # for a process that is still opening to close its devices
 
 
 class Apart:
-    """One running of an instrument, in a spawned process that opens the instrument itself from its plan.
+    """One run of an instrument, in a spawned process that opens the instrument itself from its plan.
 
-    Orders go over a pipe and are obeyed in the next turn; an APPLY goes as its text, from which the machine is built
-    there as `verify` builds it. Turns come back over another pipe, in batches; the newest image through shared memory.
-    Recorders live there. All this is to be asked from one thread, and only `start`, `record` and `close` ever wait.
+    Orders go over a pipe and act in the next turn. An APPLY is sent as text; the machine is built from it there, as
+    `verify` builds it. Turns return over another pipe, in batches; the newest image returns through shared memory.
+    Recorders are there, too. Call all methods from one thread; only `start`, `record` and `close` wait.
 
-    If that process dies, `running` is False and `trouble` says so. What becomes of its light is the devices' affair
-    (their `dead_man`), so a thread here, which waits for nothing else, tries at once to put a real laser out, and
-    `trouble` says what came of it. It does the same where that process ended and its laser had not confirmed that it is
-    off. `light` is what is known of the light then. If this process dies, the system closes the pipe: the other one
-    wakes, darkens the beam and ends. If this process hangs, its `beat` stays away: see app.running.heartbeat.
+    If that process dies, `running` is False and `trouble` gives the reason. Its light then depends on the devices
+    (their `dead_man`). A thread here, which has no other task, therefore tries at once to switch a real laser off, and
+    `trouble` gives the result. It does the same if that process ended and its laser had not confirmed that it is off.
+    `light` is the resulting state of the laser. If this process dies, the system closes the pipe: the other process
+    wakes, darkens the beam and ends. If this process hangs, its `beat` stops: see app.running.heartbeat.
 
     Args:
         opening: opens the instrument there; importable by its name (or a `functools.partial` of such a function).
-        rescue: darkens the devices of a process that has died, and answers in words; None: as the plan's devices need.
+        rescue: darkens the devices of a process that has died; returns the result in words. None: `put_out`.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Apart:
         opening: Opening = open_instrument,
         rescue: Callable[[Plan], str] | None = None,
     ) -> None:
-        spawn = get_context("spawn")  # the same on every system, and nothing of this process is inherited
+        spawn = get_context("spawn")  # the same on every system; the child inherits nothing of this process
         hears, orders = spawn.Pipe(duplex=False)
         news, tells = spawn.Pipe(duplex=False)
         self._orders, self._news = SendingEnd(orders), ReceivingEnd(news)
@@ -98,30 +98,30 @@ class Apart:
         )
         self._plan, self._rescue = plan, rescue or put_out
         self._trouble = ""
-        self._rescued: str | None = None  # what came of putting the laser out, where that was tried
+        self._rescued: str | None = None  # result of switching the laser off from here; None: not tried
         self._exit_code: int | None = None
-        self._confirmed = False  # by its exit code: the laser is off, or what the process said of it is true
-        self._ended, self._settled = threading.Event(), threading.Event()  # the process; what became of its light
+        self._confirmed = False  # by its exit code: the laser is off, unless its last message has STILL_LIT
+        self._ended, self._settled = threading.Event(), threading.Event()  # process; state of its laser
         self._failed: Exception | None = None  # why it could not be opened
-        self._ending: threading.Thread | None = None  # of an opening that failed
+        self._ending: threading.Thread | None = None  # ends the process after a failed opening
         self._watch = threading.Thread(target=self._wait_for_its_end, name="rescue", daemon=True)
         self._letting_go = threading.Lock()
         self._open = False
-        self._until_s = 0.0  # when it has to be open
-        self._rests_until_s = 0.0  # from hearing
-        self._heard_s = 0.0  # when the last news came
-        self.note = ""  # what the opening does
-        self.details = ""  # the traceback of what stopped it
+        self._until_s = 0.0  # deadline of the opening
+        self._rests_until_s = 0.0  # no messages are read before this time
+        self._heard_s = 0.0  # time of the last message
+        self.note = ""  # last Note: the present step of the opening, or CLOSING
+        self.details = ""  # traceback of the error that stopped it
         self.recorder_trouble = ""
-        self._in_force, self.applies = InForce(), 0  # what became of the APPLYs, and how many were ordered
+        self._in_force, self.applies = InForce(), 0  # results and number of the APPLY orders
         self._recording = self._begun = self._over = self._dead = self._dark = self._lit = False
         self._seen = TurnBuffer()
         self._newest: Turn | None = None
-        self.stopwatch = Stopwatch()  # where the time of the turns goes
+        self.stopwatch = Stopwatch()  # wall time of each stage of the turns
         self._returned: tuple[Returned, ...] = ()
         self._ring: Ring | None = None
         self._answers: deque[Reply] = deque()
-        self._asked = self._heard = 0  # records that were asked for, and answers to that
+        self._asked = self._heard = 0  # orders to record, and answers to them
 
     def __enter__(self) -> Apart:
         self.start()
@@ -131,7 +131,7 @@ class Apart:
         self.close()
 
     def start(self) -> None:
-        """Open the instrument there and turn the loop. Raises Refused and Fault, and then the process has ended."""
+        """Open the instrument there and start the loop. Raises Refused and Fault; the process has then ended."""
         self.begin()
         try:
             while not self.opened():
@@ -144,7 +144,7 @@ class Apart:
             raise
 
     def begin(self) -> None:
-        """Begin to open the instrument there, and return at once; `opened` says when it is."""
+        """Begin to open the instrument there and return at once; `opened` is True when it is open."""
         self._begun, self._until_s = True, time.monotonic() + START_S
         self._process.start()
         self._watch.start()
@@ -153,7 +153,7 @@ class Apart:
         self._news.start()
 
     def opened(self) -> bool:
-        """Whether the loop turns by now. Never waits. Raises Refused and Fault, and then the process has ended."""
+        """Whether the loop runs. Never waits. Raises Refused and Fault; the process has then ended."""
         if self._open:
             return True
         if self._failed is not None:
@@ -175,7 +175,7 @@ class Apart:
         return self._open
 
     def _raise_when_it_has_ended(self) -> None:
-        """What the opening failed with, and what came of putting the laser out where that was needed."""
+        """Raise the error of the opening, with the result of switching the laser off if that was needed."""
         assert self._failed is not None
         if self._ending is not None and self._ending.is_alive():
             return
@@ -189,7 +189,7 @@ class Apart:
 
     @property
     def trouble(self) -> str:
-        """Why the loop stopped, in words; and what was done about its light, where it died."""
+        """Why the loop stopped, in words; if its process died, also what was done about its light."""
         asking = self._over and self._ended.is_set() and self.light == "unknown"
         rescued = "the laser is being put out from here" if asking else self._rescued
         return "; ".join(said for said in (self._why, rescued) if said)
@@ -200,10 +200,10 @@ class Apart:
 
     @property
     def light(self) -> Light:
-        """What is known of the light of a loop that has ended. It is dark only where that was confirmed."""
+        """State of the laser after the loop has ended; "dark" only if that was confirmed."""
         if self._only_simulated or not self._begun:
             return "dark"
-        if self._dark and not self._lit:  # its last news: a slow disk, which had the record, changes nothing of that
+        if self._dark and not self._lit:  # the last news; after it only the record was still open
             return "dark"
         if self._rescued is not None:
             return "may be on" if STILL_LIT in self._rescued else "dark"
@@ -217,7 +217,7 @@ class Apart:
 
     @property
     def pid(self) -> int | None:
-        """The number of the process."""
+        """The process ID."""
         return self._process.pid
 
     @property
@@ -227,17 +227,17 @@ class Apart:
 
     @property
     def dark(self) -> bool:
-        """Whether the loop is known to have ended, and its beam to be closed; a slow disk may still have the record."""
+        """Whether the loop has ended and its beam is closed; its record may still be open on a slow disk."""
         return self._dark
 
     @property
     def lit(self) -> bool:
-        """Whether the loop said at its end that its laser is not known to be off."""
+        """Whether the loop reported at its end that its laser may be on."""
         return self._lit
 
     @property
     def handle(self) -> int | None:
-        """The file that can be read when the next news is here; None where it can't be waited for."""
+        """File descriptor that is readable when the next message is here; None if not running, or not on POSIX."""
         return self._news.handle if self.running and os.name == "posix" else None
 
     @property
@@ -253,7 +253,7 @@ class Apart:
 
     @property
     def silence(self) -> str:
-        """That a running loop sends no news, and what becomes of its light, in words; empty while it sends some."""
+        """Warning that a running loop sends no news, and what happens to its light; empty while it sends news."""
         self._hear()
         silent_s = time.monotonic() - self._heard_s
         if not self._open or self._over or silent_s <= SILENT_S:
@@ -263,37 +263,37 @@ class Apart:
 
     @property
     def in_force(self) -> InForce:
-        """What became of the APPLYs that were ordered."""
+        """Results of the APPLY orders."""
         self._hear()
         return self._in_force
 
     def returned(self) -> tuple[Returned, ...]:
-        """Settings as the devices gave them back."""
+        """Settings as read back from the devices."""
         self._hear()
         return self._returned
 
     def order(self, kind: OrderKind, text: str = "", machine: Machine | None = None) -> None:
-        """It is obeyed in the next turn. An APPLY is its text; `machine` stays here."""
+        """Send an order, which acts in the next turn. Of an APPLY only the text is sent; `machine` stays here."""
         self.applies += kind is OrderKind.APPLY
         if kind is OrderKind.APPLY and (modules := allowed()):
             self._say(Permission(modules))
         self._say(Order(kind, text))
 
     def apply(self, machine: Machine, text: str) -> None:
-        """Another machine from the next turn on, built there from `text`: the settings that `machine` was made from."""
+        """Use another machine from the next turn on. It is built there from `text`, the settings of `machine`."""
         self.order(OrderKind.APPLY, text)
 
     def record(self, path: Path | None) -> None:
-        """Keep every turn from the next one on in a new file; None ends the record, and nothing else changes.
+        """Record every turn from the next one on in a new file; None ends the record. Nothing else changes.
 
-        It waits for the answer. Raises Refused and Fault, and then a record that was open goes on.
+        It waits for the answer. Raises Refused and Fault; a record that was open then continues.
         """
         if self.running:
             self.ask_record(path)
             self._wait(ANSWER_S)
 
     def ask_record(self, path: Path | None) -> None:
-        """As `record`, without waiting: `answered` says what came of it. Raises Fault while another has no answer."""
+        """As `record`, without waiting; `answered` gives the result. Raises Fault if the last one has no answer yet."""
         if not self.running:
             raise Fault(self.trouble or "the loop has ended")
         if self._asked > self._heard:
@@ -303,7 +303,7 @@ class Apart:
         self._say(RecordOrder(path))
 
     def answered(self) -> bool:
-        """Whether the last `ask_record` was done. Never waits. Raises what `record` raises, once."""
+        """Whether the last `ask_record` has its answer. Never waits. Raises the errors of `record`, once."""
         self._hear()
         if self._answers:
             self._heed(self._answers.popleft())
@@ -313,7 +313,7 @@ class Apart:
         return self._asked == self._heard
 
     def recent(self, after: int = 0) -> list[tuple[int, Turn]]:
-        """The turns after the one that was counted `after`, oldest first, with their counts, without images."""
+        """(count, turn) of all turns whose count is above `after`, oldest first, without images."""
         self._hear()
         return self._seen.recent(after)
 
@@ -322,14 +322,14 @@ class Apart:
         return self._seen.pace()
 
     def latencies_s(self) -> NDArray[np.float64]:
-        """From the middle of the exposure to the command's sending, of the last turns [K]."""
+        """[K] times from mid-exposure to the sending of the command, of the last turns."""
         self._hear()
         return self._seen.latencies_s()
 
     def close(self, patience_s: float = 10.0) -> None:
-        """End the loop: the camera is closed, the beam dark and its devices let go. The record is closed after that.
+        """End the loop: the camera is closed, the beam is dark and its devices are released. Then the record is closed.
 
-        Raises Fault if that was late, or if the laser is not known to be off after it.
+        Raises Fault if this took too long, or if the laser may be on afterwards.
         """
         if not self._begun:
             self._let_go()
@@ -356,17 +356,17 @@ class Apart:
             self.recorder_trouble = "; ".join(filter(None, (self.recorder_trouble, self._trouble)))
 
     def _wait_for_over(self, reply_s: float, patience_s: float) -> float:
-        """Until the loop has ended: it has to reply within reply_s, and has patience_s from then on, and once dark.
+        """Wait until the loop has ended: reply_s for its reply, then patience_s, and again patience_s once it is dark.
 
-        Returns the seconds that are left. Only time in which this process ran counts: after a pause of the whole
-        program the reply may be in the pipe already.
+        Returns the remaining time in s. Only time in which this process runs counts: after a pause of the whole program
+        the reply may already be in the pipe.
         """
         left_s, replied = reply_s, False
         while not self._over and left_s > 0.0:
             began_s = time.monotonic()
             told = self._is_told(began_s + min(SLICE_S, left_s))
             self._hear()
-            if told and self._dark:  # which comes over and over: a slow disk has the record
+            if told and self._dark:  # it repeats this message while a slow disk has the record
                 left_s = patience_s
             elif self.note == CLOSING and not replied:
                 replied, left_s = True, patience_s
@@ -375,7 +375,7 @@ class Apart:
         return left_s
 
     def _require_dark(self) -> None:
-        """Raises Fault where the laser did not confirm that it is off; it is asked once more before that."""
+        """Raises Fault if the laser has not confirmed that it is off, also after one more attempt from here."""
         if self.light != "dark":
             self._settled.wait(RESCUE_S)
         if self.light != "dark":
@@ -390,7 +390,7 @@ class Apart:
             self._orders.send(told)
 
     def _wait(self, patience_s: float) -> None:
-        """For an answer. Raises what it says."""
+        """Wait for an answer. Raises its error."""
         until_s = time.monotonic() + patience_s
         while not self._answers:
             if self._over:
@@ -401,20 +401,20 @@ class Apart:
         self._heed(self._answers.popleft())
 
     def _heed(self, answer: Reply) -> None:
-        """Raises what it says."""
+        """Raise the error of the answer, if any."""
         if answer.trouble:
             self.details = answer.details
             raise Refused(answer.trouble) if answer.refused else Fault(answer.trouble)
 
     def _is_told(self, until_s: float = 0.0) -> bool:
-        """Whether there is something to hear, if only that the pipe is broken."""
+        """Whether a message, or the end of the pipe, arrives before `until_s`."""
         return self._news.wait(until_s - time.monotonic())
 
     def _hear(self) -> None:
         """Read the messages that came since the last call. Never waits; takes at most half of this thread's time.
 
-        A process that is slower than the other one tells would hear for ever. It rests instead; the pipe fills, and the
-        other one waits with its news.
+        If messages come faster than they are read, reading would never end. Instead it pauses; the pipe fills, and the
+        other process waits.
         """
         newest: News | None = None
         began_s = time.monotonic()
@@ -459,11 +459,11 @@ class Apart:
             self._ring.close()
         try:
             self._ring = Ring.at(place)
-        except OSError:  # its process is gone, and so is the picture; or this one has no room for it
+        except OSError:  # the other process and its images are gone, or there is no memory here
             self._ring = None
 
     def _pictured(self, news: News) -> Turn:
-        """The last turn of these, with its image, or without a frame where newer ones have come over it."""
+        """The last of these turns, with its image; without a frame if newer images have overwritten it."""
         turn = news.turns[-1]
         if turn.frame is None:
             return turn
@@ -471,12 +471,12 @@ class Apart:
         return replace(turn, frame=replace(turn.frame, image=image) if image is not None else None)
 
     def _lost(self) -> None:
-        """The pipe ended without a last word."""
+        """The pipe ended without the last message (Over)."""
         self._over = self._dead = True
         self._settled.wait(EXIT_S)
 
     def _how_it_died(self) -> str:
-        """How the process ended, and what each device of this rig does with the light then."""
+        """How the process ended, and what each device of this rig then does with the light."""
         code = self._exit_code
         how = "does not answer any more" if code is None else f"ended with {code}"
         if code is not None and code < 0:
@@ -490,14 +490,14 @@ class Apart:
         return f"laser: {rig.laser.dead_man}; deflector: {rig.deflector.dead_man}"
 
     def _wait_for_its_end(self) -> None:
-        """In a thread of its own, so that it does not depend on a window that is busy.
+        """Wait for the exit of the process, in a thread of its own: a busy window must not delay the rescue.
 
         No other thread may join the process: only one of them would get its exit code.
         """
         connection.wait([self._process.sentinel])
         self._process.join()
         code, until_s = self._process.exitcode, time.monotonic() + 1.0
-        while code is None and time.monotonic() < until_s:  # another thread, that starts a process, is reading it
+        while code is None and time.monotonic() < until_s:  # another thread, which starts a process, is reading it
             time.sleep(0.01)
             code = self._process.exitcode
         self._exit_code = code
@@ -508,17 +508,17 @@ class Apart:
         self._settled.set()
 
     def _put_down(self, patience_s: float) -> None:
-        """See that the process ends, if need be by force, and what becomes of its light."""
+        """End the process, if necessary by force, and wait until the state of its laser is settled."""
         self._over = True
-        self._news.leave()  # what still comes is dropped, so that a process that sends it can end
+        self._news.leave()  # drops later messages, so that a process that sends them is not blocked
         if not self._ended.wait(patience_s):
             self._process.terminate()
         if not self._ended.wait(CLOSES_S if self.note == CLOSING else TERMINATE_S):
             self._process.kill()
         if self._ended.wait(TERMINATE_S):
             self._settled.wait(RESCUE_S)
-        else:  # the system waits for a disk or a device that does not answer, and ends no process meanwhile
-            process._children.discard(self._process)  # type: ignore[attr-defined]  # the exit would wait for it
+        else:  # the system can't end a process that waits for a disk or a device that does not respond
+            process._children.discard(self._process)  # type: ignore[attr-defined]  # our exit would wait for it
             self._rescued = None if self._only_simulated else put_out_in_time(self._plan, self._rescue)
         self._let_go()
 

@@ -1,5 +1,7 @@
-"""Who gets the processor first: the loop, as long as it keeps up with its camera. One that does not never rests, and
-the window would not live beside it: then both are alike."""
+"""Priority of the loop's process: raised while the loop keeps up with its camera, else normal.
+
+A loop that is too slow never sleeps; with raised priority it would block the window.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +10,27 @@ import sys
 import threading
 from contextlib import suppress
 
-FIRST, ALIKE = -10, 0  # as `nice` counts
+FIRST, ALIKE = -10, 0  # nice values
 
 
 class Precedence:
-    """Of this process's threads over other processes, where the system lets a program ask for it (as root, on Linux).
+    """Raised priority of this process's threads, where the system permits it (as root, on Linux).
 
-    Elsewhere, and where it is not allowed, all are alike from the start.
+    Elsewhere the priority stays normal.
     """
 
     def __init__(self) -> None:
         self.first = self._taken = False
 
     def take(self) -> None:
-        """For this thread, and those that it starts from now on."""
+        """Raise the priority of this thread and of the threads that it starts from now on."""
         self.first = self._taken = True
         if hasattr(os, "setpriority"):
             with suppress(PermissionError):
                 os.setpriority(os.PRIO_PROCESS, 0, FIRST)
 
     def follow(self, keeps_up: bool) -> None:
-        """First while the loop keeps up, if it was taken; for every thread, since Linux has it by thread."""
+        """After `take`: raised while the loop keeps up, else normal. Linux needs it for each thread."""
         if not self._taken or keeps_up is self.first:
             return
         self.first = keeps_up

@@ -1,4 +1,4 @@
-"""The process that has the loop: it opens the instrument, takes orders at one pipe and tells turns at another."""
+"""The process with the loop: it opens the instrument, receives orders from one pipe and sends turns to another."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ from control.contract import STILL_LIT, Fault, Order, OrderKind, Turn
 from drivers.closing import close_all
 from drivers.readback import Returned
 
-CRASHED = 1  # the exit code after which the light may be on: the window's process tries to put it out
-LATE_S = 1.0  # an order for light that waited longer is not obeyed: its moment has passed
-PACE_S = 0.01  # the shortest time between two tellings
-SILENCE_S = 0.1  # the longest
-LOOK_S = 0.5  # between two looks at whether the loop keeps up
-TIDY_DARK_S, TIDY_LIT_S = 5.0, 600.0  # between two garbage collections; a turn makes no garbage
-SWITCH_S = 1e-4  # the loop does not wait longer for the Python of the thread that tells
-MOST_TOLD = 100  # turns in one telling: the window must not be held up by taking them
-LAST_WORDS_S = 5.0  # for the main thread to end, after a signal
-CLOSING = "the rig is being closed"  # a Note that answers the order to end
-ORPHAN_S = 60.0  # for a rig to be opened whose window has gone
+CRASHED = 1  # exit code after which light may be on: the window's process tries to switch it off
+LATE_S = 1.0  # an order for light that waited longer is too old and is not obeyed
+PACE_S = 0.01  # shortest time between two messages with news
+SILENCE_S = 0.1  # longest
+LOOK_S = 0.5  # time between two checks whether the loop keeps up
+TIDY_DARK_S, TIDY_LIT_S = 5.0, 600.0  # time between two garbage collections; a turn makes no garbage
+SWITCH_S = 1e-4  # longest time for which Python code of the sending thread delays the loop
+MOST_TOLD = 100  # turns in one message: more would delay the window
+LAST_WORDS_S = 5.0  # for the main thread to end after a signal
+CLOSING = "the rig is being closed"  # Note that confirms the order to end
+ORPHAN_S = 60.0  # for the opening of a rig to end after its window is gone
 EMPTY = np.empty((0, 0), np.uint8)
 Opening = Callable[[Plan], Instrument]
 
@@ -76,28 +76,28 @@ class PlanTexts:
         return cls(write(plan.rig), write(plan.experiment), str(plan.folder), allowed())
 
     def read(self) -> Plan:
-        """The plan; its laws in Python may run in this process, too. Raises Refused."""
+        """The plan. Its Python laws are then allowed in this process, too. Raises Refused."""
         allow(self.python)
         return with_corrections(plan_from(self.rig, self.experiment, Path(self.folder)))
 
 
 @dataclass(frozen=True)
 class RecordOrder:
-    """An order to keep every turn in a new file; None ends the record. It is answered."""
+    """An order to record every turn in a new file; None ends the record. The answer is a Reply."""
 
     path: Path | None
 
 
 @dataclass(frozen=True)
 class Permission:
-    """Modules of laws that a person has allowed to run; sent before the settings that may name them."""
+    """Modules of Python laws that the user has allowed; sent before the settings that may name them."""
 
     modules: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """Whether what was asked was done: `trouble` is empty if it was."""
+    """Result of the opening or of a RecordOrder: `trouble` is empty if it succeeded."""
 
     trouble: str = ""
     refused: bool = False
@@ -106,14 +106,14 @@ class Reply:
 
 @dataclass(frozen=True)
 class Note:
-    """What the opening of the instrument does now, in words."""
+    """Present step of the opening of the instrument, in words; or CLOSING."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class News:
-    """The turns since the last telling, with empty images; the picture of the last one is in the ring."""
+    """The turns since the last News, with empty images; the image of the last turn is in the ring."""
 
     turns: tuple[Turn, ...]
     place: Place | None
@@ -121,24 +121,24 @@ class News:
     recording: bool
     recorder_trouble: str
     returned: tuple[Returned, ...]
-    stopwatch: Stopwatch = field(default_factory=Stopwatch)  # where the time of all turns has gone
-    in_force: InForce = InForce()  # of the settings that were applied
-    dark: bool = False  # the loop has ended and the beam is closed: a slow disk has the record
-    lit: bool = False  # the laser is not known to be off after that
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)  # wall time of each stage of all turns
+    in_force: InForce = InForce()  # results of the APPLY orders
+    dark: bool = False  # the loop has ended and the beam is closed; a slow disk may still have the record
+    lit: bool = False  # the laser may be on after that
 
 
 @dataclass(frozen=True)
 class Over:
-    """The loop has ended, dark; why, in words, where it was not the camera's end."""
+    """Last message: the loop has ended. `trouble`: its errors, with STILL_LIT if light may be on; empty: none."""
 
     trouble: str
     details: str
 
 
 def serve(told: Connection, telling: Connection, beats: Any, written: PlanTexts, opening: Opening) -> None:
-    """The process, from its beginning to its end. However the window's process ends, the beam is dark after it.
+    """The process, from beginning to end. However the window's process ends, the beam is dark afterwards.
 
-    `beats` is a shared number: how often the window has beaten.
+    `beats`: number of the window's heartbeats, in shared memory.
     """
     opened, parent = threading.Event(), parent_process()
     if parent is not None:
@@ -146,12 +146,12 @@ def serve(told: Connection, telling: Connection, beats: Any, written: PlanTexts,
     try:
         host = _opened(told, telling, beats, written, opening)
         opened.set()
-    except Stopped:  # whether the laser is off is not known, and the exit code of a signal would say that it is
+    except Stopped:  # the laser may be on, and the exit code of a signal would mean that it is off
         sys.exit(CRASHED)
     if host is None:
         return
     gc.collect()
-    gc.freeze()  # what is there now stays: later collections need not look at it
+    gc.freeze()  # present objects stay; later collections skip them
     gc.disable()  # a collection stops every thread for milliseconds; the Host chooses when
     host.precedence.take()
     telling.send(Reply())
@@ -159,16 +159,16 @@ def serve(told: Connection, telling: Connection, beats: Any, written: PlanTexts,
 
 
 def _end_orphan(window: int, opened: threading.Event) -> None:
-    """A window that goes while a device is opened, which hangs: nothing else ends this process, which has the ports."""
+    """End this process, which has the ports, if the window is gone and the opening of a device hangs."""
     connection.wait([window])
     if not opened.wait(ORPHAN_S):
         os._exit(CRASHED)
 
 
 def _opened(told: Connection, telling: Connection, beats: Any, written: PlanTexts, opening: Opening) -> Host | None:
-    """The open instrument, in a Host that hears signals; None where it can't be opened, and no light was left on.
+    """The open instrument, in a Host that handles signals; None if it can't be opened and no light is on.
 
-    Raises SystemExit where light may have been left on.
+    Raises SystemExit if light may be on.
     """
     for number in signals.numbers():
         signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else _end)  # Ctrl-C is for the window
@@ -180,11 +180,11 @@ def _opened(told: Connection, telling: Connection, beats: Any, written: PlanText
         with noted(telling):
             opened = opening(plan)
         host = Host(opened, plan, told, telling, beats)
-    except BaseException as error:  # noqa: BLE001  whatever it is, the operator reads it
+    except BaseException as error:  # noqa: BLE001  any error: the operator reads it
         said = f"the loop's process was {error}" if isinstance(error, Stopped) else sentence(error)
-        with suppress(OSError):  # the window may have gone too
+        with suppress(OSError):  # the window may be gone, too
             telling.send(Reply(said, isinstance(error, Refused), traceback.format_exc()))
-        if not isinstance(error, Refused | Fault) or STILL_LIT in said:  # whether the laser is off is not known
+        if not isinstance(error, Refused | Fault) or STILL_LIT in said:  # the laser may be on
             sys.exit(CRASHED)
         return None
     for number in signals.numbers():
@@ -195,10 +195,10 @@ def _opened(told: Connection, telling: Connection, beats: Any, written: PlanText
 
 @contextmanager
 def noted(telling: Connection) -> Iterator[None]:
-    """Notes of the warm-up go to the window, too, while this thread alone sends."""
+    """Send the notes of the warm-up also to the window, while no other thread uses the pipe."""
 
     def tell(text: str) -> None:
-        with suppress(OSError):  # the window has gone, which the next thing that is sent finds out
+        with suppress(OSError):  # the window is gone; the next message finds that
             telling.send(Note(text))
 
     listeners.append(tell)
@@ -209,14 +209,14 @@ def noted(telling: Connection) -> Iterator[None]:
 
 
 def _end(number: int, frame: object) -> None:
-    """While the instrument is opened: once, so that its closing is not cut short."""
+    """Signal handler during the opening. It acts once, so that a second signal does not interrupt the closing."""
     for each in signals.numbers():
         signal.signal(each, signal.SIG_IGN)
     raise Stopped(number)
 
 
 class Host:
-    """A Live, and the two pipes. The loop's thread never waits for a pipe, and a STOP never waits for another order."""
+    """A Live with the two pipes. The loop's thread never waits for a pipe, and a STOP never waits for another order."""
 
     def __init__(
         self, instrument: Instrument, plan: Plan, told: Connection, telling: Connection, beats: Any = None
@@ -225,15 +225,15 @@ class Host:
         self._in_force = InForce()
         self._live = Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock, self._seen)
         self._fresh, self._closing, self._alone = threading.Event(), threading.Event(), False
-        self._turns: deque[Turn] = deque(maxlen=REMEMBERED)  # not yet told; a window that hangs will miss the oldest
+        self._turns: deque[Turn] = deque(maxlen=REMEMBERED)  # not yet sent; a window that hangs misses the oldest
         self._pictures = Pictures(lambda why: self._live.order(OrderKind.MARK, why))
         self._sending = threading.Lock()
         self._tidied_s = self._looked_s = time.monotonic()
         self.precedence, self._judge = Precedence(), Judge()
-        self._waiting: deque[tuple[Order | RecordOrder, float]] = deque()  # behind an order that takes long; since when
+        self._waiting: deque[tuple[Order | RecordOrder, float]] = deque()  # orders and their arrival times
         self._orderly = threading.Condition()
-        self._signal = 0  # that is to end this process
-        self._must_end = False  # the watcher ends this process, whatever hangs
+        self._signal = 0  # number of the signal that ends this process
+        self._must_end = False  # the watcher ends this process, even if it hangs
         self._heart = Heartbeat(
             plan.rig.loop.window_timeout_s,
             lambda: 0 if beats is None else int(beats.value),
@@ -243,7 +243,7 @@ class Host:
         self._watcher: Watcher | None = None
 
     def serve(self) -> None:
-        """Until the loop ends, the window says so, the window's process is gone, or a signal comes."""
+        """Run until the loop ends, the window orders it, the window's process is gone, or a signal comes."""
         self._obey_what_waits()
         self._live.start()
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
@@ -256,22 +256,22 @@ class Host:
                 self._share()
                 time.sleep(PACE_S)
                 self._fresh.clear()
-                self._fresh.wait(SILENCE_S)  # told right after a turn: the loop has time then
+                self._fresh.wait(SILENCE_S)  # news is sent right after a turn, when the loop has time
         finally:
             self._close()
 
     def stopped_by(self, number: int, frame: object) -> None:
-        """A signal's handler, which may interrupt the main thread anywhere: the watcher's thread acts on it."""
+        """Signal handler, which may interrupt the main thread anywhere: the watcher's thread acts on the signal."""
         self._signal = self._signal or number
 
     def _look(self) -> None:
-        """Every few hundredths of a second, in a thread that no pipe and no order can block."""
+        """Check heartbeat and signals every few hundredths of a second, in a thread that no pipe or order can block."""
         self._heart.look()
         if (self._signal or self._alone) and not self._must_end:
             self._must_end = True
             self._closing.set()
             self._fresh.set()
-            with suppress(BaseException):  # said by the main thread, which closes too; a plug-in may call sys.exit
+            with suppress(BaseException):  # the main thread, which closes too, reports it; a plug-in may call sys.exit
                 self._live.close()
             time.sleep(LAST_WORDS_S)
             os._exit(self._exit_code)  # the main thread waits for a device, or for a window that does not read
@@ -279,7 +279,7 @@ class Host:
     # orders ---------------------------------------------------------------------------------------------------------
 
     def _obey_what_waits(self) -> None:
-        """Orders from before the start are obeyed in the first turn; for light not behind settings that took long."""
+        """Orders from before the start act in the first turn, except those for light behind settings that took long."""
         began_s = time.monotonic()
         try:
             while self._told.poll():
@@ -292,7 +292,7 @@ class Host:
             self._closing.set()
 
     def _listen(self) -> None:
-        """The other end is closed at once by the system when the window's process dies: this thread wakes then."""
+        """Receive orders. If the window's process dies, the system closes the other end at once: this thread wakes."""
         try:
             while not self._closing.is_set():
                 self._obey(self._heard())
@@ -300,17 +300,17 @@ class Host:
             self._alone = True
             self._closing.set()
         self._fresh.set()
-        self._send(Note(CLOSING))  # at once, in this thread: the loop's thread may be waiting for a device
+        self._send(Note(CLOSING))  # at once, also if the loop hangs
 
     def _heard(self) -> Order | RecordOrder | None:
-        """The next order; a permission before it counts at once."""
+        """The next order; a Permission before it takes effect at once."""
         while isinstance(told := self._told.recv(), Permission):
             allow(told.modules)
         order: Order | RecordOrder | None = told
         return order
 
     def _obey(self, told: Order | RecordOrder | None) -> None:
-        """What darkens goes first, and takes back every order for light that still waits; the rest keeps its order."""
+        """Orders that darken act first and cancel all waiting orders for light; the others keep their sequence."""
         with self._orderly:
             if told is None:
                 self._closing.set()
@@ -322,7 +322,7 @@ class Host:
             self._orderly.notify()
 
     def _work(self) -> None:
-        """Obeys what waits, in a thread of its own: building a machine may compile for a minute."""
+        """Carry out waiting orders, in a thread of its own: building a machine may compile for a minute."""
         while not self._closing.is_set():
             with self._orderly:
                 if not self._waiting:
@@ -345,16 +345,16 @@ class Host:
             self._live.order(told.kind, told.text)
 
     def _apply(self, told: Order) -> None:
-        """The machine is built from the text here as `verify` will build it. The window built one before it asked.
+        """Build the machine from the text, as `verify` will build it. The window built one before it sent the order.
 
-        Until all that it needs is compiled, the machine before it flies on.
+        The previous machine stays in use until everything is compiled.
         """
         try:
             plan = plan_after(self._plan, told.text)
             require_same_devices(self._plan.rig, plan.rig)
             machine = build_machine(plan, "the experiment panel")
             warm_up(plan, machine)
-        except BaseException as error:  # noqa: BLE001  another law than the window shows would be in force: dark
+        except BaseException as error:  # noqa: BLE001  the law in force would differ from the one in the window: dark
             self._in_force = self._in_force.failed(sentence(error))
             self._live.order(OrderKind.TRIP, self._in_force.trouble)
             return
@@ -373,7 +373,7 @@ class Host:
     # news -----------------------------------------------------------------------------------------------------------
 
     def _seen(self, turn: Turn) -> None:
-        """In the loop's thread."""
+        """Called in the loop's thread."""
         self._turns.append(turn)
         self._fresh.set()
 
@@ -390,7 +390,7 @@ class Host:
         self._send(News(slim, place, sequence, *said))
 
     def _tidy(self) -> None:
-        """Collect garbage while the beam is dark, or, lit for long, once in a great while."""
+        """Collect garbage every TIDY_DARK_S while the beam is dark, every TIDY_LIT_S while it is lit."""
         newest = self._live.newest
         wait_s = TIDY_LIT_S if newest is not None and len(newest.sent) else TIDY_DARK_S
         if time.monotonic() - self._tidied_s > wait_s:
@@ -398,7 +398,7 @@ class Host:
             self._tidied_s = time.monotonic()
 
     def _share(self) -> None:
-        """A loop that does not keep up with its camera leaves the window its part of the processor."""
+        """Lower the priority of a loop that does not keep up with its camera, so that the window can run."""
         now_s = time.monotonic()
         if now_s - self._looked_s < LOOK_S:
             return
@@ -410,16 +410,16 @@ class Host:
         try:
             with self._sending:
                 self._telling.send(said)
-        except OSError:  # nobody reads any more
+        except OSError:  # the window is gone
             self._alone = True
             self._closing.set()
 
     def _close(self) -> None:
-        """Dark, the record closed, and then the last words."""
+        """Darken, close the record, and then send the last messages."""
         troubles = [f"the loop's process was {Stopped(self._signal)}"] if self._signal else []
         try:
             close_all(self._live.darken, self._wait_for_record)
-        except Exception as error:  # noqa: BLE001  whatever it is, the window reads it
+        except Exception as error:  # noqa: BLE001  any error: the window shows it
             troubles.append(sentence(error))
         troubles += [self._live.trouble] if self._live.trouble else []
         self._tell()
@@ -435,7 +435,7 @@ class Host:
             raise Stopped(self._signal)
 
     def _wait_for_record(self) -> None:
-        """The window hears meanwhile that it is dark. The record of a loop that hangs is not waited for."""
+        """Wait for the record; meanwhile the news states that the beam is dark. Does not wait if the loop hangs."""
         until_s = time.monotonic() + RECORD_S
         while self._live.dark and not self._live.ended(SILENCE_S) and time.monotonic() < until_s:
             self._tell()
@@ -443,24 +443,24 @@ class Host:
 
     @property
     def _is_dark(self) -> bool:
-        """Whether the loop has ended with a laser that is known to be off."""
+        """Whether the loop has ended and its laser is confirmed to be off."""
         return self._live.dark and STILL_LIT not in self._live.trouble
 
     @property
     def _exit_code(self) -> int:
-        """After CRASHED the window tries to switch the laser off."""
+        """The exit code of this process. After CRASHED the window's process tries to switch the laser off."""
         if not self._is_dark:
             return CRASHED
         return 128 + self._signal if self._signal else 0
 
 
 def lights(told: Order | RecordOrder) -> bool:
-    """Whether it is an order on the way to light."""
+    """Whether the order leads to light: ARM, PROBE or RESET."""
     return isinstance(told, Order) and told.kind in (OrderKind.ARM, OrderKind.PROBE, OrderKind.RESET)
 
 
 def in_time(told: Order | RecordOrder, waited_s: float) -> Order | RecordOrder:
-    """The order; where it is for light, and has waited behind other settings for too long, a remark that says so."""
+    """The order itself; for light that has waited longer than LATE_S, a MARK with this reason."""
     if not lights(told) or waited_s <= LATE_S or isinstance(told, RecordOrder):
         return told
     said = f"{told.kind} was not obeyed: it waited {waited_s:.1f} s for new settings to be ready; give it again"
@@ -472,6 +472,6 @@ def takes_long(told: Order | RecordOrder) -> bool:
 
 
 def slimmed(turn: Turn) -> Turn:
-    """Without what does not go through a pipe: the image, and the machines of orders."""
+    """The turn without image and without the machines of its orders, which do not go through a pipe."""
     orders = tuple(replace(order, machine=None) for order in turn.orders)
     return replace(turn, orders=orders, frame=replace(turn.frame, image=EMPTY) if turn.frame is not None else None)

@@ -1,4 +1,4 @@
-"""Which settings a loop in a process of its own has. An APPLY can fail there: the law before it goes on, dark."""
+"""Settings in force of a loop in a separate process. After a failed APPLY the previous law continues, dark."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from control.contract import Order, OrderKind
 
 @dataclass(frozen=True)
 class InForce:
-    """What became of the APPLYs of a loop. They are counted from 1; 0 is the plan that the rig was opened with."""
+    """Results of the APPLY orders of a loop. They are counted from 1; 0 is the plan with which the rig was opened."""
 
-    answered: int = 0  # the last one that was tried
-    number: int = 0  # the one that is in force
-    trouble: str = ""  # why the last one is not in force; empty where it is
+    answered: int = 0  # number of the last APPLY that was tried
+    number: int = 0  # number of the APPLY in force
+    trouble: str = ""  # why the last APPLY is not in force; empty: it is
 
     def succeeded(self) -> InForce:
-        """After one more APPLY, which is in force."""
+        """The state after one more APPLY that succeeded."""
         return InForce(self.answered + 1, self.answered + 1)
 
     def failed(self, why: str) -> InForce:
-        """After one more APPLY, which is not in force."""
+        """The state after one more APPLY that failed."""
         return replace(self, answered=self.answered + 1, trouble=f"the new settings are not in force: {why}")
 
     def held(self, order: Order) -> Order:
-        """The order; where it is for light, and the last APPLY has failed, a trip that says so.
+        """The order itself; for ARM or PROBE after a failed APPLY, a TRIP that gives this reason.
 
-        The operator may think that the settings of that APPLY are armed. Light waits for an APPLY that succeeds.
+        The operator may believe that the settings of that APPLY are armed. There is no light until an APPLY succeeds.
         """
         if not self.trouble or order.kind not in (OrderKind.ARM, OrderKind.PROBE):
             return order

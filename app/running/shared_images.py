@@ -1,4 +1,4 @@
-"""Pictures from one process to another: slots in shared memory, each with a sequence number. The newest wins."""
+"""Images from one process to another, in numbered slots of shared memory. A new image overwrites the oldest."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SLOTS = 8  # a picture stays while so many newer ones come
+SLOTS = 8  # an image is overwritten after this many newer ones
 BEING_WRITTEN = -1
-AGAIN_S = 10.0  # until memory that there was not is asked for again
+AGAIN_S = 10.0  # time from a failed allocation to the next attempt
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a ring is, and what its pictures are like."""
+    """Name of a ring's shared memory, with shape and type of its images."""
 
     name: str
     shape: tuple[int, ...]
@@ -31,9 +31,9 @@ class Place:
 
 
 class Ring:
-    """One process puts, the other gets. The memory stays until `remove`, or until the last process has let it go.
+    """Images that one process writes and another reads. The memory exists until `remove`, or until all have closed it.
 
-    A slot's stamp is its picture's sequence number, and none while it is written, so that half a picture is never got.
+    A slot's stamp is the sequence number of its image, or BEING_WRITTEN, so that no incomplete image is read.
     """
 
     def __init__(self, memory: SharedMemory, place: Place) -> None:
@@ -44,7 +44,7 @@ class Ring:
 
     @classmethod
     def like(cls, image: NDArray[Any]) -> Ring:
-        """A new ring for pictures of this shape and type. Raises OSError where there is no memory for it."""
+        """A new ring for images of this shape and type. Raises OSError if there is not enough memory."""
         memory = SharedMemory(create=True, size=8 * SLOTS + SLOTS * max(image.nbytes, 8))
         try:
             _reserve(memory)
@@ -62,7 +62,7 @@ class Ring:
         return cls(SharedMemory(place.name), place)
 
     def put(self, image: NDArray[Any]) -> int:
-        """Over the oldest picture; its sequence number. The copy is made without the interpreter's lock."""
+        """Overwrite the oldest image; returns the sequence number. Copying releases the interpreter lock (GIL)."""
         sequence, slot = self._next, self._next % SLOTS
         self._stamps[slot] = BEING_WRITTEN
         np.copyto(self._images[slot], image)
@@ -71,7 +71,7 @@ class Ring:
         return sequence
 
     def get(self, sequence: int) -> NDArray[Any] | None:
-        """A copy of this picture; None where a newer one is, or is just being written, over it."""
+        """A copy of this image; None if a newer one has overwritten it, or is being written there."""
         slot = sequence % SLOTS
         if self._stamps[slot] != sequence:
             return None
@@ -80,21 +80,21 @@ class Ring:
         return image if self._stamps[slot] == sequence else None
 
     def close(self) -> None:
-        """Let the memory go, here."""
-        del self._stamps, self._images  # they are views of it
+        """Close the memory in this process."""
+        del self._stamps, self._images  # views of the memory
         self._memory.close()
 
     def remove(self) -> None:
-        """Let it go, here and everywhere."""
+        """Close the memory and delete it for all processes."""
         self.close()
         self._memory.unlink()
 
 
 class Pictures:
-    """The pictures of a loop, in a ring that fits them. Where there is no memory for one, the loop goes on without.
+    """The images of a loop, in a ring of their shape and type. Without memory for a ring, there are no images.
 
     Args:
-        missing: called with why there are no pictures, once until there are some again.
+        missing: called with the reason why there are no images; once, until there are images again.
     """
 
     def __init__(self, missing: Callable[[str], None]) -> None:
@@ -104,14 +104,14 @@ class Pictures:
         self._again_s = 0.0
 
     def put(self, image: NDArray[Any]) -> tuple[Place | None, int]:
-        """Where the picture is, and its sequence number; no place where there is no ring for it."""
+        """(place of the image, its sequence number); the place is None if there is no ring."""
         if self._ring is None or not self._ring.place.fits(image):
             self.close(everywhere=True)
             self._ring = self._made(image)
         return (self._ring.place, self._ring.put(image)) if self._ring is not None else (None, 0)
 
     def close(self, *, everywhere: bool) -> None:
-        """Let the memory go, here or everywhere."""
+        """Close the memory; if `everywhere`, also delete it for all processes."""
         ring, self._ring = self._ring, None
         if ring is not None:
             with suppress(OSError):  # its file was deleted
@@ -134,9 +134,9 @@ class Pictures:
 
 
 def _reserve(memory: SharedMemory) -> None:
-    """Have the system give all of it now. Raises OSError where it can't.
+    """Allocate all pages now. Raises OSError if there are not enough.
 
-    Linux gives each page of a shared memory when it is first written to, and kills a process for which there is none.
+    Linux allocates each page of a shared memory at its first write, and kills a process if no page is left.
     """
     file = getattr(memory, "_fd", -1)
     if hasattr(os, "posix_fallocate") and file >= 0:

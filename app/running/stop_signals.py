@@ -1,14 +1,14 @@
-"""What a signal that stops the program does: the beam goes dark, the record is closed, one sentence says so.
+"""Signals that stop the program: the beam is darkened, the record is closed, and one sentence reports it.
 
-`main.py` catches the signals. Where nothing is lit, a signal raises Stopped in the main thread. While a loop turns, the
-first signal asks it to end, so that no exchange with a device is cut in two; one that comes PATIENCE_S later, because
-the loop did not end, raises, or does what `ending` says. While devices and records are closed, a signal is remembered;
-`raise_if_stopped` raises it after that. Once the beam is closed, a late one ends the wait for a record or a camera that
-hangs (`after_light`).
+`main.py` catches the signals. While no loop runs, a signal raises Stopped in the main thread. While a loop runs, the
+first signal requests its end, so that no exchange with a device is interrupted. If the loop has not ended PATIENCE_S
+later, the next signal raises Stopped, or calls the `late` of `ending`. While devices and records are closed, signals
+are only stored; `raise_if_stopped` raises afterwards. Once the beam is closed, a late signal ends the wait for a record
+or a camera that hangs (`after_light`).
 
-A script or a notebook that calls cybloids has handlers of its own, and goes on after a run or an open rig:
-`caught_in_program` and `rig_opened` are for it. Handlers can be set in the main thread only: elsewhere no light is
-given where `ends_at_once`.
+A script or a notebook that uses cybloids has handlers of its own, and continues after a run or an open rig:
+`caught_in_program` and `rig_opened` are for it. Handlers can be set in the main thread only: in other threads there is
+no light if `ends_at_once`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PATIENCE_S = 2.0
 
 
 class Stopped(SystemExit):
-    """A signal stopped the program. The exit code is 128 + its number; `outcome` says what was left behind."""
+    """A signal stopped the program. The exit code is 128 + its number; `outcome`: laser and record, in words."""
 
     midway = False  # whether it ended the loop in the middle of a turn
 
@@ -47,12 +47,12 @@ class Stopped(SystemExit):
 
 @dataclass
 class _State:
-    came: list[int] = field(default_factory=list)  # the signals that came, in their sequence
-    at_s: float = 0.0  # when the first of them came
-    stop: Callable[[], None] | None = None  # what the first signal calls instead of raising
-    late: Callable[[], None] | None = None  # what a late second one calls instead of raising
-    held: int = 0  # how many closings are going on
-    after_light: bool = False  # whether what is closed now gives no light, and the beam is closed
+    came: list[int] = field(default_factory=list)  # signals that came, in sequence
+    at_s: float = 0.0  # when the first of them came, or the last that ended a wait
+    stop: Callable[[], None] | None = None  # called by the first signal, which then does not raise
+    late: Callable[[], None] | None = None  # called by a late second one, which then does not raise
+    held: int = 0  # number of closings in progress
+    after_light: bool = False  # the beam is closed, and a part without light is being closed
     raised: bool = False
 
 
@@ -61,7 +61,7 @@ _state = _State()
 
 @dataclass(eq=False)
 class _Handler:
-    """A handler of Cybloids, with the actions that it stands in place of: only those are acted on and set again."""
+    """A signal handler of Cybloids, with the actions that it replaced: only those are called and restored."""
 
     act: Callable[[int, Any, Any], None]  # number, frame and the action that was replaced
     replaced: dict[int, Any] = field(default_factory=dict)  # by signal
@@ -70,7 +70,7 @@ class _Handler:
         self.act(number, frame, self.replaced.get(number, signal.SIG_DFL))
 
     def take(self) -> None:
-        """Set it for each signal that the process does not ignore, unless one like it, or of a run, is set."""
+        """Set it for each signal that the process does not ignore, unless the same action, or that of a run, is set."""
         with held():  # a signal that raised here would leave some of them set
             for number in numbers():
                 action = signal.getsignal(number)
@@ -80,18 +80,18 @@ class _Handler:
                     signal.signal(number, self)
 
     def give_back(self) -> None:
-        """A handler that was set after this one stays."""
+        """Restore the replaced actions. A handler that was set after this one stays."""
         with held():
             set_back({number: action for number, action in self.replaced.items() if signal.getsignal(number) is self})
 
 
 @dataclass
 class _Program:
-    """A script or a notebook that has rigs open."""
+    """A script or a notebook with open rigs."""
 
-    rigs: int = 0  # how many
-    handlers: list[_Handler] = field(default_factory=list)  # that were set for them
-    waiting: list[int] = field(default_factory=list)  # that came while a rig was darkened or closed, or in a kernel
+    rigs: int = 0  # number of open rigs
+    handlers: list[_Handler] = field(default_factory=list)  # set for them
+    waiting: list[int] = field(default_factory=list)  # signals that came during a darkening, a closing or a kernel
     since_s: float = 0.0  # when the first of them came
 
 
@@ -104,15 +104,15 @@ def numbers() -> tuple[signal.Signals, ...]:
 
 
 def in_main_thread() -> bool:
-    """Whether signals can be caught here, and belong to what is done here."""
+    """Whether this is the main thread: only there are signals caught and acted on."""
     return threading.current_thread() is threading.main_thread()
 
 
 @contextmanager
 def caught() -> Iterator[None]:
-    """Catch the signals of this process. What the process was started to ignore (nohup) stays ignored.
+    """Catch the signals of this process. Signals that it was started to ignore (nohup) stay ignored.
 
-    After a signal the process is about to end: others are ignored then, so that its exit code stays what it is.
+    After a signal the process is about to end. Further signals are then ignored, so that its exit code does not change.
     """
     handler = _Handler(_end)
     try:
@@ -127,11 +127,11 @@ def caught() -> Iterator[None]:
 
 @contextmanager
 def caught_in_program() -> Iterator[None]:
-    """As `caught`, for a run inside of a script or a notebook, which goes on after it: then no signal counts as come.
+    """As `caught`, for a run inside of a script or a notebook, which continues after it: signals are then forgotten.
 
-    A handler of the program's own acts after the run. Then, and where there is none, SIGINT raises KeyboardInterrupt in
-    place of Stopped. Where light may be on, the error that says so is raised, and no handler acts. A signal that the
-    program ignores stays ignored. Outside of the main thread no signal can be caught.
+    The program's own handler acts after the run. After that, or without such a handler, SIGINT raises KeyboardInterrupt
+    and any other signal Stopped. If light may be on, the error that states this is raised, and no handler acts. Signals
+    that the program ignores stay ignored. Outside of the main thread no signal can be caught.
     """
     handler = _Handler(_end)
     error: BaseException | None = None
@@ -154,7 +154,7 @@ def caught_in_program() -> Iterator[None]:
 
 
 def _obey_after_run(came: list[int], error: BaseException | None) -> None:
-    """Raises KeyboardInterrupt or Stopped, unless `error`, with which the run ended, is that already."""
+    """Call the program's handlers, then raise KeyboardInterrupt or Stopped, unless `error` is this Stopped already."""
     for number in dict.fromkeys(came):
         own = _own(number)
         if callable(own) and own is not signal.default_int_handler:
@@ -168,12 +168,12 @@ def _obey_after_run(came: list[int], error: BaseException | None) -> None:
 
 
 def rig_opened() -> bool:
-    """A program opens a rig: until `rig_closed` a signal unwinds it, so that the rig is closed, and waits while `held`.
+    """Catch signals for a rig that a program opens. Until `rig_closed` they raise, so that the rig is closed.
 
-    Then the program's own handler acts; where there is none, SIGINT raises KeyboardInterrupt, any other Stopped. One
-    that comes PATIENCE_S after the first does not wait: a device that does not answer keeps no program alive. A signal
-    that the program ignores stays ignored. Call it while `held`, so that no signal raises before the caller knows that
-    it has to call `rig_closed`. Returns whether signals are caught: in the main thread only.
+    While `held`, signals wait. Then the program's own handler acts; without one, SIGINT raises KeyboardInterrupt and
+    any other signal Stopped. A signal PATIENCE_S after the first does not wait: a device that does not respond must not
+    keep the program alive. Signals that the program ignores stay ignored. Call this while `held`, so that no signal
+    raises before the caller has to call `rig_closed`. Returns whether signals are caught: in the main thread only.
     """
     if _program.rigs == 0:
         _program.waiting.clear()
@@ -184,14 +184,14 @@ def rig_opened() -> bool:
         if caught:
             _program.handlers.append(handler)
             handler.take()
-    except BaseException:  # of the program's own handler, before it was replaced
+    except BaseException:  # raised by the program's own handler, before it was replaced
         rig_closed()
         raise
     return caught
 
 
 def rig_closed() -> None:
-    """After the last rig the program has its own handlers again, if need be at the next call in the main thread."""
+    """Restore the program's own handlers after its last rig; in another thread, at the next call in the main thread."""
     _program.rigs -= 1
     _set_again()
 
@@ -203,9 +203,9 @@ def _set_again() -> None:
 
 
 def obey_waiting() -> None:
-    """Obey the signals that came while a rig of a program was darkened or closed, or a kernel called Python.
+    """Act on the signals that came while a program's rig was darkened or closed, or while a kernel called Python.
 
-    Of several, not SIGINT first.
+    SIGINT comes last.
     """
     _set_again()
     if not in_main_thread():
@@ -217,7 +217,7 @@ def obey_waiting() -> None:
 
 @contextmanager
 def obeyed_after() -> Iterator[None]:
-    """Obey them after the block, also where it fails; but where light may be on, the error says so in their place."""
+    """Act on waiting signals after the block, also if it fails; if its error states that light may be on, drop them."""
     try:
         yield
     except BaseException as error:
@@ -229,7 +229,7 @@ def obeyed_after() -> Iterator[None]:
 
 
 def taken_waiting() -> list[int]:
-    """Them, for the caller to obey or to drop; none while another rig is being closed, which obeys them."""
+    """Take the waiting signals, to act on or drop. None while another rig is being closed, which acts on them."""
     if _state.held or not in_main_thread():
         return []
     waiting, _program.waiting = _program.waiting, []
@@ -237,11 +237,11 @@ def taken_waiting() -> list[int]:
 
 
 def ends_at_once(caught: bool) -> str:
-    """The first signal that would end this program in the middle of a turn, with its light on; empty: none would.
+    """Name of the first signal that would end this program during a turn, with its light on; empty: none would.
 
     Args:
-        caught: whether signals are caught for this light. If not, the program's own handlers count alone: those of
-            another rig, or run, end with it.
+        caught: whether signals are caught for this rig or run. If not, only the program's own handlers count: those of
+            another rig or run are removed with it.
     """
     action = signal.getsignal if caught else _own
     return next((number.name for number in numbers() if action(number) is signal.SIG_DFL), "")
@@ -249,12 +249,12 @@ def ends_at_once(caught: bool) -> str:
 
 @contextmanager
 def ending(stop: Callable[[], None], late: Callable[[], None] | None = None) -> Iterator[None]:
-    """The first signal calls `stop`, in the main thread between two steps of Python.
+    """The first signal calls `stop`, in the main thread between two Python instructions.
 
-    Each later one, from PATIENCE_S on, calls `late`; where that is None, it raises Stopped. In any other thread no
-    signal does anything.
+    Each signal from PATIENCE_S after the first on calls `late`; if that is None, it raises Stopped. In other threads
+    this block has no effect.
     """
-    if not in_main_thread():  # a signal is that of the run in the main thread
+    if not in_main_thread():  # signals belong to the run in the main thread
         yield
         return
     before = _state.stop, _state.late
@@ -267,7 +267,7 @@ def ending(stop: Callable[[], None], late: Callable[[], None] | None = None) -> 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """For closing: a signal is remembered, and does nothing else."""
+    """For closing: signals are only stored."""
     if not in_main_thread():
         yield
         return
@@ -280,10 +280,10 @@ def held() -> Iterator[None]:
 
 @contextmanager
 def after_light(what: str) -> Iterator[None]:
-    """Within `held`, when the beam is closed, for what gives no light: if it hangs, it keeps no program alive.
+    """Within `held`, after the beam is closed, for parts without light: if one hangs, the program can still end.
 
-    A signal that comes PATIENCE_S after the first ends the wait. Raises Fault then, which says that the end of
-    `what` is not known.
+    A signal PATIENCE_S after the first ends the wait. Raises Fault then, with the text that the end of `what` is not
+    known.
     """
     if not in_main_thread():
         yield
@@ -292,7 +292,7 @@ def after_light(what: str) -> Iterator[None]:
         _state.after_light = True
         yield
     except Stopped as stopped:
-        if not _state.came:  # that of a program's open rig
+        if not _state.came:  # raised for a program's open rig
             raise
         raise Fault(f"a second signal ended the wait for {what}, whose end is not known") from stopped
     finally:
@@ -300,7 +300,7 @@ def after_light(what: str) -> Iterator[None]:
 
 
 def came() -> int:
-    """The number of the first signal that came; 0: none did, or it came to another thread than this one."""
+    """Number of the first signal that came; 0: none, or this is not the main thread."""
     return _state.came[0] if _state.came and in_main_thread() else 0
 
 
@@ -311,13 +311,13 @@ def raise_if_stopped() -> None:
 
 
 def stopped(outcome: str) -> Stopped:
-    """To be raised in place of an error that came after a signal, or before it unnoticed. Call it where `came()`."""
+    """A Stopped to raise in place of an error that came after a signal, or unnoticed before it. Call it if `came()`."""
     _state.raised = True
     return Stopped(_state.came[0], outcome)
 
 
 def _end(number: int, frame: Any, replaced: Any) -> None:
-    """What a signal does where a run is made, or anything of `main.py`."""
+    """Action of a signal during a run, or anywhere in `main.py`."""
     _state.came.append(number)
     first = len(_state.came) == 1
     if first:
@@ -337,12 +337,12 @@ def _end(number: int, frame: Any, replaced: Any) -> None:
     elif _state.late is not None:
         _state.late()
         return
-    if not loses_errors(frame):  # there it counts as come
+    if not loses_errors(frame):  # there it is only stored
         raise stopped("")
 
 
 def _interrupt(number: int, frame: Any, replaced: Any) -> None:
-    """What a signal does while a program has a rig open."""
+    """Action of a signal while a program has an open rig."""
     first = not _program.waiting
     if first:
         _program.since_s = time.monotonic()
@@ -354,7 +354,7 @@ def _interrupt(number: int, frame: Any, replaced: Any) -> None:
 
 
 def _own(number: int) -> Any:
-    """The program's own action for a signal: what the handlers of Cybloids (that of a warm-up, too) replaced."""
+    """The program's own action for a signal, which the handlers of Cybloids (also that of a warm-up) replaced."""
     action: Any = signal.getsignal(number)
     while replaced := getattr(action, "replaced", None):
         action = replaced[number]
@@ -371,5 +371,5 @@ def _obey(number: int, frame: Any, action: Any) -> None:
 
 
 def _not_first_sigint(came: list[int]) -> list[int]:
-    """Ctrl-C may be caught, and the program go on: what ends it comes first."""
+    """SIGINT last: a program may catch Ctrl-C and continue, so the signals that end it come first."""
     return sorted(came, key=lambda number: number == signal.SIGINT)

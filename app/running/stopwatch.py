@@ -1,4 +1,4 @@
-"""Where the wall time of a run goes: plugs that measure what is behind them. The mathematics never sees a clock."""
+"""Wall time of each stage of a run. Each Timed class wraps a plug and times its calls; the mathematics has no clock."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from control.contract import (
 
 @dataclass
 class Stopwatch:
-    """Seconds and calls by stage."""
+    """Wall time (s) and number of calls of each stage."""
 
     spent_s: dict[str, float] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
-    running: str = ""  # the stage that goes on now
+    running: str = ""  # stage in progress; empty: none
 
     def of(self, stage: str, call: Callable[..., Any], *arguments: Any) -> Any:
         began_s = time.perf_counter()

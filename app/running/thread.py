@@ -1,4 +1,4 @@
-"""The loop in a thread of its own, and what a window may ask of it. No Qt here, and no device is called."""
+"""The loop in a thread of its own, with its interface for a window. No Qt here."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ from drivers.closing import close_all, of_light
 
 DARKENS = (OrderKind.STOP, OrderKind.TRIP)
 HANGS = "a call of a device does not return"
-DARK_S = 2.0  # for a beam to be dark whose loop has not ended in time
+DARK_S = 2.0  # to darken the beam of a loop that has not ended in time
 T = TypeVar("T")
-RECORD_S = 250.0  # for the records: a journal gives its disk 120 s, and the one before it is closed first
+RECORD_S = 250.0  # to close the records: a journal gives its disk 120 s, and the previous one is closed first
 
 
 class NoRecord:
-    """A recorder that keeps nothing: the operator has not asked for a record."""
+    """A recorder that records nothing, for a run without a record."""
 
     def write(self, turn: Turn) -> None:
         pass
@@ -60,13 +60,13 @@ class NoRecord:
 
 @dataclass(frozen=True)
 class _Exchange:
-    """In the inbox, between the orders: from the turn that takes it on, another recorder keeps the turns."""
+    """Entry of the inbox, between the orders: from the turn that takes it on, another recorder is used."""
 
     recorder: Recorder
 
 
 class _Gate:
-    """The camera, with a door: once it is shut, the camera has no more frames, and the run ends."""
+    """The camera with a gate: once it is shut, the camera has no more frames, and the run ends."""
 
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
@@ -82,7 +82,7 @@ class _Gate:
 
 
 class _Lid:
-    """The beam, under a lid: nothing lit goes out while `why_dark` gives a reason, whenever its turn began."""
+    """The beam with a lid: no light is sent while `why_dark` returns a reason, whenever the turn began."""
 
     def __init__(self, beam: Beam, why_dark: Callable[[], str]) -> None:
         self._beam, self._why_dark = beam, why_dark
@@ -100,17 +100,17 @@ class _Lid:
 
 
 class Live:
-    """One running of an instrument.
+    """One run of an instrument.
 
-    The window writes orders into the inbox, which the loop drains once a turn, and polls `newest`. A turn whose command
-    is not yet sent when a STOP or a TRIP comes, or when the loop is to end, sends no light. A record may begin
-    and end at any time: between two turns the recorder is exchanged, and nothing else. Identities, level, law and
-    history go on. A record that begins in flight keeps the memory that its first turn began from, if its recorder is
-    an InFlightRecorder. A recorder is closed in a thread of its own, so that the loop does not wait for a disk; one
-    that can't be closed trips the interlock: no record, no beam.
+    The window puts orders into the inbox, which the loop empties once per turn, and polls `newest`. A turn sends no
+    light if a STOP or a TRIP comes, or the loop is to end, before its command is sent. A record may begin and end at
+    any time: only the recorder is exchanged, between two turns. Identities, level, law and history continue. A record
+    that begins in flight contains the memory at the start of its first turn, if its recorder is an InFlightRecorder.
+    A recorder is closed in a thread of its own, so that the loop does not wait for a disk; one that can't be closed
+    trips the interlock: no record, no beam.
 
     Args:
-        also: called with every turn in the loop's thread, when its command was sent; it must be quick.
+        also: called with every turn in the loop's thread after its command was sent; must return quickly.
     """
 
     def __init__(
@@ -118,18 +118,18 @@ class Live:
     ) -> None:
         self.machine = machine
         self.trouble = ""  # why the loop stopped, in words
-        self.details = ""  # the traceback of what stopped it
+        self.details = ""  # traceback of the error that stopped it
         self.recorder_trouble = ""
         self._gate, self._beam, self._clock = _Gate(camera), beam, clock
         self._inbox: deque[Order | _Exchange] = deque()
-        self._darkens = threading.Event()  # an order in the inbox does
+        self._darkens = threading.Event()  # set: the inbox contains an order that darkens
         self._recorder: Recorder = NoRecord()
-        self.stopwatch = Stopwatch()  # where the time of the turns goes
-        self._exchanges: list[Recorder] = []  # of this turn
+        self.stopwatch = Stopwatch()  # wall time of each stage of the turns
+        self._exchanges: list[Recorder] = []  # recorders that begin with this turn
         self._closers: list[threading.Thread] = []
         self._failed: Recorder | None = None
         self._ended, self._dark = False, threading.Event()
-        self._lock = threading.Lock()  # of what ends: after that no recorder is taken any more
+        self._lock = threading.Lock()  # of _ended, after which no recorder is accepted, and of _camera_closing
         self._camera_closing: Future[None] | None = None  # the camera is closed once
         self._seen, self._also = TurnBuffer(), also or nobody
         self._thread = threading.Thread(target=self._live, name="loop", daemon=True)
@@ -141,7 +141,7 @@ class Live:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    # what the window asks -------------------------------------------------------------------------------------------
+    # interface for the window ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
         self._thread.start()
@@ -156,20 +156,20 @@ class Live:
         return self._thread.is_alive()
 
     def order(self, kind: OrderKind, text: str = "", machine: Machine | None = None) -> None:
-        """Into the inbox; it is obeyed in the next turn. A turn that has not sent its command sends no light then."""
+        """Put an order into the inbox; it acts in the next turn. STOP and TRIP also darken a command not yet sent."""
         self._inbox.append(Order(kind, text, machine))
         if kind in DARKENS:
-            self._darkens.set()  # after the order is there: what clears this takes the order
+            self._darkens.set()  # after the append: `_told`, which clears it, then takes the order
 
     def apply(self, machine: Machine, text: str) -> None:
-        """Another machine from the next turn on. `text`: the settings it was made from, for the journal."""
+        """Use another machine from the next turn on. `text`: its settings, for the journal."""
         self.order(OrderKind.APPLY, text, machine)
 
     def record(self, recorder: Recorder | None) -> None:
-        """Keep every turn from the next one on; None ends the record. The recorder of before is closed.
+        """Record every turn from the next one on; None ends the record. The previous recorder is closed.
 
-        It has its place among the orders: what was ordered before it is obeyed at the latest in the record's first
-        turn. A loop that has ended closes the recorder at once.
+        The exchange has its place among the orders: earlier orders act in the record's first turn at the latest. If the
+        loop has ended, the recorder is closed at once.
         """
         with self._lock:
             if not self._ended:
@@ -179,40 +179,40 @@ class Live:
 
     @property
     def recording(self) -> bool:
-        """Whether a recorder is open: it keeps turns, or is being closed."""
+        """Whether a recorder is open or is being closed."""
         return not isinstance(self._recorder, NoRecord) or any(closer.is_alive() for closer in self._closers)
 
     def recent(self, after: int = 0) -> list[tuple[int, Turn]]:
-        """The turns after the one that was counted `after`, oldest first, with their counts, without images."""
+        """(count, turn) of all turns whose count is above `after`, oldest first, without images."""
         return self._seen.recent(after)
 
     def pace(self) -> Pace:
         return self._seen.pace()
 
     def latencies_s(self) -> NDArray[np.float64]:
-        """From the middle of the exposure to the command's sending, of the last turns [K]."""
+        """[K] times from mid-exposure to the sending of the command, of the last turns."""
         return self._seen.latencies_s()
 
     @property
     def dark(self) -> bool:
-        """Whether the loop has ended and the beam is closed; its record may still be open. `trouble` is known then."""
+        """Whether the loop has ended and the beam is closed; its record may still be open. `trouble` is then known."""
         return self._dark.is_set()
 
     @property
     def lit(self) -> bool:
-        """Whether the loop has ended, and its laser is not known to be off."""
+        """Whether the loop has ended and its laser may be on."""
         return STILL_LIT in self.trouble
 
     def darken(self, patience_s: float = 5.0) -> None:
-        """End the loop: the camera is closed, the beam dark and its devices let go. The record is closed after it.
+        """End the loop: the camera is closed, the beam is dark and its devices are released. Then the record is closed.
 
-        It takes at most `patience_s` + DARK_S. Raises Fault where that was late, or where a device could not be closed;
-        with STILL_LIT, where the beam's device hangs.
+        It takes at most `patience_s` + DARK_S. Raises Fault if it took too long or if a device could not be closed;
+        with STILL_LIT if the beam's device hangs.
         """
         self._gate.shut.set()
         until_s = time.monotonic() + patience_s + DARK_S
         with self._lock:
-            closing = self._camera_closing or begun(self._gate.close)  # its end ends the loop's wait for it
+            closing = self._camera_closing or begun(self._gate.close)  # this ends the loop's wait for a frame
             self._camera_closing = closing
 
         def wait_for_camera() -> None:
@@ -237,11 +237,11 @@ class Live:
         return not self._thread.is_alive()
 
     def close(self, patience_s: float = 5.0, record_s: float = RECORD_S) -> None:
-        """`darken`, and then wait for the record, whose disk may be slow. Raises Fault where either was late."""
+        """`darken`, and then wait for the record, whose disk may be slow. Raises Fault if either takes too long."""
         close_all(partial(self.darken, patience_s), partial(self.require_record_closed, record_s))
 
     def require_record_closed(self, record_s: float) -> None:
-        """Raises Fault where that takes longer than this. The record of a loop that hangs is not waited for."""
+        """Raises Fault if the record is not closed within `record_s`. Does not wait if the loop hangs."""
         if self.dark and not self.ended(record_s):
             raise Fault(f"the record was not closed within {record_s:g} s")
 
@@ -253,7 +253,7 @@ class Live:
             beam = TimedBeam(self.stopwatch, _Lid(self._beam, self._why_dark))
             machine = self._timed(self.machine)
             run(machine, camera, beam, self._clock, self, self._told, self._watch, self._before)
-        except BaseException as error:  # noqa: BLE001  whatever it is, the operator reads it and the beam is dark
+        except BaseException as error:  # noqa: BLE001  any error: the operator reads it and the beam is dark
             self.trouble, self.details = sentence(error), traceback.format_exc()
             if not isinstance(error, (Fault, Refused)) and isinstance(self._recorder, CrashRecorder):
                 self._recorder.leave_unfinished()
@@ -265,20 +265,20 @@ class Live:
                 self._end_record()
 
     def _close_beam(self) -> None:
-        """Dark, and its devices let go; a laser that could not be put out is named in `trouble`."""
+        """Darken the beam and release its devices; `trouble` states if the laser could not be switched off."""
         try:
             of_light(self._beam.close)()
         except Fault as lit:
             self.trouble = f"{self.trouble}; {lit}" if self.trouble else str(lit)
 
     def _why_dark(self) -> str:
-        """Why a command that is being sent may not have light any more; "" where it may."""
+        """Why a command that is being sent may no longer contain light; "" if it may."""
         if self._gate.shut.is_set():
             return "the loop is to end"
         return "an order to be dark came during this turn" if self._darkens.is_set() else ""
 
     def write(self, turn: Turn) -> None:
-        """The loop's recorder is the one that is in use. Raises Fault as that does."""
+        """Record the turn with the present recorder. Raises Fault."""
         try:
             self.stopwatch.of("recorder", self._recorder.write, turn)
         except Fault:
@@ -286,7 +286,7 @@ class Live:
             raise
 
     def _told(self) -> tuple[Order, ...]:
-        """The orders of this turn; exchanges of the recorder among them are done in `_before`."""
+        """The orders of this turn; exchanges of the recorder among them happen in `_before`."""
         orders: list[Order] = []
         self._darkens.clear()
         while self._inbox:
@@ -301,12 +301,12 @@ class Live:
         return tuple(orders)
 
     def _timed(self, machine: Machine) -> Machine:
-        """The machine, with its parts' time measured."""
+        """The machine with timed tracker and policy."""
         tracker, policy = TimedTracker(self.stopwatch, machine.tracker), TimedPolicy(self.stopwatch, machine.policy)
         return replace(machine, tracker=tracker, policy=policy)
 
     def _before(self, memory: LoopMemory) -> None:
-        """The recorder is exchanged; a new one is given the memory that its first turn begins from."""
+        """Exchange the recorder; a new one receives the memory at the start of its first turn."""
         for recorder in self._exchanges:
             if memory.number > 0 and isinstance(recorder, InFlightRecorder):
                 recorder.begin(memory)
@@ -318,16 +318,16 @@ class Live:
         self._exchanges = []
 
     def _close_record(self, recorder: Recorder) -> None:
-        """A record that could not be closed may lack its end: the light of it was not recorded."""
+        """Close a record. If this fails, the end of the record may be missing, with the light of the last turns."""
         try:
             recorder.close()
-        except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it and the beam is dark
+        except Exception as error:  # noqa: BLE001  any error: the operator reads it and the beam is dark
             self.recorder_trouble = f"the record was not closed: {sentence(error)}"
-            if recorder is not self._failed:  # its turns have not tripped the interlock yet
+            if recorder is not self._failed:  # else a failed write has tripped the interlock already
                 self.order(OrderKind.TRIP, f"no record, no beam: {self.recorder_trouble}")
 
     def _end_record(self) -> None:
-        """The loop has ended: every recorder is closed, also those that never began."""
+        """After the end of the loop: close every recorder, also those that never began."""
         with self._lock:
             self._ended = True
             waiting = [*self._exchanges, *(one.recorder for one in self._inbox if isinstance(one, _Exchange))]
@@ -345,7 +345,7 @@ class Live:
 
 
 def begun(call: Callable[[], T]) -> Future[T]:
-    """A call of a device, in a thread of its own: it may never return, and keeps no process alive."""
+    """Call a device in a thread of its own. The call may never return; it does not keep the process alive."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -362,22 +362,22 @@ def begun(call: Callable[[], T]) -> Future[T]:
 
 
 def answer_until(until_s: float, call: Future[T], what: str) -> T:
-    """What the call answers, or raises. Raises Fault, which says `what`, where it has not returned by then."""
+    """Result or error of the call. Raises Fault, with `what` in its text, if the call has not returned by `until_s`."""
     try:
         return call.result(max(until_s - time.monotonic(), 0.0))
     except TimeoutError:
-        if call.done():  # by now; or it is the device's own
+        if call.done():  # it has returned by now, or the TimeoutError is the device's own
             return call.result()
         raise Fault(f"{what}: {HANGS}") from None
 
 
 def let_go(beam: Beam, camera: Camera) -> None:
-    """Dark first, then the camera. Raises Fault, with STILL_LIT where the laser could not be put out."""
+    """Darken, then close the camera. Raises Fault, with STILL_LIT if the laser could not be switched off."""
     close_all(of_light(beam.close), camera.close)
 
 
 def nobody(turn: Turn) -> None:
-    """Nobody else watches."""
+    """Default of `also`: does nothing."""
 
 
 def beam_is_on(turn: Turn | None) -> bool:

@@ -1,4 +1,4 @@
-"""The last turns, for whoever paints them, and how the loop keeps up."""
+"""The last turns, for trails and plots, with rate and latency of the loop."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from control.contract import Turn
 
 REMEMBERED = 4000  # turns without their images, for trails and plots
-MEASURED = 500  # turns over which rate and latency are taken
+MEASURED = 500  # turns over which rate and latency are measured
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How the loop keeps up. nan where nothing has been measured yet."""
+    """Rate and latency of the loop. nan: not measured yet."""
 
     rate_hz: float
     latency_p50_s: float
@@ -27,7 +27,7 @@ class Pace:
 
 
 class TurnBuffer:
-    """One thread adds turns, another asks."""
+    """Buffer of turns: one thread adds them, another reads them."""
 
     def __init__(self) -> None:
         self.newest: Turn | None = None
@@ -37,7 +37,7 @@ class TurnBuffer:
         self._measured = np.full((MEASURED, 2), np.nan)  # [turn, (frame time, latency)] s
 
     def add(self, turn: Turn) -> None:
-        """One more turn; the first of a loop begins the measuring anew."""
+        """Add a turn; the first turn of a loop restarts the measurement."""
         slim = replace(turn, frame=None)
         with self._lock:
             self.newest = turn
@@ -50,7 +50,7 @@ class TurnBuffer:
                 self._measured[self._count % MEASURED] = turn.frame.time_s, latency_s
 
     def recent(self, after: int = 0) -> list[tuple[int, Turn]]:
-        """The turns after the one that was counted `after`, oldest first, with their counts, without images."""
+        """(count, turn) of all turns whose count is above `after`, oldest first, without images."""
         with self._lock:
             missing = min(self._count - after, len(self._turns))
             return [self._turns[index] for index in range(-missing, 0)]
@@ -68,7 +68,7 @@ class TurnBuffer:
         return Pace(rate_hz, p50_s, p99_s, dropped, turns)
 
     def latencies_s(self) -> NDArray[np.float64]:
-        """From the middle of the exposure to the command's sending, of the last turns [K]."""
+        """[K] times from mid-exposure to the sending of the command, of the last turns."""
         with self._lock:
             latency_s = self._measured[:, 1].copy()
         known: NDArray[np.float64] = latency_s[np.isfinite(latency_s)]

@@ -1,4 +1,4 @@
-"""An open rig for a Python program, which asks for each turn."""
+"""An open rig for a Python program, which requests each turn."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from drivers.closing import closed_after, in_words, value_of_light
 CLOSED = "this rig is not open; use it in a block: with cybloids.open(plan) as rig"
 WITHIN = "a turn can't be made in the middle of another one: step was called by the law of that turn, or by a handler"
 FAILED = (Order(OrderKind.TRIP, "the program failed"),)
-PATIENCE_S = 5.0  # for a turn of another thread, when the rig is closed
+PATIENCE_S = 5.0  # for a turn in another thread to end when the rig is closed
 
 
-exit_codes: list[int] = []  # of a program whose rig had to be ended for it: the last one counts
+exit_codes: list[int] = []  # of a program that did not close its rig itself; the last one is used
 
 
 def _exit() -> None:
-    """After all else at the exit, which can't change its exit code by an error."""
+    """Exit with the last of `exit_codes`, after all other exit functions: their errors set no exit code."""
     if exit_codes:
         with suppress(Exception):
             sys.stdout.flush()
@@ -57,31 +57,31 @@ def _exit() -> None:
         os._exit(exit_codes[-1])
 
 
-atexit.register(_exit)  # before the exit functions of any rig, so that it is called after them
+atexit.register(_exit)  # before the exit functions of all rigs, so that it is called after them
 
 
 @dataclass
 class _OpenRig:
-    """What has to be closed of an open rig, also where its program loses it, or ends without closing it.
+    """The parts of an open rig that must be closed, also if its program drops the rig or ends without closing it.
 
-    A thread waits for that. A garbage collection, which finds the lost rig, can't start one: it may come where locks of
-    `threading` are held. Nor does it close anything, since devices and disks take their time.
+    A thread waits for these cases. The garbage collection that finds a dropped rig can't start a thread, since it may
+    run while locks of `threading` are held. It does not close the rig itself, since devices and disks are slow.
     """
 
     instrument: Instrument
     recorder: Recorder
     trips: list[str] = field(default_factory=list)
-    row_due: bool = False  # a command was sent, perhaps, and its turn is not recorded yet
-    _over: SimpleQueue[bool] = field(default_factory=SimpleQueue)  # whether the thread has to end the rig
+    row_due: bool = False  # a command may have been sent whose turn is not recorded yet
+    _over: SimpleQueue[bool] = field(default_factory=SimpleQueue)  # whether the thread must end the rig
 
     def watch(self) -> None:
-        """Start the thread. It is a daemon, so that the exit comes, and tells it to end a rig that is open still."""
+        """Start the thread. It is a daemon, so that the program can exit; `_at_exit` ends a rig that is still open."""
         self._ender = threading.Thread(target=self._end_lost, name="end of a lost rig", daemon=True)
         self._ender.start()
         atexit.register(self._at_exit)
 
     def close(self) -> None:
-        """Dark, then the record and the devices are closed. Raises Fault."""
+        """Darken, then close the record and the devices. Raises Fault."""
         try:
             with signals.held(), closed_after(self.instrument.camera.close, "the camera"):
                 close_dark(self.instrument.beam, self.recorder, self.trips, [], [], lambda: self.row_due)
@@ -90,14 +90,14 @@ class _OpenRig:
             self._over.put(False)
 
     def end(self) -> None:
-        """`close`, once, of a rig that was opened. Raises Fault."""
+        """Close an open rig, once, and release its signals. Raises Fault."""
         try:
             self.close()
         finally:
             signals.rig_closed()
 
     def lost(self) -> None:
-        """The thread ends the rig. This is safe in the middle of a garbage collection: a SimpleQueue takes no lock."""
+        """Let the thread end the rig. This is safe during a garbage collection: a SimpleQueue takes no lock."""
         self._over.put(True)
 
     def _end_lost(self) -> None:
@@ -109,7 +109,7 @@ class _OpenRig:
                 raise
 
     def _at_exit(self) -> None:
-        """After all threads of the program that are no daemons: one of them may have used the rig until now."""
+        """Called after all non-daemon threads of the program have ended: one of them may still have used the rig."""
         try:
             with signals.held():
                 self.lost()
@@ -121,7 +121,7 @@ class _OpenRig:
 
 @dataclass(frozen=True)
 class _UntilStopped:
-    """The beam of one turn. It stays dark where the light was stopped while the turn was computed."""
+    """The beam of one turn. It stays dark if the light was stopped while the turn was computed."""
 
     beam: Beam
     why_stopped: Callable[[], str]
@@ -140,15 +140,15 @@ class _UntilStopped:
 class LiveRig:
     """An open rig. The block `with cybloids.open(plan) as rig` opens it, and closes it, dark, however the block ends.
 
-    It is dark until `arm`. Orders are obeyed in the next turn; they may come from any thread, and a `stop` during a
-    turn darkens that turn, too. While the program asks for no turn, the last command acts until the rig's guard
-    darkens it (`loop.stale_periods` frame periods); a simulated rig in lockstep waits. A signal that would end the
-    program (SIGTERM) unwinds it instead, so that the rig is closed: it raises SystemExit. No signal can be caught for a
-    rig that is opened outside of the main thread: there `arm` refuses a real laser, unless the program has handlers of
-    its own (of SIGTERM, SIGHUP).
+    The beam is dark until `arm`. Orders act in the next turn. They may come from any thread, and a `stop` during a turn
+    darkens that turn, too. While the program requests no turn, the last command acts until the rig's guard darkens the
+    beam (after `loop.stale_periods` frame periods); a simulated rig in lockstep waits. A signal that would end the
+    program (SIGTERM) raises SystemExit instead, so that the rig is closed. Signals can't be caught for a rig that was
+    opened outside of the main thread: `arm` then refuses a real laser, unless the program has handlers of its own (of
+    SIGTERM, SIGHUP).
 
     Attributes:
-        plan: as it is in force.
+        plan: the plan in force.
         newest: the newest turn; None before the first.
     """
 
@@ -157,21 +157,21 @@ class LiveRig:
         self.newest: Turn | None = None
         self._out, self._frames = out, frames
         self._open: _OpenRig | None = None
-        self._turning = threading.RLock()  # held for each turn, and when the rig is closed
+        self._turning = threading.RLock()  # held during each turn, and while the rig is closed
         self._within = False  # whether a turn is being made
         self._closing = False
         self._caught = False  # whether signals are caught for it
 
     def _begin(self, opened: _OpenRig) -> None:
-        """Nothing of an earlier opening is left, in particular no order."""
+        """Discard everything from an earlier opening, in particular its orders."""
         self._machine: Machine = opened.instrument.machine
         self._memory: LoopMemory = self._machine.start()
         self.newest = None
-        self._ordered = self.plan  # in force when all orders were obeyed
+        self._ordered = self.plan  # plan in force after all waiting orders
         self._not_in_force = ""  # why the newest `apply` failed
         self._orders: deque[tuple[Order, Plan | None]] = deque()  # each with the plan that an APPLY puts in force
         self._faults: tuple[Order, ...] = ()
-        self._found: tuple[Order, ...] = ()  # faults of the newest turn's command and row, which no turn shows yet
+        self._found: tuple[Order, ...] = ()  # faults of sending or recording the newest turn, which the next turn shows
         self._closing = False
 
     def __enter__(self) -> LiveRig:
@@ -183,7 +183,7 @@ class LiveRig:
         return self
 
     def _open_caught(self) -> None:
-        """Open it with its signals caught; after any error nothing is open, and no handler is left set."""
+        """Open the rig with signals caught; after any error nothing is open, and no handler stays set."""
         counted = False
         try:
             with signals.obeyed_after():
@@ -205,7 +205,7 @@ class LiveRig:
             instrument = open_instrument(self.plan)
         except (Fault, Refused):
             raise
-        except BaseException as error:  # a signal, in the middle of the opening
+        except BaseException as error:  # a signal during the opening
             with signals.held():
                 light = value_of_light(lambda: put_out(self.plan))
             if STILL_LIT in light:
@@ -214,13 +214,13 @@ class LiveRig:
         opened = _OpenRig(instrument, NoRecord())
         try:
             self._begin(opened)
-            with signals.held():  # a file that is begun must be closed
+            with signals.held():  # a file, once created, must be closed
                 if self._out is not None:
                     opened.recorder = open_recorder(instrument, self._out, frames=self._frames)
                 opened.watch()
             signals.obey_waiting()
             self._lost = weakref.finalize(self, opened.lost)
-            self._lost.atexit = False  # `opened` has its own
+            self._lost.atexit = False  # `opened` has its own exit function
             self._open = opened
         except BaseException:
             with closed_after(opened.close, "the rig"):
@@ -230,14 +230,14 @@ class LiveRig:
         self._close(block_failed=error is not None)
 
     def close(self) -> None:
-        """Dark, then the record and the devices are closed.
+        """Darken, then close the record and the devices.
 
-        Raises Fault where the laser could not be switched off, the record is not whole, or the newest turn's command
-        failed, which the next turn would have shown. Where the block fails already, its own error is raised instead of
-        the latter, unless the laser may be on.
+        Raises Fault if the laser could not be switched off, if the record is incomplete, or if sending or recording the
+        newest turn failed, which the next turn would have shown. If the block has failed, its own error is raised
+        instead of this last one, unless the laser may be on.
 
-        A signal that comes meanwhile is obeyed after that. One that comes signals.PATIENCE_S after the first ends the
-        wait for the device, or the disk, that does not answer.
+        A signal that comes meanwhile acts afterwards. One that comes signals.PATIENCE_S after the first ends the wait
+        for a device or a disk that does not respond.
         """
         self._close(block_failed=False)
 
@@ -246,12 +246,12 @@ class LiveRig:
             self._closing = True
             has_turn = self._turning.acquire(blocking=False)
             try:
-                if not has_turn:  # another thread makes one, and its law, or its camera, may take its time
+                if not has_turn:  # a turn in another thread, whose law or camera may be slow
                     opened = self._open
                     if opened is not None:
                         opened.instrument.beam.dark("the rig is being closed")
                     has_turn = self._turning.acquire(timeout=PATIENCE_S)
-            finally:  # also where a signal ended that wait
+            finally:  # also if a signal ended that wait
                 self._end(has_turn, block_failed)
 
     def _end(self, has_turn: bool, block_failed: bool) -> None:
@@ -265,7 +265,7 @@ class LiveRig:
                 self._turning.release()
 
     def _end_saying(self, opened: _OpenRig, block_failed: bool) -> None:
-        """Raises Fault, with the faults of the newest turn, too, that no later turn can show (as control.loop.run)."""
+        """End the rig. Raises Fault, also for faults of the newest turn, on which no later turn acts (as in `run`)."""
         tripped = self._memory.level is Level.TRIPPED
         texts = [] if tripped else [order.text for order in self._found]
         if block_failed and not any(STILL_LIT in text for text in texts):
@@ -281,11 +281,11 @@ class LiveRig:
             raise Fault("; ".join(texts))
 
     def arm(self) -> None:
-        """Light from the next turn on.
+        """Allow light from the next turn on.
 
-        Raises Refused where the rig's map is not confirmed; where the newest `apply` failed, since the program may take
-        its law for the one in force; and for a real laser where a signal would leave it on, since the rig was opened
-        outside of the main thread.
+        Raises Refused if the rig's map is not confirmed; if the newest `apply` failed, since the program may believe
+        that its law is in force; and for a real laser if a signal would leave it on, since the rig was opened outside
+        of the main thread.
         """
         self._require_open()
         refuse_unheard(self.plan, self._caught)
@@ -295,23 +295,24 @@ class LiveRig:
         self._order(self._machine.arming)
 
     def stop(self) -> None:
-        """Dark from the next command on, also of a turn that is being made."""
+        """Dark from the next command on, including that of a turn in progress."""
         self._order(OrderKind.STOP)
 
     def reset(self) -> None:
-        """Leave TRIPPED, dark: `arm` gives light again."""
+        """Leave TRIPPED. The beam stays dark until `arm`."""
         self._order(OrderKind.RESET)
 
     def mark(self, text: str) -> None:
-        """A remark in the record. Raises Refused for what is no text in UTF-8, or is too long."""
+        """Write a remark into the record. Raises Refused if it is not a text in UTF-8, or is too long."""
         self._order(OrderKind.MARK, remark(text))
 
     def apply(self, plan: Plan) -> None:
-        """The experiment of another plan from the next turn on; identities and history stay, the law begins anew.
+        """Use the experiment of another plan from the next turn on. Identities and history stay; the law starts anew.
 
-        Where that turn fails, the settings of before stay in force, and `arm` is refused until an `apply` succeeds.
+        If that turn fails, the previous settings stay in force, and `arm` is refused until an `apply` succeeds.
 
-        Raises Refused where it can't fly, or where its rig differs in more than the experiment's `set`.
+        Raises Refused if the plan can't run, or if its rig differs from the open rig in more than the experiment's
+        `set`.
         """
         self._require_open()
         plan = flyable(require_plan("apply", plan), "the plan")
@@ -328,7 +329,7 @@ class LiveRig:
         self._orders.append((Order(OrderKind.APPLY, text, machine), after))
 
     def turns(self, count: int | None = None) -> Iterator[Turn]:
-        """The next `count` turns, each made when it is asked for; None: until the camera has no more frames."""
+        """The next `count` turns, each made when it is requested; None: until the camera has no more frames."""
         count = None if count is None else whole_number("count", count)
         made = 0
         while count is None or made < count:
@@ -342,9 +343,8 @@ class LiveRig:
     def step(self) -> Turn:
         """One turn: frame, tracks, law, limits, interlock, light. The beam is dark after any error.
 
-        Raises Ended where the camera has no more frames, Fault. A Fault that says that the laser may be on comes in
-        place of any other error. Raises Refused in the middle of a turn of the same thread: in its law, or in a handler
-        of a signal.
+        Raises Ended if the camera has no more frames, and Fault. A Fault after which the laser may be on replaces any
+        other error. Raises Refused if it is called during a turn of the same thread: by the law or by a signal handler.
         """
         with self._turning:
             if self._within:
@@ -358,11 +358,11 @@ class LiveRig:
                 raise
             finally:
                 self._within = False
-        signals.obey_waiting()  # that came while a kernel called Python
+        signals.obey_waiting()  # signals that came while a kernel called Python
         return done
 
     def _turn(self, opened: _OpenRig) -> Turn:
-        """As control.loop.run makes it. Until it is over it counts as failed: the next one trips."""
+        """One turn, as in control.loop.run. Until it is complete it counts as failed, and the next turn trips."""
         instrument = opened.instrument
         faults, self._faults = self._faults, self._faults or FAILED
         opened.row_due = False
@@ -397,23 +397,23 @@ class LiveRig:
         return done
 
     def _give_back(self, taken: list[tuple[Order, Plan | None]], why: str) -> None:
-        """Orders of a turn that failed stay, but for settings: they may be the reason, and would fail each turn."""
-        taken += [self._orders.popleft() for _ in range(len(self._orders))]  # settings that were made for those, too
+        """Keep the orders of a failed turn, except settings: they may be the cause, and every turn would fail."""
+        taken += [self._orders.popleft() for _ in range(len(self._orders))]  # also settings that build on them
         if any(after is not None for _, after in taken):
             self._ordered, self._not_in_force = self.plan, why
         self._orders.extendleft((order, after) for order, after in reversed(taken) if after is None)
 
     def _why_stopped(self) -> str:
-        """Why the turn that is being made gives no light; empty where it may."""
+        """Why the turn in progress may give no light; empty: it may."""
         if self._closing:
             return "the rig is being closed"
         stopped = any(order.kind is OrderKind.STOP for order, _ in tuple(self._orders))
         return "stopped by the operator" if stopped else ""
 
     def _darken(self, opened: _OpenRig, error: BaseException) -> None:
-        """Dark after a turn that failed; the next one trips: no light without Reset and Arm.
+        """Darken after a failed turn. The next turn trips: no light without RESET and ARM.
 
-        Raises Fault where the laser may be on, and `error` does not say so.
+        Raises Fault if the laser may be on and `error` does not state this.
         """
         with signals.obeyed_after(), signals.held():
             reason = FAILED[0].text
@@ -425,7 +425,7 @@ class LiveRig:
                 self._faults = (Order(OrderKind.TRIP, reason),)
             dark = value_of_light(lambda: opened.instrument.beam.dark(reason))
             if says_lit(error):
-                raise error  # no signal comes in its place
+                raise error  # no signal replaces it
             if dark.may_be_lit:
                 raise Fault(dark.reason) from error
 
