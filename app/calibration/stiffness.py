@@ -91,7 +91,7 @@ def power(job: CalibrationJob) -> CalibrationRecord:
 
 
 def trapped(seen: SeenRun, alone_um: float, least: float = 0.5) -> list[Trapped]:
-    """Particles that stayed in a stationary spot for at least the fraction `least` of the run; the longest rest of each.
+    """Particles that stayed in a stationary spot for at least the fraction `least` of the run: the longest such time.
 
     Spots with another one nearer than alone_um are left out. Raises Refused for fewer than two particles.
     """
