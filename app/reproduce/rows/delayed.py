@@ -102,7 +102,7 @@ def seen_late(known: ExperimentFacts, options: Options, seen: Trajectory) -> Flo
 
 
 def echo_period(known: ExperimentFacts, options: Options) -> float:
-    """P11: period of one wave fitted to the exact MSD. The first mode alone has a shorter one: other modes contribute."""
+    """P11: period of one wave fitted to the exact MSD. That of the first mode is shorter: other modes contribute."""
     time_s: Floats = np.asarray(echo_lags(known, options) * known.frame_s, np.float64)
     exact_um2 = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), time_s)
     return _fit_wave(time_s, exact_um2, known.delay_s())[2]

@@ -39,7 +39,7 @@ def draw_bond(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajec
 
 
 def dimer_speed(known: ExperimentFacts, options: Options) -> float:
-    """P22. The delay is shorter by a lead: sightings at one moment of every hold are a little ahead of the mean motion."""
+    """P22. The delay is shorter by a lead: sightings, once in a hold, are a little ahead of the mean motion."""
     first_um, second_um = known.shape(0).radius_um, known.shape(1).radius_um
     lead_s = feedback.stepped_lead_s(known.trap_hz, known.frame_s, known.seen_after_s, known.exposure_s)
     return many.dimer_speed_um_per_s(known.shape_hz(), first_um, second_um, known.delay_s() - lead_s)

@@ -71,7 +71,7 @@ def seen_latency(known: ExperimentFacts, options: Options, seen: Trajectory) -> 
 
 
 def shared_square(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    """[stretches] <x^2>: stretches of time are the blocks, as the particles of one beam are at all phases of its cycle."""
+    """[stretches] <x^2>: stretches of time are the blocks, as the particles are at all phases of the beam's cycle."""
     parts = seen.stretches(int(options["blocks"]))
     return np.array([float(mean(square_about_middle(known, options, part))) for part in parts])
 
