@@ -30,25 +30,23 @@ def work_and_heat(
 ) -> pd.DataFrame:
     """The work of each change of the light on each particle, and the heat released to the bath since the last change.
 
-    The work is U_new(x) - U_old(x) at the change. The heat is the decrease of U_old(x) since the change before
-    (Sekimoto 1998). Their sums differ by the change of the energy from beginning to end, which is negligible in a long
-    steady state. The energy is that of the sent spots, each weighted by its fraction of the cycle of visits. A dark
-    turn counts as light without spots: switching the light off or on also does work.
+    The work is U_new(x) - U_old(x) at the change. The heat is the decrease of U_old since the last change (Sekimoto
+    1998). Their sums differ by the change of the energy from beginning to end, hence by nothing in a long steady state.
+    The energy is that of the sent spots, weighted by their fractions of the cycle of visits. A dark turn has no spots:
+    switching the light off or on does work, too.
 
     x is interpolated between two frames, an interval T apart. If the light changes at a fraction s of it, the particle
     drifts in the old light and then in the new: x is the linear interpolation less s (1 - s) T (F_new - F_old) / gamma.
 
     Args:
         tracks, commands, turns: tidy tables; the light changes in each of the turns.
-        waist_um, depth_kt_per_mw: of the light.
-        efficiency: efficiency of the light at positions [M, 2].
+        waist_um, depth_kt_per_mw: of the light; `efficiency` of it at positions [M, 2].
         diffusion_um2_per_s: D = kT / gamma.
         settle_s: dark time of a jump.
 
     Returns:
-        columns time_s, particle, work_kt, heat_kt, lasted_s: a row for each change of light between two successive
-        sightings of a particle. `lasted_s` is the duration of the light before the change; `heat_kt` is nan if the
-        particle was not seen at its beginning.
+        time_s, particle, work_kt, heat_kt, lasted_s: a row for each change of light between successive sightings of a
+        particle. `lasted_s`: duration of the old light; `heat_kt`: nan if the particle was not seen at its beginning.
     """
     lights = _lights(commands, turns, depth_kt_per_mw, settle_s, efficiency)
     seen = _frames(tracks)

@@ -108,7 +108,7 @@ def note(sentence: str) -> None:
 
 
 class Compilations(event.Listener):
-    """Prints one note when the first kernel is compiled. Reading numba's cache does not count."""
+    """Calls `say` once, when the first kernel is compiled. Reading numba's cache does not count."""
 
     def __init__(self, title: str, say: Callable[[str], None], between: Callable[[], None]) -> None:
         self.title, self.say, self.between, self.count = title, say, between, 0

@@ -113,7 +113,7 @@ def pulls(seen: SeenRun, turns: int) -> tuple[Floats, Floats, Floats]:
 
 
 def probed(job: CalibrationJob, plane: dict[str, Any] | None) -> Floats:
-    """[2, 2] slopes with which particles follow a move of their spots. Raises Fault if they are not near the identity.
+    """[2, 2] slopes with which particles follow a move of their spots. Raises Fault unless more than half follow.
 
     `plane` is the map to probe; None: the map of the rig.
 
@@ -172,7 +172,7 @@ def sensor_of(rig: Rig) -> Any:
 
 
 def _determinant(um_to_v: Any, rig: Rig) -> float:
-    """Determinant of a map at the centre of the image (its sign); um and px have the same sense of rotation."""
+    """Determinant of a map at the centre of the image; um and px have the same sense of rotation."""
     middle = np.array(rig.middle_um)
     columns = [um_to_v(middle + step) - um_to_v(middle - step) for step in 0.5 * np.eye(2)]
     return float(np.linalg.det(np.array(columns)))

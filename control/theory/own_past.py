@@ -21,7 +21,7 @@ from control.theory.conditions import Conditions, minimum, span_um
 CENTRE_UM = 1e-3  # a minimum closer to the centre is a trap, not a ring
 AS_STIFF = 0.02  # relative difference up to which a spring is as stiff as its trap, which is then at the past position
 SLOPE_UM = 1e-4  # step of a derivative
-FARTHEST = 16.0  # largest v tau of a particle in a painted shape, in spans of the shape's plot
+FARTHEST = 16.0  # largest v (tau - a) in a painted shape, in spans of the shape's plot
 STARTS = 0.5  # of sqrt(4 D tau): a particle that needs a larger displacement to start running rarely does so
 SHORTER = 0.65  # smallest ratio, in simulations, of the persistence in a Gaussian spot to that in a linear trap
 TURNS = "(vτ)²/4D, with a longer τ where a trap is aimed at a place of some age (P18)"
