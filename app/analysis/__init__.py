@@ -1,1 +1,1 @@
-"""What recorded and live turns show: tables, trajectories, heat, predictions, findings."""
+"""Analysis of recorded and live turns: tables, trajectories, heat, predictions, findings."""

@@ -26,24 +26,24 @@ from drivers.journal.tidy import TIDY, Columns, tidy, units
 
 FORMATS = ("parquet", "csv", "ome-tiff")
 
-Step = Callable[[int], None]  # told how many turns, or frames, are done
+Step = Callable[[int], None]  # called with the number of finished turns or frames
 ARROW = {"i": pa.int64(), "u": pa.int64(), "f": pa.float64(), "b": pa.bool_(), "O": pa.string()}
 
 
 def export(
     run_path: Path | str, to: str, out: Path | str, step: Step = lambda done: None, kind: str = ""
 ) -> list[Path]:  # fmt: skip
-    """Write a run into the folder `out`, and say which files were made.
+    """Write a run into the folder `out`. Return the paths of the new files.
 
     Args:
-        run_path: the run; an unfinished one as far as it goes.
+        run_path: the run; of an unfinished run, the turns recorded so far.
         to: "parquet", "csv" or "ome-tiff".
-        out: a folder, which is made if it is not there.
-        step: called with the number of turns, or of frames, that are done.
-        kind: of the files that are replaced (config.output_kinds); "": tables by tables, a video by a video.
+        out: a folder, which is created if it does not exist.
+        step: called with the number of finished turns or frames.
+        kind: kind of the files that may be replaced (config.output_kinds); "": tables replace tables, a video a video.
 
-    Raises Refused for a format that is not known, a run that can't be read, one without frames as OME-TIFF, or a file
-    that is not replaced.
+    Raises Refused for an unknown format, an unreadable run, a run without frames as OME-TIFF, or an existing file that
+    must not be replaced.
     """
     out = Path(out)
     _require_format(to)
@@ -61,7 +61,7 @@ def export(
             return _tables(run, to, out, step, kind)
         except BaseException as error:
             if not before:
-                with suppress(OSError):  # something is in it
+                with suppress(OSError):  # it is not empty
                     out.rmdir()
             if isinstance(error, OSError):
                 raise Refused(f"{out}: the exported files can't be written ({error})") from None
@@ -69,7 +69,7 @@ def export(
 
 
 def written(to: str, out: Path) -> dict[str, Path]:
-    """The files that an export makes in the folder `out`, by what a sentence calls them. Raises Refused."""
+    """The files that an export makes in the folder `out`, by their names in messages. Raises Refused."""
     _require_format(to)
     names = ["frames.ome.tif"] if to == "ome-tiff" else [f"{name}.{to}" for name in TIDY]
     return {f"the export's {name}": out / name for name in names}
@@ -81,9 +81,9 @@ def _require_format(to: str) -> None:
 
 
 def _tables(run: Run, to: str, out: Path, step: Step, kind: str) -> list[Path]:
-    """Every tidy table, some hundred turns at a time: a long run does not need to fit in memory.
+    """Write every tidy table, some hundred turns at a time: a long run does not need to fit in memory.
 
-    The writers are closed before the files take their places, all of them or none.
+    The writers are closed before the files are moved to their final paths, all of them or none.
     """
     made = {name: out / f"{name}.{to}" for name in TIDY}
     with fresh_files(dict.fromkeys(made.values(), kind)) as places, ExitStack() as writing:
@@ -110,7 +110,7 @@ def _counted(run: Run) -> Iterator[tuple[int, Any]]:
 
 
 def _schema(run: Run, columns: Columns) -> Any:
-    """The columns with their units, beside each and as `attrs["units"]` of the pandas table."""
+    """The schema of the columns. Units are metadata of each column, and `attrs["units"]` of the pandas table."""
     known = units(columns)
     fields = [
         pa.field(name, ARROW[values.dtype.kind], metadata={"unit": known[name]} if known[name] else None)
@@ -125,7 +125,7 @@ def _schema(run: Run, columns: Columns) -> Any:
 
 
 def _video(run: Run, path: Path, step: Step, kind: str) -> Path:
-    """The frames as OME-TIFF, with the size of a pixel, the frame interval and each frame's own time."""
+    """Write the frames as OME-TIFF, with pixel size, frame interval and the time of each frame."""
     header = run.header
     turns = run.rows("turns")
     kept = turns[turns["image"] >= 0]
@@ -137,7 +137,7 @@ def _video(run: Run, path: Path, step: Step, kind: str) -> Path:
     if header.um_per_px > 0:
         about |= {"PhysicalSizeX": header.um_per_px, "PhysicalSizeXUnit": "µm"}
         about |= {"PhysicalSizeY": header.um_per_px, "PhysicalSizeYUnit": "µm"}
-    # from image to image, since a reader takes them as even: numbers that the camera left out have none
+    # from image to image, since readers assume even intervals; dropped frame numbers have no image
     fps = mean_hz(np.arange(len(kept)), kept["frame_time_s"], header.fps)
     if fps > 0:
         about |= {"TimeIncrement": 1.0 / fps, "TimeIncrementUnit": "s"}

@@ -1,4 +1,4 @@
-"""What a run shows beside what was foreseen: rows of a table."""
+"""Measured observables of a run beside their predictions: rows of a table."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ Floats = NDArray[np.float64]
 
 BLOCKS = 8
 LONGEST_WORK_TURNS = 12_000
-NEAR = 1.25  # of the ring: particles nearer than that are bound
-MOST_ORDERED = 40_000  # places that bond order is taken over
-AT_ONCE_S = 0.1  # stands for the delay where there is none
-MOST_ECHO = 0.5  # of the slope of the late MSD: more of echoes, and D_eff is not measured
+NEAR = 1.25  # of the ring's radius: closer particles are bound
+MOST_ORDERED = 40_000  # number of positions for the mean bond order
+AT_ONCE_S = 0.1  # used in place of the delay if there is none
+MOST_ECHO = 0.5  # largest relative contribution of echoes to the slope of the late MSD for a measured D_eff
 LATE = "slope of the late MSD, less drift; ± of 4 stretches (twice it holds 86 %)"
 
-ROUNDING = 1e-9  # of a value: a smaller error is that of the arithmetic
+ROUNDING = 1e-9  # relative: a smaller error is only rounding
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One observable: nan where nothing was foreseen, or nothing could be measured."""
+    """One observable: nan if there is no prediction, or if it could not be measured."""
 
     name: str
     unit: str
@@ -55,12 +55,12 @@ class Finding:
     measured: float
     error: float
     source: str
-    random: float = math.nan  # what mere chance shows, where that is not nothing
+    random: float = math.nan  # value for random positions, if it is not 0
 
 
 @dataclass(frozen=True)
 class RunTables:
-    """A run, as its report needs it."""
+    """The tables of a run for its report."""
 
     plan: Plan
     means: Conditions
@@ -70,16 +70,16 @@ class RunTables:
     forces: pd.DataFrame
     rings: pd.DataFrame
     turns: pd.DataFrame
-    acted: bool = True  # whether light can have moved anybody: not in the dark, nor in a recording
-    since: str = ""  # from when on, in words; empty: it is the whole run
-    changes: str = ""  # of the rate of its frames, in words; empty: there were none
+    acted: bool = True  # whether light can have moved particles: not in the dark, nor in a replay
+    since: str = ""  # beginning of the stretch, in words; empty: the whole run
+    changes: str = ""  # changes of the frame rate, in words; empty: none
 
 
 def means_of(made: Plan, particles: int, fps: float) -> Conditions:
-    """What the run's rig had to work with: from mid-exposure to effect, held for the mean interval of its frames.
+    """The conditions of a run for predictions: latency from mid-exposure to effect; hold for the mean frame interval.
 
     Args:
-        fps: the mean rate at which frames came, which may be another than the one that was asked for.
+        fps: the mean frame rate, which may differ from the requested one.
     """
     rig = made.rig
     seen_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s
@@ -87,7 +87,7 @@ def means_of(made: Plan, particles: int, fps: float) -> Conditions:
 
 
 def blocks(time_s: pd.Series[float], number: int) -> NDArray[np.float64]:
-    """[N] in which of so many equal stretches of time each is; fewer where the clock does not part them."""
+    """[N] index of the time stretch of each row, of `number` equal ones; fewer if the times can't be separated."""
     return np.asarray(pd.cut(time_s, number, labels=False, duplicates="drop"), np.float64)
 
 
@@ -102,12 +102,12 @@ def in_blocks(values: pd.DataFrame, column: str) -> tuple[float, float]:
 
 
 def alone(run: RunTables) -> OwnPast | None:
-    """The motion under a law that is one force about the particle's own past; None for others, and where none acted."""
+    """The motion under a law of one force about the particle's own past; None for other laws, and without light."""
     return own_past(run.plan.experiment, run.means) if run.acted else None
 
 
 def findings(run: RunTables) -> list[Finding]:
-    """All that applies to this run."""
+    """All findings that apply to this run."""
     found: list[Finding] = []
     makers: list[Callable[[RunTables], list[Finding]]] = [of_delay, of_memory, of_speed, of_heat, of_order]
     for make in makers:
@@ -116,10 +116,10 @@ def findings(run: RunTables) -> list[Finding]:
 
 
 def of_delay(run: RunTables) -> list[Finding]:
-    """The delay that was achieved, its jitter, and the latency."""
+    """The latency, and the achieved delay with its jitter."""
     if not run.acted:
         return []
-    lit = run.commands.loc[run.commands["command"] == "sent", "turn"]  # a dark beam acts at another time
+    lit = run.commands.loc[run.commands["command"] == "sent", "turn"]  # a dark command acts at another time
     turns = run.turns[np.isfinite(run.turns["sent_effect_s"]) & run.turns["turn"].isin(lit)]
     late_s = (turns["sent_effect_s"] - turns["frame_time_s"]).to_numpy(np.float64)
     found = []
@@ -146,16 +146,16 @@ def of_delay(run: RunTables) -> list[Finding]:
 
 
 def of_memory(run: RunTables) -> list[Finding]:
-    """z, T_eff and D_eff of a particle that is bound to its own past, or runs from it; of any other D_eff alone.
+    """z, T_eff and D_eff of a particle that is bound to its own past, or runs from it; for other laws only D_eff.
 
-    Nothing is foreseen where the trap does not hold the particle, or its motion never settles.
+    There is no prediction if the trap does not hold the particle, or its motion never settles.
     """
     law = alone(run)
-    if law is None or not (law.is_trap or law.speed_um_per_s > 0.0):  # neither bound, nor does chance start it
+    if law is None or not (law.is_trap or law.speed_um_per_s > 0.0):  # neither bound nor started by fluctuations
         d = math.nan if run.acted else run.plan.rig.plant.diffusion_um2_per_s
         delays = any(force.delay_s for force in run.plan.experiment.policy.forces)
         late, error = late_diffusion(run, longest_delay_s(run.plan.experiment) if run.acted else AT_ONCE_S)
-        if math.isnan(late) and run.acted and not delays:  # driven particles leave the field too soon for that
+        if math.isnan(late) and run.acted and not delays:  # driven particles leave the field too soon for a long delay
             late, error = late_diffusion(run, AT_ONCE_S)
         source = LATE if run.acted else f"kT/γ: no light has acted (P1); {LATE}"
         return [Finding("D_eff", "µm²/s", d, late, error, source)]
@@ -181,7 +181,7 @@ def of_memory(run: RunTables) -> list[Finding]:
 
 
 def of_running(run: RunTables, law: OwnPast) -> list[Finding]:
-    """D_eff of a particle that runs from its own past, by how fast and how long it runs, and the T_eff that has it."""
+    """D_eff of a particle that runs from its own past, from its speed and persistence time, and the matching T_eff."""
     plant, tau_s = run.plan.rig.plant, law.delay_s
     seen_s, seen_error_s = lasting(run, tau_s, law.persistence_s)
     measured, error = in_blocks(speeds(run.tracks, tau_s, settle_s=tau_s), "speed_um_per_s")
@@ -200,7 +200,7 @@ def of_running(run: RunTables, law: OwnPast) -> list[Finding]:
 
 
 def lasting(run: RunTables, tau_s: float, about_s: float) -> tuple[float, float]:
-    """(how long a direction lasts, its standard error) in s: a jackknife over 8 stretches of time."""
+    """(persistence time of the direction, its standard error) in s, by a jackknife over 8 stretches of time."""
     longest_s = min(2.0 * about_s + tau_s, 20.0)
 
     def seen_s(tracks: pd.DataFrame) -> float:
@@ -212,21 +212,21 @@ def lasting(run: RunTables, tau_s: float, about_s: float) -> tuple[float, float]
         return seen_s(run.tracks), math.nan
     without = np.array([seen_s(run.tracks[block != one]) for one in range(BLOCKS)])
     found, error = seen_s(run.tracks), math.sqrt((BLOCKS - 1) / BLOCKS * ((without - without.mean()) ** 2).sum())
-    return (found, error) if error < found else (math.nan, math.nan)  # too short a run to tell
+    return (found, error) if error < found else (math.nan, math.nan)  # the run is too short
 
 
 def late_diffusion(run: RunTables, tau_s: float, law: OwnPast | None = None) -> tuple[float, float]:
     """(D_eff, its standard error) from the slope of the MSD beyond 3 tau, in the plane, less each particle's drift.
 
-    The error is from 4 stretches of time: it has 3 degrees of freedom, and 2 standard errors hold 86 % and not 95 %.
-    A spring to the own past has echoes in that time: its slope is compared with that of P7 at the same lags. (nan, nan)
-    where the run is too short, or its MSD is that of echoes.
+    The error is from 4 stretches of time: it has 3 degrees of freedom, and 2 standard errors contain 86 %, not 95 %.
+    A spring to a particle's own past has echoes at these lags: its slope is compared with that of P7 at the same lags.
+    (nan, nan) if the run is too short, or if echoes dominate its MSD.
 
     Args:
         law: a spring to the own past, under which the particles moved.
     """
     first_s = 3.0 * tau_s
-    if law is not None and not law.ideal:  # no MSD is known: the echoes are left to decay
+    if law is not None and not law.ideal:  # no closed form of the MSD: wait until the echoes have decayed
         z = law.slow_z(law.rate_hz)
         if not 0.0 < z < delayed.LARGEST_KAPPA_TAU:
             return math.nan, math.nan
@@ -234,7 +234,7 @@ def late_diffusion(run: RunTables, tau_s: float, law: OwnPast | None = None) -> 
     time_s = run.tracks["time_s"]
     span_s = float(time_s.max() - time_s.min())
     paths = less_drift(run.tracks)
-    usual_s = float(paths["frames"].median()) / run.fps if len(paths) else 0.0  # of the stretch of a sighting
+    usual_s = float(paths["frames"].median()) / run.fps if len(paths) else 0.0  # median length of the stretches
     longest_s = min(max(4.0 * first_s, 2.0), span_s / 8.0, usual_s / 2.0)
     if longest_s < 4.0 / 3.0 * first_s:
         return math.nan, math.nan
@@ -255,7 +255,7 @@ def late_diffusion(run: RunTables, tau_s: float, law: OwnPast | None = None) -> 
 
 
 def _free_s(run: RunTables, law: OwnPast | None, lag_s: Floats) -> Floats | None:
-    """[L] MSD over 4 D_eff: the lag, but for the echoes of a spring. None where it is of these more than of D_eff."""
+    """[L] MSD over 4 D_eff: the lag, except for the echoes of a spring. None if the echoes dominate the slope."""
     foreseen = foreseen_msd_um2(run.plan.experiment, run.means, lag_s) if law is not None and law.is_trap else None
     if law is None or foreseen is None:
         return lag_s
@@ -264,7 +264,7 @@ def _free_s(run: RunTables, law: OwnPast | None, lag_s: Floats) -> Floats | None
 
 
 def of_speed(run: RunTables) -> list[Finding]:
-    """|r(t) - r(t - tau)| / tau, and how long a direction lasts."""
+    """Speed |r(t) - r(t - tau)| / tau, persistence time and persistence length."""
     experiment = run.plan.experiment
     tau_s = longest_delay_s(experiment)
     measured, error = in_blocks(speeds(run.tracks, tau_s, settle_s=tau_s), "speed_um_per_s")
@@ -282,7 +282,7 @@ def of_speed(run: RunTables) -> list[Finding]:
 
 
 def of_heat(run: RunTables) -> list[Finding]:
-    """Heat to the bath, per particle, both axes."""
+    """Heat released to the bath, per particle, both axes."""
     if not run.acted:
         return []
     heat = heat_of(run)
@@ -299,9 +299,9 @@ def of_heat(run: RunTables) -> list[Finding]:
 
 
 def heat_of(run: RunTables) -> pd.DataFrame | None:
-    """time_s, particle, heat_kt, lasted_s of every light, from the first to the last; None where there was too little.
+    """The table of `heat.work_and_heat`, without nan heat, from the first to the last lit turn; None for too few turns.
 
-    Turns in which the light paused are part of it. The columns are those of `heat.work_and_heat`.
+    Dark turns in between are included.
     """
     rig = run.plan.rig
     lit = np.unique(run.commands.loc[run.commands["command"] == "sent", "turn"])
@@ -319,7 +319,7 @@ def heat_of(run: RunTables) -> pd.DataFrame | None:
 
 
 def heat_rate(heat: pd.DataFrame) -> tuple[float, float]:
-    """(heat over the time in which it was given, kT/s; its standard error), from the scatter between 8 stretches."""
+    """(mean heat rate kT/s, its standard error from the scatter between 8 stretches of time)."""
     if len(heat) < 2 * BLOCKS:
         return math.nan, math.nan
     sums = heat.groupby(blocks(heat["time_s"], BLOCKS))[["heat_kt", "lasted_s"]].sum()
@@ -329,7 +329,7 @@ def heat_rate(heat: pd.DataFrame) -> tuple[float, float]:
 
 
 def ring_um(experiment: Experiment, conditions: Conditions) -> float | None:
-    """The radius of the ring that pairs are drawn to, as it acts; None where the law has none."""
+    """Radius of the ring to which pairs are attracted, as it acts; None if the law has none."""
     conditions = under(conditions, experiment)
     for force in experiment.policy.forces:
         if force.about_others and is_central(force.shape):
@@ -345,7 +345,7 @@ def of_order(run: RunTables) -> list[Finding]:
     if run.tracks["particle"].nunique() < 5:
         return []
     found = []
-    step = max(round(run.fps / 10.0), 1)  # ten times a second will do, and less of a crowd
+    step = max(round(run.fps / 10.0), 1)  # ten times a second is enough; less often for many particles
     step *= max(len(run.tracks) // step // MOST_ORDERED, 1)
     every = run.tracks[run.tracks["frame"] % step == 0]
     radius_um = ring_um(run.plan.experiment, run.means)
@@ -362,7 +362,8 @@ def of_order(run: RunTables) -> list[Finding]:
 
 
 def order_by_frame(tracks: pd.DataFrame, order: int, radius_um: float | None) -> pd.DataFrame:
-    """time_s, order by frame: mean |psi_n| of those with n bonds shorter than 1.25 R, or of everybody's n nearest."""
+    """time_s, order by frame: mean |psi_n| of particles with n bonds shorter than 1.25 R; without R, of all particles
+    with their n nearest neighbours."""
     rows = [
         (own["time_s"].iloc[0], mean_bond_order(own[POSITION].to_numpy(np.float64), order, radius_um))
         for _, own in tracks.groupby("frame", sort=True)
@@ -371,7 +372,7 @@ def order_by_frame(tracks: pd.DataFrame, order: int, radius_um: float | None) ->
 
 
 def mean_bond_order(place_um: Floats, order: int, radius_um: float | None) -> float:
-    """Of one frame's places [N, 2]; nan where nobody has so many neighbours."""
+    """Mean bond order of the positions [N, 2] of one frame; nan if no particle has that many neighbours."""
     if radius_um is not None:
         return bonds(place_um, NEAR * radius_um, order).mean_order(order)
     return float(np.mean(bond_order(place_um, order))) if len(place_um) > order else math.nan

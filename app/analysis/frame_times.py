@@ -1,4 +1,4 @@
-"""Frames numbered by their times: a camera may be slower than it was asked to be, or change, and number all it has."""
+"""Frame numbers from frame times: a camera may miss or change its rate without leaving numbers out."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-WINDOWS = ((12, 0.9), (60, 0.97))  # intervals; share of the mean below which the shortest of them are of another rate
-SHORTEST = 0.1  # of all windows: their quantile that counts as the shortest usual interval
-NEAR_WHOLE = 0.2  # of an interval, by which times may miss a whole number of them
-MOST_WHOLE = 0.95  # of the intervals, so that the longer ones are taken as frames that were lost
-BURST = 0.6  # of the mean: shorter intervals are frames that were handed over together
-CHANGED = 1.4  # ratio of two rates from which that is a change
-MOST_SAID = 3  # changes
+WINDOWS = ((12, 0.9), (60, 0.97))  # (intervals, fraction of the mean interval below which a window has another rate)
+SHORTEST = 0.1  # quantile over the windows that counts as the shortest usual interval
+NEAR_WHOLE = 0.2  # allowed deviation from a whole number of intervals, in intervals
+MOST_WHOLE = 0.95  # least fraction of whole intervals for which longer ones count as lost frames
+BURST = 0.6  # of the mean: shorter intervals are frames that were delivered together
+CHANGED = 1.4  # least ratio of two rates that counts as a change
+MOST_SAID = 3  # changes listed one by one
 
 
 def counting_hz(number: Ints, time_s: Floats, asked_hz: float) -> float:
-    """The rate by which frames with these numbers [N] at these times [N] are numbered: by the shortest usual interval.
+    """The rate for numbering frames with these numbers [N] and times [N]: one over the shortest usual interval.
 
-    Of frames that come evenly, but for jitter or in bursts, that is their mean rate. Where the camera was faster for a
-    part of the run, it is the rate of that part; where frames were lost without a number, that of the camera.
-    `asked_hz` where there is no interval, and where it is the same but for rounding.
+    For even frames, except for jitter or bursts, it is their mean rate. If the camera was faster for a part of the run,
+    it is the rate of that part. If frames were lost without leaving numbers out, it is the rate of the camera.
+    `asked_hz` if there is no interval, or if it agrees within rounding.
     """
     step, step_s, _ = even_intervals(number, time_s)
     return unless_asked(1.0 / _shortest_usual_s(step, step_s), asked_hz) if len(step) else asked_hz
 
 
 def rates_hz(time_s: Floats, asked_hz: float) -> tuple[float, float]:
-    """(mean rate, rate that they are numbered by) of frames at these times [N], whose own numbers are not known."""
+    """(mean rate, rate for numbering) of frames at these times [N] with unknown numbers."""
     number = np.arange(len(time_s))
     return mean_hz(number, time_s, asked_hz), counting_hz(number, time_s, asked_hz)
 
@@ -54,7 +54,7 @@ def _shortest_usual_s(step: Ints, step_s: Floats) -> float:
             fast = _covered(local_s <= (2.0 - even) * shortest_s, size)
             usual_s = float(step_s[fast].sum() / step[fast].sum())
             break
-    step, step_s = step[fast], step_s[fast]  # the others are of another rate, be it by less than NEAR_WHOLE
+    step, step_s = step[fast], step_s[fast]  # the others have another rate, even if it differs by less than NEAR_WHOLE
     interval_s = step_s / step
     one_s = float(np.quantile(interval_s, 0.5, method="lower"))
     if one_s < BURST * usual_s:
@@ -65,7 +65,7 @@ def _shortest_usual_s(step: Ints, step_s: Floats) -> float:
 
 
 def _covered(chosen: Bools, size: int) -> Bools:
-    """[N] whether one of the chosen windows [N - size + 1] has it."""
+    """[N] whether each interval lies in one of the chosen windows [N - size + 1]."""
     edges = np.zeros(len(chosen) + size, np.int64)
     edges[: len(chosen)] += chosen
     edges[size:] -= chosen
@@ -73,9 +73,9 @@ def _covered(chosen: Bools, size: int) -> Bools:
 
 
 def numbers_by_time(time_s: Floats, hz: float) -> Ints:
-    """Numbers [N], from 0 on and rising, of frames at these times [N], which rise: time over the interval, rounded.
+    """Increasing numbers [N], from 0, of frames at these increasing times [N]: time over the interval, rounded.
 
-    Frames that come nearer to each other than that follow each other.
+    Frames closer than one interval get successive numbers.
     """
     order = np.arange(len(time_s))
     ahead = np.round((time_s - time_s[0]) * hz).astype(np.int64) - order
@@ -84,11 +84,10 @@ def numbers_by_time(time_s: Floats, hz: float) -> Ints:
 
 
 def counted_by_time(tracks: pd.DataFrame, asked_hz: float) -> tuple[pd.DataFrame, float]:
-    """The tracks with their frames numbered by their times, and the rate of these numbers.
+    """The tracks with frame numbers computed from the times, and the rate of these numbers.
 
-    A number over the rate is a time then, also where the camera has another rate than it was asked for, where its rate
-    changed, and where it paused or lost frames without leaving a number out. Frames that came as they were asked for
-    keep their numbers.
+    A number divided by the rate is then a time, even if the camera did not keep the requested rate, changed it, paused,
+    or lost frames without leaving numbers out. Frames at the requested rate keep their numbers.
 
     Args:
         tracks: with columns frame and time_s, and at least one row.
@@ -101,7 +100,7 @@ def counted_by_time(tracks: pd.DataFrame, asked_hz: float) -> tuple[pd.DataFrame
 
 
 def changes_in_words(number: Ints, time_s: Floats) -> str:
-    """Where the rate of frames of these numbers [N] at these times [N] changed by a factor of 1.4 or more; "": nowhere.
+    """Changes of the frame rate by a factor of 1.4 or more, for frame numbers [N] and times [N], in words; "": none.
 
     >>> time_s = np.concatenate([np.arange(100) / 10.0, 10.0 + np.arange(200) / 30.0])
     >>> changes_in_words(np.arange(300), time_s)

@@ -1,4 +1,4 @@
-"""Work and heat of a run, from where the particles were and what light there was."""
+"""Work and heat of a run, from the positions of the particles and the light."""
 
 from __future__ import annotations
 
@@ -28,32 +28,31 @@ def work_and_heat(
     settle_s: float = 0.0,
     efficiency: Callable[[Floats], Floats] | None = None,
 ) -> pd.DataFrame:
-    """The work that each change of the light did on each particle, and the heat that it gave to the bath until then.
+    """The work of each change of the light on each particle, and the heat released to the bath since the last change.
 
-    Work is U_new(x) - U_old(x) at the change, heat what U_old fell by since the change before (Sekimoto 1998): their
-    sums differ by the energy at the end less that at the beginning, and so by nothing in a long steady state. The
-    energy is that of the spots as they were sent, each by its share of the cycle of visits. A dark turn is a light
-    without spots: a light that goes out or comes on does work, too.
+    The work is U_new(x) - U_old(x) at the change. The heat is the decrease of U_old since the last change (Sekimoto
+    1998). Their sums differ by the change of the energy from beginning to end, hence by nothing in a long steady state.
+    The energy is that of the sent spots, weighted by their fractions of the cycle of visits. A dark turn has no spots:
+    switching the light off or on does work, too.
 
-    x is interpolated between two frames, an interval T apart. Where the light changes at a share s of it, the particle
-    drifts in the old light and then in the new: it is s (1 - s) T (F_new - F_old) / gamma before the straight line.
+    x is interpolated between two frames, an interval T apart. If the light changes at a fraction s of it, the particle
+    drifts in the old light and then in the new: x is the linear interpolation less s (1 - s) T (F_new - F_old) / gamma.
 
     Args:
         tracks, commands, turns: tidy tables; the light changes in each of the turns.
-        waist_um, depth_kt_per_mw: of the light; `efficiency` of it at places [M, 2].
+        waist_um, depth_kt_per_mw: of the light; `efficiency` of it at positions [M, 2].
         diffusion_um2_per_s: D = kT / gamma.
         settle_s: dark time of a jump.
 
     Returns:
-        columns time_s, particle, work_kt, heat_kt, lasted_s: a row for each change of light between two successive
-        sightings of a particle. `lasted_s` is for how long the light before it acted; `heat_kt` is nan where the
-        particle was not seen at its beginning.
+        time_s, particle, work_kt, heat_kt, lasted_s: a row for each change of light between successive sightings of a
+        particle. `lasted_s`: duration of the old light; `heat_kt`: nan if the particle was not seen at its beginning.
     """
     lights = _lights(commands, turns, depth_kt_per_mw, settle_s, efficiency)
     seen = _frames(tracks)
     period_s = float(np.median(np.diff(seen.time_s))) if len(seen.time_s) > 1 else 0.0
     found: list[tuple[Floats, ...]] = []
-    had = np.empty(0, np.int64), np.empty(0)  # particles, rising, and their energy when the old light began
+    had = np.empty(0, np.int64), np.empty(0)  # particles, sorted, and their energy when the old light began
     for old, new in pairwise(lights):
         after = int(np.searchsorted(seen.time_s, new[0]))
         if not 0 < after < len(seen.time_s) or seen.time_s[after] - seen.time_s[after - 1] > 1.5 * period_s:
@@ -71,13 +70,13 @@ def work_and_heat(
     return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True))).astype({"particle": np.int64})
 
 
-Spots = tuple[float, Floats, Floats]  # in effect from then on; places [M, 2]; mean depths kT [M]
+Spots = tuple[float, Floats, Floats]  # time of effect; positions [M, 2]; mean depths kT [M]
 
 
 def _lights(
     commands: pd.DataFrame, turns: pd.DataFrame, depth_kt_per_mw: float, settle_s: float, efficiency: Any
 ) -> list[Spots]:
-    """The light of every turn, in order; one that was replaced before it acted is left out."""
+    """The light of every turn, in order, without light that was replaced before it acted."""
     sent = commands[commands["command"] == "sent"].sort_values("turn", kind="stable")
     turn = sent["turn"].to_numpy()
     place_um, dwell_s = sent[["x_um", "y_um"]].to_numpy(np.float64), sent["dwell_s"].to_numpy(np.float64)
@@ -120,7 +119,7 @@ def _frames(tracks: pd.DataFrame) -> Frames:
 def _places(
     seen: Frames, after: int, old: Spots, new: Spots, waist_um: float, diffusion_um2_per_s: float
 ) -> tuple[NDArray[np.int64], Floats]:
-    """IDs, rising, in frame `after` and in the one before it, and their places [N, 2] when the new light begins."""
+    """Sorted IDs of particles in frame `after` and the one before, and positions [N, 2] when the new light begins."""
     first, last = (slice(seen.first[k], seen.first[k + 1]) for k in (after - 1, after))
     ids, one, other = np.intersect1d(seen.particle[first], seen.particle[last], True, return_indices=True)
     interval_s = seen.time_s[after] - seen.time_s[after - 1]
@@ -134,13 +133,13 @@ def _places(
 
 
 def _energy_kt(place_um: Floats, light: Spots, waist_um: float) -> Floats:
-    """[N] energy of particles at places [N, 2] in the light of all spots."""
+    """[N] energy of particles at positions [N, 2] in the light of all spots."""
     between = place_um[:, None] - light[1]
     return np.asarray(-(light[2] * np.exp(-2.0 * (between**2).sum(axis=2) / waist_um**2)).sum(axis=1))
 
 
 def _force_kt_per_um(place_um: Floats, light: Spots, waist_um: float) -> Floats:
-    """[N, 2] force on particles at places [N, 2] in the light of all spots."""
+    """[N, 2] force on particles at positions [N, 2] in the light of all spots."""
     between = place_um[:, None] - light[1]
     pull = light[2] * np.exp(-2.0 * (between**2).sum(axis=2) / waist_um**2)
     return np.asarray(-4.0 / waist_um**2 * (pull[..., None] * between).sum(axis=1))

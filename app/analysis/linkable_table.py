@@ -1,4 +1,4 @@
-"""A table of features that a program gives to be linked, checked."""
+"""Checks a table of features that a program passes for linking."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pandas as pd
 
 from config.refused import Refused
 
-FIRST_INEXACT = 2.0**53  # from here on not every whole number is a float
+FIRST_INEXACT = 2.0**53  # floats no longer represent every integer from here on
 
 
 def linkable(value: Any) -> pd.DataFrame:
-    """The table without its index: it has columns frame (whole numbers), x and y, each once, of finite real numbers.
+    """The table without its index. Raises Refused.
 
-    Raises Refused.
+    Required are the columns frame (whole numbers), x and y, each once, of finite real numbers.
     """
     if not issubclass(type(value), pd.DataFrame):  # `__class__` of a value may be anything
         raise Refused(f"link: found {type(value).__name__}, where a pandas table is needed")

@@ -1,4 +1,4 @@
-"""What a physicist reads off the tracks: displacements, speeds, pairs, order. Lengths in um, times in s."""
+"""Observables from tracks: displacements, speeds, bond order. Lengths in um, times in s."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from control.contract import State, Tracks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-MOST_GAPS = 50  # rows of a grid for each of the tracks
+MOST_GAPS = 50  # grid rows for each frame
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Who was where, on an even grid of times. nan where a particle was not seen."""
+    """Positions of all particles on an even grid of times; nan where a particle was not seen."""
 
     period_s: float
     time_s: Floats  # [T]
-    particle: Ints  # [P] whose; one that was uncertain has a path before that and another one after it
+    particle: Ints  # [P] particle of each path; a new path begins wherever its identity was uncertain
     position_um: Floats  # [T, P, 2]
 
 
 def paths(tracks: list[Tracks], period_s: float, most: int | None = None) -> Paths:
     """Tracks on a grid of their frame period; a dropped frame is a row of nan.
 
-    The grid has at most MOST_GAPS rows for each of the tracks (1000 at least): after a long pause, what was before is
-    left out.
+    The grid has at most MOST_GAPS rows for each frame of `tracks` (at least 1000): frames before a long pause are left
+    out.
 
-    `most`: of more particles than that, those that were seen most often.
+    `most`: largest number of paths; those seen most often are kept.
     """
     tracks = [seen for seen in tracks if len(seen) and np.isfinite(seen.time_s)]
     if not tracks:
@@ -42,7 +42,7 @@ def paths(tracks: list[Tracks], period_s: float, most: int | None = None) -> Pat
     )
     tracks, start_s = [tracks[index] for index in newest], float(time_s[newest].min())
     row = np.array([round((seen.time_s - start_s) / period_s) for seen in tracks])
-    rows = np.repeat(row, [len(seen) for seen in tracks])  # [S] and below: of every sighting
+    rows = np.repeat(row, [len(seen) for seen in tracks])  # [S] of every sighting, as are the arrays below
     who = np.concatenate([seen.particle for seen in tracks])
     place_um = np.concatenate([seen.position_um for seen in tracks])
     state = np.concatenate([seen.state for seen in tracks])
@@ -59,7 +59,7 @@ def paths(tracks: list[Tracks], period_s: float, most: int | None = None) -> Pat
 
 
 def _parted(who: Ints, doubted: NDArray[np.bool_]) -> Ints:
-    """[S] which path each sighting is of: a new one with every doubt about who it is."""
+    """[S] path of each sighting; a new path begins at every sighting with uncertain identity."""
     order = np.argsort(who, kind="stable")  # in time within each particle
     begins = np.append(True, np.diff(who[order]) != 0) | doubted[order]
     path = np.empty_like(who)
@@ -68,14 +68,14 @@ def _parted(who: Ints, doubted: NDArray[np.bool_]) -> Ints:
 
 
 def lags(longest: int, number: int = 24) -> Ints:
-    """Whole numbers of frames up to `longest`, evenly spaced in their logarithm."""
+    """Lags: whole numbers of frames up to `longest`, evenly spaced in their logarithm."""
     if longest < 1:
         return np.empty(0, np.int64)
     return np.unique(np.round(np.geomspace(1, longest, number)).astype(np.int64))
 
 
 def mean_square_displacement(made: Paths, lag: Ints) -> Floats:
-    """[L] um^2, over all particles and all starting times; nan where there is no pair."""
+    """[L] mean square displacement in um^2, over all particles and starting times; nan for a lag without data."""
     return displacement.msd(made.position_um, lag)
 
 
@@ -87,7 +87,7 @@ def steps_um(made: Paths, lag: int = 1) -> Floats:
 
 
 def speed_um_per_s(made: Paths, over_s: float) -> Floats:
-    """[T] mean over the particles of |r(t) - r(t - over)| / over; nan before there is a past."""
+    """[T] mean over the particles of |r(t) - r(t - over)| / over; nan for the first frames, without a past position."""
     lag = max(round(over_s / made.period_s), 1)
     speed = np.full(len(made.position_um), np.nan)
     if len(made.position_um) > lag:
@@ -106,7 +106,7 @@ def bond_order(place_um: Floats, neighbours: int) -> Floats:
     import freud
 
     middle = place_um - place_um.mean(axis=0)
-    box = freud.box.Box.square(6.0 * float(np.abs(middle).max()) + 1.0)  # so wide that it never wraps
+    box = freud.box.Box.square(6.0 * float(np.abs(middle).max()) + 1.0)  # large enough that no bond wraps
     order = freud.order.Hexatic(k=neighbours)
     points = np.column_stack([middle, np.zeros(len(middle))])
     order.compute((box, points), {"num_neighbors": neighbours, "exclude_ii": True})

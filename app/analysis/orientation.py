@@ -1,4 +1,4 @@
-"""How long a particle keeps its direction."""
+"""Persistence of the direction of motion."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Floats = NDArray[np.float64]
 
 
 def heading_memory(tracks: pd.DataFrame, tau_s: float, fps: float, longest_s: float) -> pd.Series[float]:
-    """<cos(angle(t + s) - angle(t))> of the displacement over tau, by lag_s; carried stretches left out.
+    """<cos(angle(t + s) - angle(t))> of the displacement over tau, by lag_s, without carried stretches.
 
-    For a runner it falls as exp(-D_phi s) once s is beyond tau (P18).
+    For a runner it decays as exp(-D_phi s) for s > tau (P18).
     """
     window = max(round(tau_s * fps), 1)
     lags = np.unique(np.linspace(0, max(round(longest_s * fps), 1), 40).astype(np.int64))
     total, count = np.zeros(len(lags)), np.zeros(len(lags))
     who, frame, angle = _angles(tracks, window, fps)
     every, rank = np.unique(frame, return_inverse=True)
-    sighting = who * len(every) + rank  # [S] rises: particle by particle, frame by frame
+    sighting = who * len(every) + rank  # [S] increasing: by particle, then by frame
     for row, lag in enumerate(lags if len(sighting) else ()):
         then = seen_at(every, every + lag)[rank]
         later = seen_at(sighting, np.where(then >= 0, who * len(every) + then, -1))
@@ -32,7 +32,7 @@ def heading_memory(tracks: pd.DataFrame, tau_s: float, fps: float, longest_s: fl
 
 
 def persistence_s(memory: pd.Series[float], tau_s: float) -> float:
-    """1 / D_phi from the decay between tau and where a third is left; nan where it is not seen."""
+    """1 / D_phi from the decay between tau and 0.3 of the initial value; nan if no decay is found."""
     late = memory[(memory.index.to_numpy() >= tau_s) & (memory.to_numpy() > 0.3 * memory.iloc[0])]
     if len(late) < 3:
         return float("nan")

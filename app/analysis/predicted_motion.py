@@ -1,4 +1,4 @@
-"""How a particle that feels its own past will move: its speed, and its mean square displacement."""
+"""Predicted motion of a particle with a force about its own past: speed, persistence, mean square displacement."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 def under(conditions: Conditions, experiment: Experiment) -> Conditions:
-    """The conditions as an experiment uses them: steered or painted, aimed ahead or not."""
+    """The conditions with the settings of an experiment: steered or painted, aimed ahead, latency compensated."""
     trap, steered = experiment.trap, experiment.mode == "steered"
     return replace(
         conditions,
@@ -29,7 +29,7 @@ def under(conditions: Conditions, experiment: Experiment) -> Conditions:
 
 
 def own_past(experiment: Experiment, conditions: Conditions) -> OwnPast | None:
-    """The motion under a law that is one central force about the particle's own past; None under another law."""
+    """The motion under a law of one central force about the particle's own past; None for another law."""
     forces = experiment.policy.forces
     if len(forces) == 1 and forces[0].about_own_past and is_central(forces[0].shape):
         return OwnPast.of(forces[0], under(conditions, experiment))
@@ -37,27 +37,27 @@ def own_past(experiment: Experiment, conditions: Conditions) -> OwnPast | None:
 
 
 def foreseen_persistence_s(experiment: Experiment, conditions: Conditions) -> float:
-    """How long a particle that runs from its own past keeps its direction (P18); nan under another law."""
+    """Persistence time of a particle that runs from its own past (P18); nan if it does not run."""
     own = own_past(experiment, conditions)
     return own.persistence_s if own is not None and own.speed_um_per_s > 0.0 else math.nan
 
 
 def longest_delay_s(experiment: Experiment) -> float:
-    """Of its programmed forces; 0.5 s where there is none."""
+    """Longest delay of the programmed forces; 0.5 s if there is none."""
     return max((force.delay_s or 0.0 for force in experiment.policy.forces), default=0.0) or 0.5
 
 
 def foreseen_speed_um_per_s(experiment: Experiment, conditions: Conditions) -> float:
-    """Of a particle that runs from its own past; nan where the law is not of that kind."""
+    """Predicted speed of a particle that runs from its own past; nan if it does not run."""
     own = own_past(experiment, conditions)
     return math.nan if own is None else own.speed_um_per_s or math.nan
 
 
 def foreseen_msd_um2(experiment: Experiment, conditions: Conditions, lag_s: Floats) -> Floats | None:
-    """[L] um^2, both axes, of a particle that feels its own past alone; None where no closed form is known.
+    """[L] predicted MSD in um^2, both axes, under one force about the own past; None if no closed form is known.
 
-    Of a runner: that of a persistent walk (P18), the rest along the way (P7, P19), and across it 2 D t for lags below
-    the delay, after which it has become a turn of the direction.
+    For a runner it is the sum of a persistent random walk (P18), the fluctuations along the motion (P7, P19), and those
+    across it: 2 D t for lags below the delay; for longer lags they are part of the turning of the direction.
     """
     own = own_past(experiment, conditions)
     if own is None:

@@ -1,4 +1,4 @@
-"""What an experiment will do to a particle, before it is put in force: the closed forms of docs/predictions.md."""
+"""Predicted effects of an experiment on a particle, before it is applied: the closed forms of docs/predictions.md."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ NO_PREDICTION = "there is no closed form for this kind of force"
 
 @dataclass(frozen=True)
 class PotentialCurve:
-    """A potential as a function of the distance, as it was asked for and as it will act."""
+    """A potential as a function of the distance: as requested, and as it will act."""
 
     r_um: Floats  # [K]
     energy_kt: Floats  # [K]
     force_pn: Floats  # [K] positive is outward
     acts_kt: Floats  # [K]
     acts_pn: Floats  # [K]
-    reach_pn: float  # the largest force that the light can give; inf where it is the painted light itself
+    reach_pn: float  # largest force of a trap; inf for painted light
 
 
 def curve(shape: Any, mode: str, means: Conditions, points: int = 240) -> PotentialCurve | None:
-    """Of a shape that depends on the distance alone; None for the others."""
+    """The curve of a central shape (it depends only on the distance); None for other shapes."""
     if not is_central(shape):
         return None
     r_um = np.linspace(0.0, span_um(shape), points + 1)[1:]
@@ -60,7 +60,7 @@ def curve(shape: Any, mode: str, means: Conditions, points: int = 240) -> Potent
 
 
 def predict(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, ...]:
-    """The consequences of an experiment, force by force, and the power that it takes."""
+    """The predictions for an experiment, force by force, and its power."""
     conditions = under(conditions, experiment)
     rows: list[Foreseen] = []
     for force in experiment.policy.forces:
@@ -70,7 +70,7 @@ def predict(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, .
 
 
 def power(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, ...]:
-    """What part of the beam it takes for all particles at once."""
+    """The fraction of the laser power for all particles together; in mode steered also largest force and latency."""
     light = conditions.light
     if experiment.mode == "steered":
         total_kt = conditions.particles * experiment.trap.depth_kt
@@ -93,7 +93,7 @@ def power(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, ...
 
 
 def _painted_kt(experiment: Experiment, conditions: Conditions) -> float:
-    """The depths of all spots of the forces that light can paint, about all their centres."""
+    """Total depth of the spots about all centres, of all forces that light can paint."""
     total_kt = 0.0
     for force in experiment.policy.forces:
         try:

@@ -1,4 +1,4 @@
-"""The last turns of a run that goes on, as the tables that its findings are made of."""
+"""The newest turns of a running loop, as tables for its findings."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MOST_PLACES = 120_000  # particles times turns
 
 @dataclass(frozen=True)
 class Moment:
-    """What is kept of a turn: everything but its image."""
+    """The data kept of a turn, without its image."""
 
     now_s: float
     tracks: Tracks
     wanted: Forces
     sent: Command
     late_s: float  # by how much the command acted later than the turn expected
-    frame: int = -1  # its number; -1: there was none
+    frame: int = -1  # frame number; -1: no frame
 
 
 class Recent:
@@ -43,7 +43,7 @@ class Recent:
     def add(self, turns: Iterable[Turn]) -> None:
         for turn in turns:
             if turn.frame is None and not len(turn.tracks):
-                continue  # the camera was silent, or nobody was there
+                continue  # no frame and no particle
             if self.moments and turn.now_s <= self.moments[-1].now_s:
                 self.moments.clear()  # another run
             late_s = turn.sent.effect_s - turn.effect_s
@@ -54,13 +54,13 @@ class Recent:
         self.moments.clear()
 
     def copy(self) -> Recent:
-        """The same turns, for another thread: what is added here later is not in it."""
+        """A copy for another thread; turns added later are not in it."""
         made = Recent()
         made.moments = self.moments.copy()
         return made
 
     def tables(self, plan: Plan) -> RunTables | None:
-        """As main.py analyse has them; None before anybody was seen for a second."""
+        """The tables, as in main.py analyse; None before a second of turns with particles."""
         asked_hz = plan.rig.camera.fps
         particles = max((len(moment.tracks) for moment in self.moments), default=0)
         moments = [*self.moments][-most(particles) :]
@@ -79,12 +79,12 @@ class Recent:
 
 
 def most(particles: float) -> int:
-    """Turns that findings are made of, with so many particles in each: more would take longer than they last."""
+    """Number of turns for the findings, by particles per turn: more would take longer to analyse than to record."""
     return min(MOST, max(int(MOST_PLACES / max(particles, 1.0)), 200))
 
 
 def tracks_of(moments: list[Moment], fps: float) -> pd.DataFrame:
-    """frame, time_s, particle, x_um, y_um, carried: a row a particle and turn; frames are counted by their times.
+    """frame, time_s, particle, x_um, y_um, carried: a row for each particle and turn; frames are numbered by time.
 
     An uncertain particle counts as carried, as in `analyse`.
     """
@@ -112,7 +112,7 @@ def apart(tracks: Tracks, wanted: Forces) -> NDArray[np.bool_]:
 
 
 def commands_of(moments: list[Moment]) -> pd.DataFrame:
-    """command, turn, effect_s, x_um, y_um, power_mw, dwell_s: a row a spot that was sent."""
+    """command, turn, effect_s, x_um, y_um, power_mw, dwell_s: a row for each sent spot."""
     counts = [len(moment.sent) for moment in moments]
     place_um = np.concatenate([each.sent.position_um for each in moments])
     return pd.DataFrame(
@@ -129,7 +129,7 @@ def commands_of(moments: list[Moment]) -> pd.DataFrame:
 
 
 def delays_of(moments: list[Moment], delay_s: Callable[[Forces], NDArray[Any]]) -> pd.DataFrame:
-    """delay_s, delay_achieved_s: a row a force, or a ring."""
+    """delay_s, delay_achieved_s: a row for each force or ring."""
     wanted_s = [delay_s(each.wanted) for each in moments]
     asked_s = np.concatenate(wanted_s)
     late_s = np.repeat([each.late_s for each in moments], [len(own) for own in wanted_s])
@@ -137,7 +137,7 @@ def delays_of(moments: list[Moment], delay_s: Callable[[Forces], NDArray[Any]]) 
 
 
 def turns_of(moments: list[Moment]) -> pd.DataFrame:
-    """turn, now_s, frame_time_s, sent_effect_s: a row a turn."""
+    """turn, now_s, frame_time_s, sent_effect_s: a row for each turn."""
     return pd.DataFrame(
         {
             "turn": np.arange(len(moments)),

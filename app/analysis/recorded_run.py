@@ -1,4 +1,4 @@
-"""A recorded run as a Python program uses it: its tables, its turns, and its plan."""
+"""A recorded run for Python programs: its tables, turns and plan."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from drivers.journal.tidy import TIDY
 
 
 class RecordedRun:
-    """A run file that is open. Close it, or use it in a `with`.
+    """An open run file. Close it, or use it in a `with` statement.
 
     Attributes:
         path: its file.
-        header: what was known before the first turn: settings, versions, calibration, seed.
-        summary: of a run that was just made: turns, trips, latencies. Else empty.
+        header: facts from before the first turn: settings, versions, calibration, seed.
+        summary: turns, trips and latencies of a run that was just made; else empty.
     """
 
     def __init__(self, path: Path | str, summary: Mapping[str, Any] | None = None) -> None:
-        """Open the file. Raises Refused where it is no run, or damaged."""
+        """Open the file. Raises Refused if it is not a run, or damaged."""
         self.path, self.summary = path_of("run", path), dict(summary or {})
         self._file, self._closed = read_run(self.path), False
         try:
@@ -48,7 +48,7 @@ class RecordedRun:
         self.close()
 
     def __len__(self) -> int:
-        """How many turns it has."""
+        """Number of turns."""
         return len(self._file)
 
     def __repr__(self) -> str:
@@ -66,7 +66,7 @@ class RecordedRun:
 
     @property
     def fps(self) -> float:
-        """Frames a second."""
+        """Frames per second."""
         return self.header.fps
 
     @property
@@ -76,27 +76,27 @@ class RecordedRun:
 
     @property
     def ended_cleanly(self) -> bool:
-        """False where the recording was killed, or still goes on."""
+        """False if the recording was killed, or is still running."""
         return self._file.ended_cleanly
 
     @cached_property
     def plan(self) -> Plan:
-        """The rig and the experiment that it began with. Raises Refused."""
+        """The rig and the experiment at the beginning of the run. Raises Refused."""
         return plan_of(self.header, f"{self.path}: ")
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
-        """A row a particle and frame, as `export` writes it.
+        """A row for each particle and frame, as in `export`.
 
-        Columns: frame, time_s, particle, x, y (px, as trackpy wants them), x_um, y_um, mass, size, ecc, signal,
-        raw_mass, ep, state, species, species_age, cell, carried (no law has moved it there), turn.
+        Columns: frame, time_s, particle, x, y (px, as in trackpy), x_um, y_um, mass, size, ecc, signal, raw_mass, ep,
+        state, species, species_age, cell, carried (moved by the return into the field, not by the law), turn.
         """
         return self.table("tracks")
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of tracks, forces, rings, commands, turns, orders and events, as `export` writes it.
+        """One of the tables tracks, forces, rings, commands, turns, orders and events, as in `export`.
 
-        Raises Refused for another name, and where the file is damaged or closed.
+        Raises Refused for another name, and if the file is damaged or closed.
         """
         with reading("table", name):
             if not isinstance(name, str) or name not in TIDY:
@@ -104,6 +104,6 @@ class RecordedRun:
         return self._open().table(name)
 
     def turns(self, start: int = 0, stop: int | None = None) -> Iterator[Turn]:
-        """The turns from the `start`-th on, exactly as they were written. Raises Refused where the file is damaged."""
+        """The turns from `start` to before `stop`, exactly as recorded. Raises Refused if the file is damaged."""
         first, end = whole_number("start", start), None if stop is None else whole_number("stop", stop)
         return self._open().turns(first, end)

@@ -1,4 +1,4 @@
-"""What a run was."""
+"""Description of a recorded run, as data and as text."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SHOWN_VERSIONS = ("cybloids", "python", "numpy", "trackpy", "h5py")
 
 
 def info(run_path: Path | str) -> dict[str, Any]:
-    """What a run was, as plain data. Raises Refused for what is not a run."""
+    """The description of a run as plain data. Raises Refused if the file is not a run."""
     with read_run(run_path) as run:
         run.require_turns()
         return about(run)
 
 
 def about(run: Run) -> dict[str, Any]:
-    """`info` of a run that is open."""
+    """`info` of an open run."""
     header, turns = run.header, run.rows("turns")
     seen = turns[turns["has_frame"] != 0]
     tracked = run.column("tracks", "particle")
@@ -99,8 +99,10 @@ def text(found: dict[str, Any]) -> str:
 
 
 def device_facts(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """What a header says of the devices: firmware, settings as they gave them back, the simulated world. A run may
-    come from anywhere: what is not of that kind is left out."""
+    """The device facts in a header: firmware, settings read back, the simulated world.
+
+    The file of a run may have any source: invalid values are left out.
+    """
     firmware = extra.get("firmware")
     returned = extra.get("returned")
     world = extra.get("world")
@@ -113,7 +115,7 @@ def device_facts(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_returned(one: Any) -> bool:
-    """Whether it is one setting: name, asked, and returned, null where the device does not say."""
+    """Whether it is one valid setting: name, asked, and returned (null if the device reports none)."""
     if not isinstance(one, dict) or set(one) != {"name", "asked", "returned"} or not isinstance(one["name"], str):
         return False
     numbers = (one["asked"], 0.0 if one["returned"] is None else one["returned"])
@@ -124,7 +126,7 @@ def _is_returned(one: Any) -> bool:
 
 
 def _devices(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """The lines of `text` that say what the devices are, and what they gave back."""
+    """The lines of `text` about the devices: firmware, settings read back, simulated world."""
     returned = [
         f"{one['name']} " + ("not known" if one["returned"] is None else f"{one['returned']:.6g}")
         + f" (asked for {one['asked']:.6g})"
@@ -141,7 +143,7 @@ def _devices(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _locator(run: Run) -> str:
-    """Which locator found the particles, and, where that was `auto`, what it chose and why."""
+    """The locator that found the particles; for `auto` also its choice and the reason."""
     named = _part(run.header.rig, "tracking").get("locator", "")
     events = run.rows("events")
     rows = events["text"][events["kind"] == b"tracker_note"]
@@ -150,7 +152,7 @@ def _locator(run: Run) -> str:
 
 
 def hashes_of(run: Run, kind: str, name: str, sha256: str) -> list[tuple[str, str]]:
-    """The laws of this kind that were in force, one after another: what `name` and `sha256` say in each."""
+    """The values at the keys `name` and `sha256` of all laws of this kind, in the order in which they were applied."""
     orders = run.rows("orders")
     applied = [run.printable_text(int(row)) for row in orders["text"][orders["kind"] == b"APPLY"]]
     laws = [_part(experiment, "policy") for experiment in (run.header.experiment, *applied)]
@@ -158,19 +160,19 @@ def hashes_of(run: Run, kind: str, name: str, sha256: str) -> list[tuple[str, st
 
 
 def _hashed(files: list[tuple[str, str]]) -> str:
-    """Files with the beginnings of their SHA-256, one after another."""
+    """Files with the first 12 digits of their SHA-256, in order."""
     return ", then ".join(f"{name} ({sha256[:12] or 'unknown'})" for name, sha256 in files)
 
 
 def _calibrated(calibration: dict[str, Any], source: str) -> str:
-    """What of the rig was measured, in words. Raises Refused where it can't be read."""
+    """The calibration of the rig, in words. Raises Refused if it can't be read."""
     made = ", ".join(f"{one.what} {one.date[:10]}" for one in made_in(calibration, source))
     place = f"map {calibration['map']}" if "map" in calibration else ""
     return "; ".join(said for said in (made or str(calibration.get("origin", "not known")), place) if said)
 
 
 def _changes(run: Run, only: str = "") -> list[dict[str, Any]]:
-    """The turns in which the interlock's level changed (to `only`): what to, and why."""
+    """The turns in which the interlock's level changed (to `only`), with the new level and the reason."""
     turns = run.rows("turns")
     level = turns["level"]
     changed = np.flatnonzero(np.r_[True, level[1:] != level[:-1]][: len(level)])
@@ -184,7 +186,7 @@ def _changes(run: Run, only: str = "") -> list[dict[str, Any]]:
 
 
 def _mapping(settings: str) -> dict[str, Any]:
-    """A YAML text; empty if it is none."""
+    """The mapping in a YAML text; empty if it can't be parsed."""
     try:
         return parse(settings, "settings").data
     except Refused:
@@ -192,13 +194,13 @@ def _mapping(settings: str) -> dict[str, Any]:
 
 
 def _part(settings: str, key: str) -> dict[str, Any]:
-    """The mapping at a key of a YAML text; empty where there is none: a run may come from anywhere."""
+    """The mapping at a key of a YAML text; empty if there is none, since the file of a run may have any source."""
     found = _mapping(settings).get(key)
     return found if isinstance(found, dict) else {}
 
 
 def _said(found: Any) -> str:
-    """A text that was found in settings; "" where there is something else."""
+    """The value if it is a text; else ""."""
     return found if isinstance(found, str) else ""
 
 

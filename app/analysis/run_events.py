@@ -1,4 +1,4 @@
-"""What happened in a run, turn by turn, in words, each of a kind; what goes on and on is one line that counts."""
+"""The event log of a run: events of several kinds, in words. Repeated events become one line with a count."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ from config.refused import Refused
 from control.contract import Level, Order, OrderKind, Turn
 from control.interlock import SAYS
 
-QUIET_S = 2.0  # between two of the same: from then on it is said again
-NAMED = 4  # particles that a line names by their numbers
-NUMBERS = re.compile(r"(?<![\w.])\d+(\.\d+)?(e[+-]?\d+)?(?!\w)")  # those that are no part of a name, as in ttyACM0
+QUIET_S = 2.0  # after such a pause a repeated event gets a new line
+NAMED = 4  # largest number of particles that a line lists
+NUMBERS = re.compile(r"(?<![\w.])\d+(\.\d+)?(e[+-]?\d+)?(?!\w)")  # without numbers in a name such as ttyACM0
 PARTICLES = re.compile(r"\bparticles? (\d+(?: and \d+)?)")
 
 
 class EventKind(StrEnum):
-    """Of a line of the log."""
+    """The kind of a line of the log."""
 
     FAULT = "Faults"
-    ORDER = "Orders"  # and the levels that come of them
+    ORDER = "Orders"  # and the resulting levels
     NOTE = "Notes"
-    DARK = "No light"  # who gets none, and why
+    DARK = "No light"  # particles without light, and the reason
 
 
 @dataclass(frozen=True)
 class Happening:
-    """Something that happened at `at_s`; None: it is not a turn's."""
+    """An event at the time `at_s`; None: an event outside of a turn."""
 
     kind: EventKind
     text: str
     at_s: float | None = None
-    level: Level | None = None  # that the instrument went to
-    particle: int | None = None  # who got no light; `text` says why
+    level: Level | None = None  # new level of the instrument
+    particle: int | None = None  # particle without light; `text` is the reason
     advice: str = ""  # what to do about it
 
     @property
     def like(self) -> tuple[EventKind, str]:
-        """What it has in common with others of its like: all but the numbers, which are not those of devices."""
+        """The key under which repeated events are merged: kind, and text without numbers except those in names."""
         return self.kind, without_numbers(self.text)
 
 
 @dataclass
 class Line:
-    """One line of the log: something that happened once, or again and again."""
+    """One line of the log: an event that happened once or repeatedly."""
 
     first: Happening
     times: int = 1
     last_s: float | None = None
     particles: set[int] = field(default_factory=set)
-    named: dict[str, None] = field(default_factory=dict)  # particles that the words name: "7", or "3 and 9"
+    named: dict[str, None] = field(default_factory=dict)  # particles named in the text: "7", or "3 and 9"
 
     @classmethod
     def of(cls, happening: Happening) -> Line:
@@ -63,7 +63,7 @@ class Line:
         return cls(happening, 1, happening.at_s, who, dict.fromkeys(named_in(happening.text)))
 
     def takes(self, other: Happening) -> bool:
-        """Whether it is the same again, a moment later. A change of level is always a line of its own."""
+        """Whether the event repeats this line within QUIET_S. A change of level always gets its own line."""
         if other.level is not None or other.at_s is None or self.last_s is None:
             return False
         return 0.0 <= other.at_s - self.last_s < QUIET_S
@@ -92,7 +92,7 @@ class Line:
 
 
 def named_in(text: str) -> list[str]:
-    """Particles that a text names.
+    """The particles named in a text.
 
     >>> named_in("particles 3 and 9 are seen as one"), named_in("2 spots outside of the field were left out")
     (['3 and 9'], [])
@@ -102,7 +102,7 @@ def named_in(text: str) -> list[str]:
 
 
 def no_light(particles: set[int], why: str) -> str:
-    """Who gets no light, in one line.
+    """One line about particles that get no light.
 
     >>> no_light(set(range(12)), "new")
     'no light for 12 new particles'
@@ -117,18 +117,18 @@ def no_light(particles: set[int], why: str) -> str:
 
 
 class Teller:
-    """Turns into happenings: what is new in each."""
+    """Converts turns into events: the changes in each turn."""
 
     def __init__(self, experiment: str = "", rig: Mapping[str, Any] | None = None) -> None:
-        self._experiment, self._rig = experiment, rig or {}  # as they are in force
+        self._experiment, self._rig = experiment, rig or {}  # currently in force
         self._level: Level | None = None
-        self._tripped_by = ""  # the reason of the trip that lasts
+        self._tripped_by = ""  # the reason of the present trip
         self._withheld: frozenset[tuple[int, str]] = frozenset()
 
     def of(self, turn: Turn) -> Iterator[Happening]:
-        """What is new in the turn after those of before.
+        """The events of this turn: its changes since the last turn.
 
-        A trip of another reason is a new one: a reset and the next fault may come in one turn.
+        A trip with another reason is a new event: a reset and the next fault may occur in one turn.
         """
         tripped_by = turn.reason if turn.level is Level.TRIPPED else ""
         changed = turn.level is not self._level or tripped_by != self._tripped_by
@@ -144,7 +144,11 @@ class Teller:
         self._level, self._tripped_by, self._withheld = turn.level, tripped_by, withheld
 
     def of_order(self, order: Order, at_s: float, why: str) -> Iterator[Happening]:
-        """An order, unless the change of level that came of it says as much; `why` the level changed, or empty."""
+        """The event of an order, unless the resulting change of level states the same.
+
+        Args:
+            why: reason of the change of level in this turn; empty: no change.
+        """
         if order.kind is OrderKind.APPLY:
             yield Happening(EventKind.ORDER, self.applied(order.text), at_s)
         elif why != (order.text or SAYS.get(order.kind, str(order.kind))):
@@ -155,7 +159,7 @@ class Teller:
                 yield Happening(EventKind.ORDER, f"{order.kind}: {words}" if words else str(order.kind), at_s)
 
     def applied(self, text: str) -> str:
-        """What an APPLY has changed; what comes is compared with it."""
+        """The changes of an APPLY, in words. The next APPLY is compared with this text."""
         before, self._experiment = self._experiment, text
         try:
             return f"APPLY: {changes(before, text, self._rig)}" if before and text else "APPLY"
@@ -165,7 +169,7 @@ class Teller:
 
 @lru_cache(4096)
 def without_numbers(text: str) -> str:
-    """The text, its numbers left out, unless they belong to a name.
+    """The text without its numbers, except those in names.
 
     >>> without_numbers("the galvo at ttyACM0: no answer within 50 ms")
     'the galvo at ttyACM0: no answer within  ms'
@@ -176,14 +180,14 @@ def without_numbers(text: str) -> str:
 
 
 def of_level(level: Level, reason: str, at_s: float) -> Happening:
-    """A level, why it is that, and after a trip what to do."""
+    """The event of a new level, with its reason and, after a trip, advice."""
     if level is Level.TRIPPED:
         return Happening(EventKind.FAULT, f"TRIPPED: {reason}", at_s, level, advice=advice(reason))
     return Happening(EventKind.ORDER, f"{level}: {reason}" if reason else str(level), at_s, level)
 
 
 class EventLog:
-    """Lines of the log, oldest first. Of too many, the oldest go; a fault, an order and a level go last."""
+    """Lines of the log, oldest first. If there are too many, old notes and dark lines are removed first."""
 
     def __init__(self, most: int = 3000) -> None:
         self.lines: list[Line] = []
@@ -195,7 +199,7 @@ class EventLog:
         self._open.clear()
 
     def take(self, happenings: Iterable[Happening]) -> tuple[list[Line], set[int]]:
-        """(the lines that are new, which of the others have changed by their `id`)."""
+        """Add events. Return (new lines, `id` of each older line that has changed)."""
         new: list[Line] = []
         changed: set[int] = set()
         for one in happenings:
@@ -211,7 +215,7 @@ class EventLog:
         return new, changed - {id(line) for line in new}
 
     def thin(self) -> bool:
-        """Let the oldest go where there are too many; whether any went."""
+        """Remove the oldest lines if there are too many. Return whether any were removed."""
         extra = len(self.lines) - self._most
         if extra <= 0:
             return False

@@ -1,4 +1,4 @@
-"""A recorded run, or a stretch of it, as the tables that its findings are made of."""
+"""A recorded run, or a stretch of it, as tables for its findings."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from drivers.frame_rate import mean_hz
 from drivers.journal import Run
 from drivers.journal.tidy import tidy
 
-LEAST = 50  # turns: a shorter stretch says nothing
+LEAST = 50  # turns: a shorter stretch is too short to analyse
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Turns under one law, all of them armed or none: from the turn `begin` to before `end`."""
+    """Turns under one law, all of them armed or none: from turn `begin` to before `end`."""
 
     begin: int
     end: int
     armed: bool
-    laws: int  # how many were applied by then
-    since: str  # when it begins, in words
+    laws: int  # number of laws applied before
+    since: str  # its beginning, in words
 
     def __len__(self) -> int:
         return self.end - self.begin
 
 
 class Stretches:
-    """A run in stretches, in order: what was measured under another law, or without light, is not pooled."""
+    """A run divided into stretches, in order: data under different laws, or with and without light, are not pooled."""
 
     def __init__(self, run: Run, made: Plan) -> None:
         turns, orders = run.rows("turns"), run.rows("orders")
@@ -45,7 +45,7 @@ class Stretches:
         rows = orders["kind"] == b"APPLY"
         laws = orders["turn"][rows] - run.first_turn
         self._texts = [run.printable_text(int(row)) for row in orders["text"][rows]]
-        self._plans = [made]  # as they were in force, one after the other
+        self._plans = [made]  # in the order in which they were in force
         switched = np.flatnonzero(armed[1:] != armed[:-1]) + 1
         begins = np.unique(np.concatenate([[0], switched, laws[(laws > 0) & (laws < len(turns))]])).astype(int)
         self.all: list[Stretch] = []
@@ -56,28 +56,28 @@ class Stretches:
             self.all.append(Stretch(begin, end, level, int(np.count_nonzero(laws <= begin)), since))
 
     def at(self, turn: int) -> Stretch:
-        """The one with this turn; a later one where the first ones say nothing."""
+        """The stretch with this turn; if the first stretches are too short to analyse, a later one."""
         number = bisect_right([one.begin for one in self.all], max(turn, 0)) - 1
         while len(self.all[number]) < LEAST and turn < LEAST and number + 1 < len(self.all):
             number += 1
         return self.all[number]
 
     def longest(self) -> Stretch:
-        """The longest that was armed; of a run that never was, its longest."""
+        """The longest armed stretch; if none was armed, the longest."""
         return max(self.all, key=lambda one: (one.armed, len(one)))
 
     def plan(self, stretch: Stretch) -> Plan:
-        """As it was in force then. Raises Refused."""
+        """The plan in force during a stretch. Raises Refused."""
         while len(self._plans) <= stretch.laws:
             self._plans.append(plan_after(self._plans[-1], self._texts[len(self._plans) - 1], "the run: "))
         return self._plans[stretch.laws]
 
 
 def tables_of(run: Run, made: Plan, start: int = 0, stop: int | None = None) -> RunTables | None:
-    """The turns from `start` to `stop`; None where no particle was seen. Raises Refused where the file is damaged."""
+    """The tables of turns from `start` to before `stop`; None without particles. Raises Refused for a damaged file."""
     found = {name: pd.DataFrame(columns) for name, columns in tidy(run, run.batches(start, stop)).items()}
     tracks, sent = found["tracks"], found["commands"]["command"] == "sent"
-    tracks = tracks[np.isfinite(tracks["time_s"])].reset_index(drop=True)  # without a frame there is no time
+    tracks = tracks[np.isfinite(tracks["time_s"])].reset_index(drop=True)  # rows without a frame have no time
     if not len(tracks):
         return None
     number, time_s = tracks["frame"].to_numpy(np.int64), tracks["time_s"].to_numpy(np.float64)
@@ -93,9 +93,10 @@ def tables_of(run: Run, made: Plan, start: int = 0, stop: int | None = None) -> 
 
 
 def longest_tables_of(run: Run, made: Plan) -> RunTables | None:
-    """Of a run, the longest stretch under one law that was armed; of one that never was, the longest.
+    """The tables of the longest armed stretch under one law; if none was armed, of the longest stretch.
 
-    None where no particle was seen. Raises Refused where the file is damaged.
+    None if no particle was seen in the whole run. Raises Refused if no particle was seen in that stretch, or the file
+    is damaged.
     """
     stretches = Stretches(run, made)
     stretch = stretches.longest()

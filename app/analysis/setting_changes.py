@@ -1,4 +1,4 @@
-"""What an APPLY changes, in words: keys, and their values before and after."""
+"""The changes of settings by an APPLY, in words: keys, and their values before and after."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 from config.reader import parse
 from config.words import quoted
 
-LONG = 30  # characters of a value that is shown
+LONG = 30  # a list with more characters is shown by its length only
 MISSING = object()
-NAMES = ("title", "about")  # of an experiment; they change nothing that flies
+NAMES = ("title", "about")  # of an experiment; they have no effect on a run
 
 
 def changes(before: str, after: str, rig: Mapping[str, Any]) -> str:
-    """`key before → after` of all that differs between two texts of experiments; raises Refused where one is none.
+    """All differences `key before → after` between two texts of experiments. Raises Refused if one is invalid.
 
     Args:
-        rig: as it was under `before`, in plain values: what the first `set` of a key is compared with.
+        rig: the rig under `before`, as plain values: the first `set` of a key is compared with it.
     """
     old, new = (parse(text, "the experiment of an APPLY").data for text in (before, after))
     found = [*_differences("", {**old, "set": {}}, {**new, "set": {}}), *_sets(old, new, rig)]
@@ -26,7 +26,7 @@ def changes(before: str, after: str, rig: Mapping[str, Any]) -> str:
 
 
 def _sets(old: dict[str, Any], new: dict[str, Any], rig: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What `set` changes of the rig; a key that is no longer set goes back to the rig file."""
+    """Changes of the rig by `set`; a key that is no longer set returns to the value of the rig file."""
     first, then = (each.get("set") or {} for each in (old, new))
     for key in dict.fromkeys((*first, *then)):
         was = first.get(key, _within(rig, key))
@@ -44,7 +44,7 @@ def _within(rig: Mapping[str, Any], key: str) -> Any:
 
 
 def _differences(key: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
-    """(key, what became of it) where two plain values differ; another kind of thing is one change."""
+    """(key, change in words) for each difference of two plain values; another `kind` counts as one change."""
     if isinstance(old, dict) and isinstance(new, dict) and old.get("kind") == new.get("kind"):
         for name in dict.fromkeys((*old, *new)):
             yield from _differences(f"{key}.{name}" if key else name, old.get(name, MISSING), new.get(name, MISSING))
@@ -61,7 +61,7 @@ def _of_mappings(*lists: list[Any]) -> bool:
 
 
 def _short(value: Any) -> str:
-    """A value as a person reads it: whole where it is short."""
+    """A value as short text: long lists are abbreviated."""
     if value is MISSING:
         return "none"
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Tables of tracks from anywhere, checked: an exported run, or what another program tracked."""
+"""Reads and checks tables of tracks: an exported run, or the tracks of another program."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from drivers.journal.tidy import Columns
 TABLES = (".csv", ".parquet")
 NEEDED = ("time_s", "particle", "x_um", "y_um")
 FORCES = ("fx_pn", "fy_pn")
-KNOWN = {*NEEDED, *FORCES, "carried", "frame"}  # columns that are read; others stay where they are
+KNOWN = {*NEEDED, *FORCES, "carried", "frame"}  # columns that are read; others are ignored
 LARGEST_BYTES = 100_000_000  # of a table
 MOST_COLUMNS = 1000
 MOST_VALUES = 20_000_000  # rows times columns, before anything is read
-PLAIN = ("BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE")  # types of Parquet that are numbers
+PLAIN = ("BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE")  # numeric types of Parquet
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError, RuntimeError,
           csv.Error)  # fmt: skip
-SHORTEST_S = 1e-9  # between two rows of a particle: no speed is known of less
+SHORTEST_S = 1e-9  # least time between two rows of a particle, for a meaningful speed
 LARGEST = {"time_s": 1e12, "particle": 2.0**53, "x_um": 1e10, "y_um": 1e10, "fx_pn": 1e10, "fy_pn": 1e10}
 
 
 def read_tracks(path: Path) -> tuple[Columns, Columns | None]:
-    """Tracks, and forces where they stand in a table of their own. Raises Refused.
+    """(tracks, forces if they are in a separate table, else None). Raises Refused.
 
-    Tracks have columns time_s, particle, x_um, y_um, carried (nobody, where there is none), and fx_pn, fy_pn (0, where
-    there are none) unless those are in the table `forces` beside a table `tracks`, as `export` writes them.
+    The tracks have the columns time_s, particle, x_um, y_um, carried (default: false), and fx_pn, fy_pn (default: 0).
+    The forces may instead be in a table `forces` beside the table `tracks`, as `export` writes them.
     """
     path = _tracks_in(path)
     tracks = _once_each(read_table(path, NEEDED), path)
@@ -58,9 +58,9 @@ def _tracks_in(path: Path) -> Path:
 
 
 def read_table(path: Path, needed: tuple[str, ...], empty: bool = False) -> Columns:
-    """The columns of a table that are known here; those that are needed are there, and finite numbers. Raises Refused.
+    """The known columns of a table. Those in `needed` are required, with finite numbers. Raises Refused.
 
-    Its size is bounded before it is read: a compressed table may be a thousand times larger than its file.
+    The size is checked before reading: a compressed table may be a thousand times larger than its file.
     """
     require_file(path, "a table")
     if path.stat().st_size > LARGEST_BYTES:
@@ -121,7 +121,7 @@ def _require_size(path: Path, rows: int, columns: int) -> None:
 
 
 def check(columns: Columns, names: tuple[str, ...], path: Path) -> None:
-    """Raises Refused where one of these columns is not of numbers that a bench could have."""
+    """Raises Refused if one of these columns contains anything except finite numbers within LARGEST."""
     for name in names:
         values = columns[name]
         if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
@@ -132,7 +132,7 @@ def check(columns: Columns, names: tuple[str, ...], path: Path) -> None:
 
 
 def _once_each(tracks: Columns, path: Path) -> Columns:
-    """Without rows that say the same twice. Raises Refused where one particle is at two places at once."""
+    """The tracks without duplicate rows. Raises Refused if a particle is at two positions at the same time."""
     order = np.lexsort((tracks["time_s"], tracks["particle"]))
     who, when = tracks["particle"][order], tracks["time_s"][order]
     again = np.concatenate([[False], (who[1:] == who[:-1]) & (when[1:] == when[:-1])])
@@ -153,7 +153,7 @@ def _once_each(tracks: Columns, path: Path) -> Columns:
 
 
 def _carried(tracks: Columns, path: Path) -> Any:
-    """[N] bool: rows that are not to be used."""
+    """[N] bool: the column `carried`, rows that must not be used; false by default. Raises Refused."""
     values = tracks.get("carried", np.zeros(len(tracks["time_s"]), np.bool_))
     if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
         raise Refused(f"{path}: the column 'carried' must say true or false in every row")

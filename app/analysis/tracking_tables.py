@@ -1,4 +1,4 @@
-"""Tracking without a loop: tables with trackpy's columns, from the locators and the linker that a loop uses."""
+"""Tracking without a loop: tables with trackpy's columns, from the locators and the linker of the loop."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tracking.rules import NEWEST
 from tracking.settings import Tracking
 from tracking.tracker import LinkingTracker, locator
 
-FILES = ("dark_file", "background_file", "hot_pixels_file", "classifier")  # of a rig: they need its folder
+FILES = ("dark_file", "background_file", "hot_pixels_file", "classifier")  # paths relative to a rig file
 
 END: Any = object()  # of a movie
 MOST_PIXELS = 100_000_000  # of an image in lists
 
 
 def settings_of(given: dict[str, Any]) -> Tracking:
-    """The tracking settings with these values, and the defaults for the others. Raises Refused."""
+    """The tracking settings with these values, and defaults for all others. Raises Refused."""
     for name in FILES:
         value = given.get(name)
         if value is not None and not (type(value) is str and not value):  # empty: none
@@ -43,7 +43,7 @@ def locate(image: NDArray[Any], s: Tracking) -> pd.DataFrame:
     """The particles in one image [height, width] of uint8, uint16 or float.
 
     Returns:
-        A row a particle: x, y, mass, size, ecc, signal, raw_mass, ep; lengths in px.
+        A row for each particle: x, y, mass, size, ecc, signal, raw_mass, ep; lengths in px.
     """
     return pd.DataFrame(_columns(locator(s)(_grey(image, "the image"))))
 
@@ -51,10 +51,10 @@ def locate(image: NDArray[Any], s: Tracking) -> pd.DataFrame:
 def link(features: pd.DataFrame, s: Tracking) -> pd.DataFrame:
     """The same table, sorted by frame, with the identity of each feature in `particle` and its State in `state`.
 
-    A number between two frames of the table is that of a frame without features: it counts against the memory.
+    A frame number missing in the table is a frame without features: it counts against the memory.
 
     Args:
-        features: as `linkable_table.linkable` gives it: columns frame, x, y (px); others stay as they are, but for
+        features: a table checked by `linkable_table.linkable`: columns frame, x, y (px); other columns are kept, except
             `particle` and `state`.
     """
     table = features.sort_values("frame", kind="stable").reset_index(drop=True)
@@ -64,7 +64,7 @@ def link(features: pd.DataFrame, s: Tracking) -> pd.DataFrame:
     for number, rows in ((int(number), rows) for number, rows in frames.items()):
         for empty in range(last + 1, number):
             if not len(memory):
-                break  # everyone is forgotten: further frames without features change nothing
+                break  # no particle is remembered: further empty frames change nothing
             memory, _ = linked_frame(led(memory, empty, s), empty, np.empty((0, 2)), s, rules=NEWEST)
         place_px = np.ascontiguousarray(table.loc[rows, ["x", "y"]].to_numpy(np.float64))
         memory, linked = linked_frame(led(memory, number, s), number, place_px, s, rules=NEWEST)
@@ -76,12 +76,13 @@ def batch(frames: Iterable[NDArray[Any]], s: Tracking) -> pd.DataFrame:
     """Locate and link the particles in a movie: an array [frames, height, width], or images one after another.
 
     Returns:
-        A row a particle and frame: frame, particle, x, y, mass, size, ecc, signal, raw_mass, ep, state; lengths in px.
+        A row for each particle and frame: frame, particle, x, y, mass, size, ecc, signal, raw_mass, ep, state; lengths
+        in px.
     """
     tracker = LinkingTracker(s, Affine.scale("px", "um", 1.0))
     with reading("frames", frames):
         try:
-            images = iter(frames)  # also of a sequence that has __getitem__ only
+            images = iter(frames)  # also for a sequence with __getitem__ only
         except TypeError:
             raise Refused(f"frames: found {type(frames).__name__}, where images are needed") from None
     memory, tables = tracker.start(), []
@@ -105,7 +106,7 @@ def _table(number: int, tracks: Tracks) -> pd.DataFrame:
 
 
 def _columns(found: Features) -> dict[str, NDArray[np.float64]]:
-    """By trackpy's names."""
+    """The columns by trackpy's names."""
     return {
         "x": found.position_px[:, 0], "y": found.position_px[:, 1], "mass": found.mass, "size": found.size_px,
         "ecc": found.ecc, "signal": found.signal, "raw_mass": found.raw_mass, "ep": found.ep_px,
@@ -113,7 +114,7 @@ def _columns(found: Features) -> dict[str, NDArray[np.float64]]:
 
 
 def _grey(image: Any, title: str) -> NDArray[Any]:
-    """The image, if it is one of grey levels. Raises Refused."""
+    """The image as a read-only array. Raises Refused if it is not a grey-level image."""
     with reading(title, image):
         if np.ma.is_masked(image):
             raise Refused(f"{title}: some of its pixels are masked; fill them before")
@@ -123,7 +124,7 @@ def _grey(image: Any, title: str) -> NDArray[Any]:
             grey = np.ascontiguousarray(image).view()
         except (TypeError, ValueError):  # rows of different lengths
             raise Refused(f"{title}: found {type(image).__name__}, where an array [height, width] is needed") from None
-    grey.setflags(write=False)  # as a camera's frame: the same compiled kernels
+    grey.setflags(write=False)  # read-only like a camera's frame: the same compiled kernels
     if grey.ndim != 2 or not grey.size or (grey.dtype.kind != "f" and grey.dtype not in (np.uint8, np.uint16)):
         raise Refused(
             f"{title}: found an array of shape {grey.shape} and type {grey.dtype} (needed: [height, width] of uint8, "

@@ -1,8 +1,8 @@
-"""What is measured on the tracks of a run. Pure functions of `drivers.journal.tidy.tidy_tracks`, or of positions.
+"""Measurements on the tracks of a run. Pure functions of `drivers.journal.tidy.tidy_tracks`, or of positions.
 
-Stretches in which a particle was `carried` back into the field are no law's doing: no displacement over one is counted.
-Averages over time use frame numbers, which the tables of a run have by their times (`frame_times`), and a particle
-that was missed in a frame leaves a gap, not a guess.
+A displacement is not counted if the particle was `carried` back into the field meanwhile, since the law did not cause
+it. Averages over time use frame numbers computed from the frame times (`frame_times`). A particle missed in a frame
+leaves a gap, which is not interpolated.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ class Track:
 
     particle: int
     frame: NDArray[np.int64]  # [T]
-    time_s: Floats  # [T] nan where the table has no times
+    time_s: Floats  # [T] nan if the table has no times
     position_um: Floats  # [T, 2]
     carried: NDArray[np.bool_]  # [T]
 
 
 def each(tracks: pd.DataFrame, *, once: bool = True) -> Iterator[Track]:
-    """Every particle's sightings, by number and frame. The table is sorted once, however many particles it has.
+    """The sightings of each particle, by particle and frame. Sorts the table only once.
 
-    `once`: of several sightings in a frame the last one only.
+    `once`: keep only the last of several sightings in a frame.
     """
     particle, frame = tracks["particle"].to_numpy(np.int64), tracks["frame"].to_numpy(np.int64)
     order = np.lexsort((frame, particle))
@@ -56,17 +56,17 @@ def each(tracks: pd.DataFrame, *, once: bool = True) -> Iterator[Track]:
 
 
 def speeds(tracks: pd.DataFrame, tau_s: float, settle_s: float = 0.0) -> pd.DataFrame:
-    """|r(t) - r(t - tau)| / tau of every sighting that has a past (docs/predictions.md 2.7, P20).
+    """|r(t) - r(t - tau)| / tau of every sighting with a past position (docs/predictions.md 2.7, P20).
 
     A frame-to-frame speed would be noise. r(t - tau) is interpolated between two sightings in successive frames.
 
     Args:
         tracks: the tidy table.
-        tau_s: over which time.
-        settle_s: how long after being carried a particle still does not count, beside the window itself.
+        tau_s: time over which the speed is taken.
+        settle_s: additional time after being carried in which a particle does not count.
 
     Returns:
-        columns frame, time_s, particle, speed_um_per_s: those that were not carried in [t - tau - settle, t].
+        columns frame, time_s, particle, speed_um_per_s: sightings not carried in [t - tau - settle, t].
     """
     found = [(own, *_speeds(own, tau_s, settle_s)) for own in each(tracks, once=False)]
     rows: dict[str, list[NDArray[Any]]] = {
@@ -96,35 +96,35 @@ def _speeds(own: Track, tau_s: float, settle_s: float) -> tuple[NDArray[np.bool_
 
 
 def not_counted(carried: NDArray[np.bool_], state: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
-    """[N] sightings up to which no displacement is counted, since it is not the law's.
+    """[N] whether displacements that include this sighting are excluded, since the law did not cause them.
 
     Args:
-        carried: [N] the particle was being brought back into the field.
+        carried: [N] whether the particle was being returned into the field.
         state: [N] State; an uncertain particle may be another one.
     """
     return np.asarray(carried | (state == State.UNCERTAIN))
 
 
 def sure(tracks: pd.DataFrame) -> pd.DataFrame:
-    """The tracks, with every sighting marked as `carried` up to which no displacement is counted."""
+    """The tracks with every sighting of `not_counted` marked as `carried`."""
     return tracks.assign(carried=not_counted(tracks["carried"].to_numpy(np.bool_), tracks["state"].to_numpy()))
 
 
 def carried_between(own: Track, since_s: Floats) -> NDArray[np.int64]:
-    """[T] in how many sightings of one particle, from since_s [T] until each sighting, it was carried."""
+    """[T] number of carried sightings of one particle from since_s [T] until each sighting."""
     so_far = np.concatenate([[0], np.cumsum(own.carried)])
-    # one sighting earlier: a stretch that ended between two sightings has reached into the window
+    # one sighting earlier: a carried stretch that ended between two sightings reaches into the window
     first = np.maximum(np.searchsorted(own.time_s, since_s - 1e-9) - 1, 0)
     between: NDArray[np.int64] = so_far[1:] - so_far[first]
     return between
 
 
 def msd(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.Series[float]:
-    """Mean square displacement over all times and particles, um^2, by lag_s: every displacement counts once.
+    """Mean square displacement over all times and particles, um^2, by lag_s; all displacements have equal weight.
 
-    A displacement over a sighting in which the particle was carried does not count.
+    A displacement that includes a carried sighting does not count.
     """
-    most = 2 * tracks["frame"].nunique() + 1000  # lags that can have pairs, and not more than can be computed
+    most = 2 * tracks["frame"].nunique() + 1000  # lags with possible pairs, limited for memory
     longest = min(int(largest_lag_s * fps + 1e-6), most)
     total, count = np.zeros(longest), np.zeros(longest)
     for own in each(tracks):
@@ -135,13 +135,13 @@ def msd(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.Series[flo
 
 
 def less_drift(tracks: pd.DataFrame) -> pd.DataFrame:
-    """The tracks less the steady drift of each particle: less the straight line from its first sighting to its last.
+    """The tracks less the steady drift of each particle: less the straight line from its first to its last sighting.
 
-    Where it was carried a new line begins.
+    A new line begins after a particle was carried.
 
     Returns:
-        columns frame, time_s, particle, x_um, y_um, stretch (number of the line, of this particle), frames (from one
-        end of the line to the other); by particle and frame, without sightings in which it was carried.
+        columns frame, time_s, particle, x_um, y_um, stretch (number of the line of this particle), frames (length of
+        the line in frames); sorted by particle and frame, without carried sightings.
     """
     parts: list[dict[str, NDArray[Any]]] = []
     for own in each(tracks):
@@ -166,10 +166,10 @@ def less_drift(tracks: pd.DataFrame) -> pd.DataFrame:
 
 
 def msd_less_drift(straight: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.DataFrame:
-    """Mean square displacement of tracks of `less_drift`, by lag_s, and what the lines took from it.
+    """Mean square displacement of tracks from `less_drift`, by lag_s, and the part removed by the lines.
 
-    A line between the ends of a path takes diffusion with it: of 4 D t, the share t / T along a line of duration T
-    (Brownian bridge). 4 D (t - taken_s) is left.
+    Subtracting the line between the ends of a path also removes diffusion: of 4 D t, the fraction t / T for a line of
+    duration T (Brownian bridge). 4 D (t - taken_s) remains.
 
     Returns:
         columns msd_um2, taken_s (t^2 / T, mean over the displacements).
@@ -192,7 +192,7 @@ def msd_less_drift(straight: pd.DataFrame, fps: float, largest_lag_s: float) -> 
 
 
 def seen_at(frame: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each wanted frame is among `frame`, which is sorted; -1 where it is not."""
+    """Index of each wanted frame in the sorted `frame`; -1 if it is missing."""
     at = np.minimum(np.searchsorted(frame, wanted), len(frame) - 1)
     return np.where(frame[at] == wanted, at, -1)
 
@@ -209,7 +209,7 @@ class Bonds:
     length_um: Floats  # [B] each bond once
 
     def mean_order(self, neighbours: int) -> float:
-        """Mean |psi| over the particles that have so many neighbours; nan if none has."""
+        """Mean |psi| over the particles with exactly this number of neighbours; nan if there is none."""
         chosen = self.psi[self.neighbours == neighbours]
         return float(np.abs(chosen).mean()) if len(chosen) else float("nan")
 
@@ -233,7 +233,7 @@ def bonds(position_um: Floats, cutoff_um: float, order: int = 6) -> Bonds:
 
 
 def _pairs(position_um: Floats, cutoff_um: float) -> tuple[Any, Floats]:
-    """(freud's list of all who are closer than the cutoff, the length of each bond once [B])."""
+    """(freud's neighbour list of all pairs closer than the cutoff, the length of each bond once [B])."""
     if len(position_um) < 2:
         return None, np.empty(0)
     cutoff_um = _reached_um(position_um, cutoff_um)
@@ -245,7 +245,7 @@ def _pairs(position_um: Floats, cutoff_um: float) -> tuple[Any, Floats]:
 
 
 def bonds_by_frame(tracks: pd.DataFrame, cutoff_um: float, order: int = 6) -> pd.DataFrame:
-    """By frame: mean bond length, |psi| of the particles with `order` neighbours, of all, and how many there are."""
+    """By frame: mean bond length; mean |psi| of particles with `order` neighbours, and of all with bonds; counts."""
     rows = []
     for frame, own in tracks.groupby("frame", sort=True):
         found = bonds(own[POSITION].to_numpy(np.float64), cutoff_um, order)
@@ -272,8 +272,8 @@ def pair_correlation(
 ) -> pd.Series[float]:
     """g(r) of the particles in a rectangle with open edges, averaged over frames, by r_um (the middles of the bins).
 
-    Pairs are counted by freud. They are divided by what an ideal gas in the same rectangle of sides a, b would show:
-    N (N - 1) / 2 times the chance of a distance, (2 pi r / A^2) (a b - 2 r (a + b) / pi + r^2 / pi) for r <= min(a, b)
+    Pairs are counted by freud, and divided by the expectation for an ideal gas in the same rectangle of sides a, b:
+    N (N - 1) / 2 times the density of distances, (2 pi r / A^2) (a b - 2 r (a + b) / pi + r^2 / pi) for r <= min(a, b)
     (the isotropised set covariance of a rectangle; Stoyan and Stoyan 1994, appendix).
 
     Raises ValueError if `largest_um` is beyond the shorter side.
@@ -294,18 +294,18 @@ def pair_correlation(
 
 
 def _distance_chance(r: Floats, a: float, b: float) -> Floats:
-    """Chance that two points of a rectangle of sides a, b are closer than r <= min(a, b)."""
+    """Probability that two points in a rectangle of sides a, b are closer than r <= min(a, b)."""
     area: Floats = 2.0 * np.pi * (a * b * r**2 / 2.0 - 2.0 * (a + b) * r**3 / (3.0 * np.pi) + r**4 / (4.0 * np.pi))
     return area / (a * b) ** 2
 
 
 def _reached_um(position_um: Floats, cutoff_um: float) -> float:
-    """The cutoff, or ten times the extent of the positions [N, 2]: freud's float32 has no digits left for more."""
+    """The cutoff, at most ten times the extent of the positions [N, 2]: more would exceed the precision of float32."""
     return min(cutoff_um, max(10.0 * float(np.ptp(position_um, axis=0).sum()), 1.0))
 
 
 def _open(position_um: Floats, reach_um: float) -> tuple[Any, NDArray[np.float32]]:
-    """freud's box and points [N, 3], with so much room about them that nobody meets an image of another."""
+    """freud's box and points [N, 3], in a box so large that periodic images do not interact."""
     middle = (position_um.min(0) + position_um.max(0)) / 2.0
     side_um = float(2.0 * np.ptp(position_um, axis=0).max() + 4.0 * reach_um)
     points = np.zeros((len(position_um), 3), np.float32)

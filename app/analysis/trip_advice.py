@@ -1,4 +1,4 @@
-"""What to do about a trip: it depends on what failed."""
+"""Advice after a trip, by the failure that caused it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KINDS = (
 
 
 def advice(reason: str) -> str:
-    """What helps against the reason of a trip.
+    """Advice for the reason of a trip.
 
     >>> advice("beam: the galvo at ttyACM0: no answer within 50 ms")
     'look at its cable and power, then Reconnect'

@@ -1,1 +1,1 @@
-"""From YAML to an open instrument: Plan, Machine, Instrument, and what they are made of."""
+"""From YAML to an open instrument: Plan, Machine, Instrument, and their parts."""

@@ -1,4 +1,4 @@
-"""A rig's calibration file: records, newest last. Each says what it set; the rig is the sum of them."""
+"""The calibration file of a rig: records, newest last. Each record sets values of the rig; they apply in order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Evenness:
 
 @settings
 class Made:
-    """That something was calibrated: what stands in every run's header."""
+    """Summary of one calibration, stored in the header of every run."""
 
     what: Annotated[str, Doc("what was measured")]
     date: Annotated[str, Doc("when (UTC)")]
@@ -44,7 +44,7 @@ class Made:
 
 @settings
 class Calibration:
-    """What of a rig was measured, and whether its map may be armed."""
+    """The measured properties of a rig, and whether the beam may be armed with its map."""
 
     file: Annotated[str, Doc("the calibration file that this comes from")] = ""
     map: Annotated[
@@ -62,7 +62,7 @@ class Calibration:
 
 @settings
 class CalibrationRecord(Made):
-    """One calibration, whole: what it set in the rig, what it found, and its data."""
+    """The full record of one calibration: values set in the rig, results, and data."""
 
     set: Annotated[dict[str, Any], Doc("values of the rig, by dotted key")] = field(default_factory=dict)
     found: Annotated[dict[str, Any], Doc("everything that was measured, with standard errors")] = field(
@@ -84,7 +84,7 @@ class CalibrationFile:
 
 
 def made_in(calibration: Mapping[str, Any], source: str) -> tuple[Made, ...]:
-    """What was calibrated, as the header of the run `source` has it. Raises Refused."""
+    """The calibrations that the header of the run `source` lists. Raises Refused."""
     try:
         return tuple(build(Document(source, dict(one), {}), Made) for one in calibration.get("made", ()))
     except (TypeError, ValueError, AttributeError, Refused):
@@ -92,13 +92,13 @@ def made_in(calibration: Mapping[str, Any], source: str) -> tuple[Made, ...]:
 
 
 def load(path: Path) -> CalibrationFile:
-    """Raises Refused."""
+    """Read a calibration file. Raises Refused."""
     found: CalibrationFile = build(read(path), CalibrationFile)
     return found
 
 
 def save(path: Path, made: CalibrationFile) -> None:
-    """Whole or not at all. Raises Fault."""
+    """Write the file atomically: completely or not at all. Raises Fault."""
     try:
         write_file(path, write(made), "a calibration file", kind=None, own=True)
     except OSError as error:
@@ -106,13 +106,13 @@ def save(path: Path, made: CalibrationFile) -> None:
 
 
 def add(path: Path, rig: str, record: CalibrationRecord) -> None:
-    """One more record in the file, which is made where there is none. Raises Refused, Fault."""
+    """Append a record to the file. Create the file if it does not exist. Raises Refused, Fault."""
     before = load(path) if kind_of(path) else CalibrationFile(rig=rig)
     save(path, replace(before, records=(*before.records, record)))
 
 
 def newest(path: Path) -> CalibrationRecord:
-    """The record that `undo` would take back. Raises Refused where there is none."""
+    """The newest record, which `undo` would remove. Raises Refused if there is none."""
     records = load(path).records
     if not records:
         raise Refused(f"{path}: there is no calibration left to undo")
@@ -120,7 +120,7 @@ def newest(path: Path) -> CalibrationRecord:
 
 
 def undo(path: Path) -> CalibrationRecord:
-    """The newest record is taken back; it is what comes back. Raises Refused where there is none, Fault."""
+    """Remove the newest record and return it. Raises Refused if there is none, Fault."""
     taken = newest(path)
     before = load(path)
     save(path, replace(before, records=before.records[:-1]))
@@ -132,9 +132,9 @@ def today() -> str:
 
 
 def calibrated(bench: Document, before: Any = None) -> Document:
-    """The rig with its calibration file, where `calibration` names one, in it. Raises Refused.
+    """The rig with the values of its calibration file, if `calibration` names a file. Raises Refused.
 
-    `before` is what stood there before a file was named: what it says of the map holds until a record says otherwise.
+    `before` is the value of `calibration` before a file was named: its `map` holds until a record sets another one.
     """
     name = bench.data.get("calibration")
     if not isinstance(name, str):
@@ -160,9 +160,9 @@ def calibrated(bench: Document, before: Any = None) -> Document:
 
 
 def _size_by_run(folder: Path, probe: Any) -> list[int] | None:
-    """Width and height of the images of a probe move whose record does not have them, as its run file has them.
+    """Width and height of the images of a probe move, read from its run file.
 
-    None where the record has them, or that file is not there any more.
+    None if the record of the probe move contains them, or if the run file can't be read.
     """
     if not isinstance(probe, dict):
         return None
@@ -172,5 +172,5 @@ def _size_by_run(folder: Path, probe: Any) -> list[int] | None:
             return None
         with read_run(folder / made.run) as run:
             return [run.header.width_px, run.header.height_px]
-    except (Refused, ValueError):  # of a path that there can't be
+    except (Refused, ValueError):  # ValueError: an impossible path
         return None

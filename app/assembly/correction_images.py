@@ -1,4 +1,4 @@
-"""Images that correct those of the camera: found where the settings name them, read, checked, and put together."""
+"""Images that correct those of the camera: located by the settings, read, checked, and combined to one correction."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Image = NDArray[Any]
 
 FILES = ("dark_file", "background_file", "hot_pixels_file")  # of `tracking`
 KEYS = tuple(f"tracking.{name}" for name in FILES)
-MOST_HOT = 0.1  # of all pixels: above it is no map of hot pixels
+MOST_HOT = 0.1  # largest fraction of hot pixels; an image with more is not a map of hot pixels
 
 
 def located(document: Document, folder: Path) -> Document:
-    """The rig with the whole paths of its correction images, which stand there as seen from `folder`."""
+    """The rig with absolute paths of its correction images. Relative paths are relative to `folder`."""
     tracking = document.data.get("tracking")
     for name in FILES:
         file = tracking.get(name) if isinstance(tracking, dict) else None
@@ -37,7 +37,7 @@ def located(document: Document, folder: Path) -> Document:
 
 
 def located_set(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The same of the values of a rig that an experiment sets, by dotted key."""
+    """The same for the values of a rig that an experiment sets, by dotted key."""
     return {
         key: absolute(value, folder) if key in KEYS and isinstance(value, str) and value else value
         for key, value in values.items()
@@ -49,7 +49,7 @@ def absolute(file: str, folder: Path) -> str:
 
 
 def with_corrections(made: Plan) -> Plan:
-    """The plan with the images that its tracking names; those that it has by that name already stay. Raises Refused."""
+    """The plan with the images that its tracking settings name; images already loaded are kept. Raises Refused."""
     if made.rig.camera.images == "ideal":  # a table of particles has no pixels
         return replace(made, corrections={})
     size_px = made.rig.camera.width_px, made.rig.camera.height_px
@@ -57,10 +57,10 @@ def with_corrections(made: Plan) -> Plan:
 
 
 def images_of(settings: Tracking, known: Mapping[str, Image], size_px: tuple[int, int] = (0, 0)) -> dict[str, Image]:
-    """The images that the settings name, by their files; `known` ones are not read again. Raises Refused.
+    """The images that the settings name, by file name; images in `known` are not read again. Raises Refused.
 
     Args:
-        size_px: width and height that they have to have; 0: any.
+        size_px: required width and height; 0: any.
     """
     found: dict[str, Image] = {}
     for name in FILES:
@@ -77,7 +77,7 @@ def images_of(settings: Tracking, known: Mapping[str, Image], size_px: tuple[int
 
 
 def require_size(file: str, name: str, image: Image, size_px: tuple[int, int]) -> None:
-    """Raises Refused where an image is not of the camera's size; 0: any."""
+    """Raises Refused if the size of an image differs from `size_px`, the camera's; 0: any."""
     height, width = image.shape
     if any(wanted not in (0, found) for wanted, found in zip(size_px, (width, height), strict=True)):
         raise Refused(f"{file}: found an image of {width}x{height} px, and tracking.{name} needs one of "
@@ -85,7 +85,7 @@ def require_size(file: str, name: str, image: Image, size_px: tuple[int, int]) -
 
 
 def correction_of(settings: Tracking, images: Mapping[str, Image]) -> Correction:
-    """What the images do to a frame. Raises Refused where one of them is not there."""
+    """The correction of a frame by these images. Raises Refused if one of them is missing."""
     for name in FILES:
         file = getattr(settings, name)
         if file and file not in images:
@@ -95,17 +95,17 @@ def correction_of(settings: Tracking, images: Mapping[str, Image]) -> Correction
 
 
 def write(path: Path, image: Image) -> None:
-    """As TIFF or NPY, by the ending. Raises Refused, OSError."""
+    """Write a TIFF or NPY file, by the file extension. Raises Refused, OSError."""
     write_still_image(path, image)
 
 
 def read(path: Path) -> Image:
-    """The image of a file, read anew only if the file has changed. Raises Refused."""
+    """The image of a file, read again only if the file has changed. Raises Refused."""
     try:
         now = path.stat()
         stamp = (now.st_mtime_ns, now.st_size)
     except (OSError, ValueError):
-        return read_still_image(path)  # which says what is wrong
+        return read_still_image(path)  # it raises Refused with the reason
     remember_read(path)
     return _read(path, stamp)
 

@@ -1,4 +1,4 @@
-"""Darken the real devices of a plan over connections of our own: of a loop that has died, a rig that never opened."""
+"""Darken the real devices of a plan over new connections: after a loop has died, or if the rig did not open."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from app.assembly.rig import Plan
 
 
 def put_out(plan: Plan) -> str:
-    """What came of it, in words; empty where the light ended with its program. Never raises."""
+    """Darken the devices. Return the outcome in words; empty if laser and deflector are simulated. Never raises."""
     rig = plan.rig
     if rig.laser.simulated and rig.deflector.simulated:
         return ""

@@ -1,7 +1,7 @@
-"""Code of a user that does not end, in a rehearsal: it is interrupted, wherever it is, and refused.
+"""Interrupts and refuses user code that does not return during a rehearsal.
 
-The time of the processor counts, not the time on the wall, so that a busy machine refuses nothing. Kernels may take as
-long to compile as they like.
+The limit is CPU time, not wall-clock time, so that a busy computer refuses nothing. The compilation of kernels does not
+count.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from numba.core import event
 from config.refused import Refused
 from config.words import quoted
 
-LONGEST_S = 10.0  # of the processor's time for one step; a turn of a rehearsal takes some thousandths of it
-LOOK_S = 0.1  # between two looks at the processor's time
-AGAIN_S = 1.0  # of the processor's time: code that caught the interruption gets another one
+LONGEST_S = 10.0  # CPU time allowed for one step; a turn of a rehearsal takes some thousandths of it
+LOOK_S = 0.1  # between two readings of the CPU time
+AGAIN_S = 1.0  # CPU time after which code that caught the interruption is interrupted again
 COMPILER_LOCK = "numba:compiler_lock"  # held while numba compiles a kernel, or reads or writes its cache
 
 
 class Endless(SystemExit):
-    """Raised in code that does not end. As a signal's error, it is not taken for an error of a law."""
+    """Raised in code that does not return. Like the exception of a signal, it does not count as an error of a law."""
 
 
 @contextmanager
 def ended_if_endless(who: str) -> Iterator[Callable[[], None]]:
-    """Yield what is to be called after each step of the block.
+    """Yield a function that the block calls after each step.
 
     Args:
-        who: whose code it is, for the sentence; empty: no code of a user, and nothing is watched.
+        who: name of the user code, for the error message; empty: there is no user code, and nothing is watched.
 
-    Raises Refused where a step takes LONGEST_S of the processor's time. Compiled code can't be interrupted.
+    Raises Refused if a step takes LONGEST_S of CPU time. Compiled code can't be interrupted.
     """
     if not who:
         yield lambda: None
@@ -50,23 +50,23 @@ def ended_if_endless(who: str) -> Iterator[Callable[[], None]]:
             yield watch.step
         finally:
             watch.close()
-    except (Endless, SystemError) as error:  # a kernel makes a SystemError of it
+    except (Endless, SystemError) as error:  # a kernel turns Endless into a SystemError
         if not watch.fired:
             raise
         where = _innermost(error.__traceback__) if isinstance(error, Endless) else ""
     finally:
-        watch.close()  # again: a signal, or an Endless, may have cut the first one short
+        watch.close()  # again: a signal or an Endless may have interrupted the first call
     if watch.fired:
         raise Refused(f"{who} does not end: one turn took {LONGEST_S:g} s of the processor's time{where}")
 
 
 class _Watch(event.Listener):
-    """Raises Endless in the thread that made it, where a step takes too long.
+    """Raises Endless in the thread that created the watch if a step takes too long.
 
-    A signal may come in any line, also in those that close it: where its block is over, it ends by itself.
+    A signal may interrupt any line, also those of `close`: the watch therefore ends by itself when its block has ended.
 
     Args:
-        block: the frame of the function in which the block stands.
+        block: the frame of the function that contains the block.
     """
 
     def __init__(self, block: FrameType) -> None:
@@ -74,14 +74,14 @@ class _Watch(event.Listener):
         self._block: FrameType | None = block
         self._thread = threading.get_ident()
         self._busy_s = _clock_of(self._thread)
-        self._compiling = 0  # how deep
+        self._compiling = 0  # nesting depth
         self._began_s = self._busy_s()
         self._over = False
-        self._looking = False  # set by `look` only: of a lock that a signal ends, nothing is sure
+        self._looking = False  # set by `look` only; a lock could be left in an unknown state by a signal
 
     def start(self) -> None:
         event.register(COMPILER_LOCK, self)  # type: ignore[no-untyped-call]
-        _thread.start_new_thread(self.look, ())  # one call: of a Thread whose start a signal ends, a half is left
+        _thread.start_new_thread(self.look, ())  # one call: a signal during Thread.start leaves it half started
 
     def step(self) -> None:
         self._began_s = self._busy_s()
@@ -98,7 +98,7 @@ class _Watch(event.Listener):
             self.step()
 
     def look(self) -> None:
-        """In a thread of its own, until `close`, or the end of the block."""
+        """Watch the CPU time, in a separate thread, until `close` or the end of the block."""
         while not self._over:
             time.sleep(LOOK_S)
             self._looking = True
@@ -114,14 +114,14 @@ class _Watch(event.Listener):
         self._over = True
         while self._looking:
             time.sleep(0.0)
-        if self.fired:  # perhaps one waits to be raised: another one takes its place, and is raised here
+        if self.fired:  # an Endless may be pending: a new one replaces it, and is raised here
             with suppress(Endless):
                 self._raise()
         self._end()
 
     def _end(self) -> None:
         self._over, self._block = True, None
-        with suppress(ValueError):  # it is not registered, or no more
+        with suppress(ValueError):  # not registered, or no longer
             event.unregister(COMPILER_LOCK, self)  # type: ignore[no-untyped-call]
 
     def _block_runs(self) -> bool:
@@ -131,12 +131,16 @@ class _Watch(event.Listener):
         return frame is not None
 
     def _raise(self) -> None:
-        """To set none leaves CPython 3.11 looking for it, slower for good; a debugger hangs then."""
+        """Raise Endless in the watched thread.
+
+        Never cancel it by setting no exception: CPython 3.11 would keep polling for it, permanently slower, and a
+        debugger would hang.
+        """
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(Endless))
 
 
 def _clock_of(thread: int) -> Callable[[], float]:
-    """The processor's time of a thread, s; of the process, where the system does not say it."""
+    """A clock of the CPU time of a thread, s; of the process, if the system does not provide that of a thread."""
     if hasattr(time, "pthread_getcpuclockid"):
         clock = time.pthread_getcpuclockid(thread)
         return lambda: time.clock_gettime(clock)
@@ -144,7 +148,7 @@ def _clock_of(thread: int) -> Callable[[], float]:
 
 
 def _innermost(at: TracebackType | None) -> str:
-    """The line that was interrupted."""
+    """File and line of the interrupted code, in words; empty if there is no traceback."""
     while at is not None and at.tb_next is not None:
         at = at.tb_next
     return "" if at is None else f"; {quoted(at.tb_frame.f_code.co_filename, 200)}, line {at.tb_lineno}"

@@ -1,4 +1,4 @@
-"""Python's garbage collection beside a loop: a full collection of all that was imported takes 50 to 110 ms."""
+"""Python's garbage collection during a loop: a full collection of all imported objects takes 50 to 110 ms."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 @contextmanager
 def frozen() -> Iterator[None]:
-    """Meanwhile collections look only at objects made since: what exists now is neither searched nor collected.
+    """Exclude all existing objects from garbage collection inside the block; newer objects are collected as usual.
 
-    It takes no time, unlike a collection: a camera's clock may run already.
+    Freezing takes no time, unlike a collection: a camera may already be running.
     """
     gc.freeze()
     try:
@@ -22,7 +22,7 @@ def frozen() -> Iterator[None]:
 
 
 def every_object() -> list[Any]:
-    """All objects that Python's collector keeps account of, also the frozen ones, which gc.get_objects omits."""
+    """All objects that Python's garbage collector tracks, including frozen ones, which gc.get_objects omits."""
     if not gc.get_freeze_count():
         return gc.get_objects()
     gc.unfreeze()

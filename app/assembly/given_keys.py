@@ -1,4 +1,4 @@
-"""What settings that were given say of one key, whether they name the key itself or a mapping that holds it."""
+"""The value that given settings set at one key, by naming the key itself or a mapping that contains it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from config.reader import value_of
 
 
 class Gone:
-    """In the place of a value: a mapping was given that has no such key, so that what stood there before is gone."""
+    """Stands for a removed value: the given mapping lacks this key, and replaces a mapping that had it."""
 
 
 GONE = Gone()
@@ -18,22 +18,22 @@ GONE = Gone()
 
 @dataclass(frozen=True)
 class Given:
-    """The value that decides what stands at a key, or GONE, and the setting that gave it."""
+    """The value given for a key, or GONE, and the setting that gave it."""
 
     value: Any
     by: str
 
 
 def decides(name: str, key: str) -> bool:
-    """Whether what is set at `name` decides what stands at `key`: `optics` and `optics.um_per_px` do, of the latter."""
+    """Whether a setting of `name` determines the value at `key`: `optics` determines `optics.um_per_px`, for one."""
     return key == name or key.startswith(f"{name}.")
 
 
 def inside(value: Any, name: str, key: str) -> Any:
-    """What a value that is set at `name` has at `key`; GONE where it is a mapping without it."""
+    """The value at `key` inside a value that is set at `name`; GONE if that is a mapping without it."""
     for step in key.removeprefix(name).split(".")[1:]:
         if not isinstance(value, dict):
-            return value  # no mapping: the strict reader refuses it
+            return value  # not a mapping: the strict reader refuses it
         if step not in value:
             return GONE
         value = value[step]
@@ -41,7 +41,7 @@ def inside(value: Any, name: str, key: str) -> Any:
 
 
 def given_by(sets: Sequence[str], key: str) -> Given | None:
-    """The last of `sets` ("key=value") that decides what stands at `key`; None: none does. Raises Refused."""
+    """The last of `sets` ("key=value") that determines the value at `key`; None: none does. Raises Refused."""
     for item in reversed(sets):
         name, equals, text = item.partition("=")
         if equals and decides(name.strip(), key):
@@ -50,7 +50,7 @@ def given_by(sets: Sequence[str], key: str) -> Given | None:
 
 
 def names_of(values: dict[Any, Any], keys: Iterable[str]) -> tuple[str, ...]:
-    """Those of `keys` that a mapping of settings by dotted key says something of."""
+    """Those of `keys` that a mapping of settings, by dotted key, sets."""
     return tuple(
         key
         for key in keys

@@ -1,4 +1,4 @@
-"""What of a rig may change between two turns: how its images are tracked. All else needs its devices opened anew."""
+"""Settings of a rig that may change between two turns: the tracking. All others require reopening the devices."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ IN_FLIGHT = ("tracking",)  # parts of a rig
 
 
 def changed_values(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """What another `set` of an experiment changes of a rig: all that it sets of IN_FLIGHT, and other changed values.
+    """The values of a rig that a new `set` of an experiment changes: all values in IN_FLIGHT, and other changed values.
 
-    A value of a device that is the same in both stays as the rig has it, be it from a `--set` on the command line.
+    A device value that is the same in both keeps the value of the rig, even one from `--set` on the command line.
     """
     return {
         key: value
@@ -25,16 +25,16 @@ def changed_values(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[
 
 
 def opened_anew(before: Rig, after: Rig) -> tuple[str, ...]:
-    """The parts of a rig that differ, and for which its devices have to be opened anew."""
+    """The parts of a rig that differ and require reopening the devices."""
     parts = (field.name for field in dataclasses.fields(before) if field.name not in IN_FLIGHT)
     return tuple(part for part in parts if getattr(before, part) != getattr(after, part))
 
 
 def require_same_devices(before: Rig, after: Rig) -> None:
-    """Raises Refused where the devices of an open rig would have other settings.
+    """Raises Refused if the new rig has other settings of the open devices.
 
-    The loop would compute with them, and the devices and the guard go on with those that they were opened with: light
-    would land elsewhere.
+    The loop would use the new settings, while the devices and the guard keep those of their opening: the light would be
+    misplaced.
     """
     parts = opened_anew(before, after)
     if parts:

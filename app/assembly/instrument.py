@@ -1,4 +1,4 @@
-"""What the wiring diagram makes: one open instrument, a value that every way of use carries about."""
+"""The open instrument: the devices and the machine of one run, as one value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from drivers.readback import Returned
 
 @dataclass(frozen=True)
 class Instrument:
-    """Everything that one run needs beside a recorder. The beam is dark."""
+    """Everything that one run needs except a recorder. The beam is dark."""
 
     plan: Plan
     machine: Machine
@@ -24,13 +24,13 @@ class Instrument:
     height_px: int
     width_px: int
     pixel_type: str
-    frames: int | None  # how many there will be, where that is known
-    devices: Mapping[str, str] = field(default_factory=dict)  # who the devices say they are, where they do
+    frames: int | None  # number of frames, if known in advance
+    devices: Mapping[str, str] = field(default_factory=dict)  # identities that the devices report
     firmware: Mapping[str, str] = field(default_factory=dict)  # maker, model and version of deflector and laser
-    world: str = ""  # what is simulated, and how finely
-    returned: Callable[[], tuple[Returned, ...]] = tuple  # settings as the devices gave them back; asks no device
+    world: str = ""  # description of the simulated world and its resolution
+    returned: Callable[[], tuple[Returned, ...]] = tuple  # settings read back from the devices; sends no query
 
     def close(self) -> None:
-        """Dark first, then the camera. Raises Fault, with the light's trouble first."""
+        """Darken the beam first, then close the camera. Raises Fault; an error of the light comes first."""
         with closed_after(self.camera.close, "the camera"):
             of_light(self.beam.close)()

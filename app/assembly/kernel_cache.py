@@ -1,4 +1,4 @@
-"""Where numba keeps what it has compiled. Where it finds no folder to write to, it imports no kernel at all."""
+"""The folder of numba's cache of compiled kernels. Without a writable folder, the import of a kernel fails."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from config.refused import Refused
 from config.words import quoted
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("tracking", "tracking/locate", "drivers/sim", "models", "models/flight")  # that have kernels
-TYPES = ("drivers/sim/parts.py", "models/flight/kernels.py")  # that have classes of kernels' arguments
+SOURCES = ("tracking", "tracking/locate", "drivers/sim", "models", "models/flight")  # folders with kernels
+TYPES = ("drivers/sim/parts.py", "models/flight/kernels.py")  # with classes that kernels take as arguments
 NAMED = "NUMBA_CACHE_DIR"
 THREADS = "NUMBA_NUM_THREADS"
 
 
 def provide() -> None:
-    """See that numba has a folder: if none can be written to, one for this run and the processes that it starts.
+    """Make sure that numba has a writable cache folder; if there is none, create one for this run and its children.
 
-    To be called before any kernel is imported. Raises Refused for a number of threads at which numba fails.
+    Call this before any kernel is imported. Raises Refused for a number of threads at which numba fails.
     """
     require_threads()
     forget_changed_types()
@@ -46,7 +46,7 @@ def provide() -> None:
 
 
 def require_threads() -> None:
-    """Raises Refused for a number of threads below 1. numba itself warns of a text that is no number."""
+    """Raises Refused for a number of threads below 1. numba itself warns if the text is not a number."""
     said = os.environ.get(THREADS, "")
     with suppress(ValueError):
         if int(said) < 1:
@@ -56,11 +56,11 @@ def require_threads() -> None:
 def forget_changed_types(root: Path = ROOT) -> None:
     """Remove the entries of numba's cache that are older than the classes of their arguments.
 
-    numba names such a class in its entry, and fails at one that has another name by now, as after an update.
+    A cache entry contains the name of such a class. numba fails if the class was renamed since, as after an update.
     """
     shared = [user_cache_path("numba", False), *([Path(os.environ[NAMED])] if os.environ.get(NAMED) else [])]
     for path in (root / name for name in TYPES):
-        with suppress(OSError):  # no such file in an installed program, or a cache that can't be changed
+        with suppress(OSError):  # no such file in an installed program, or a read-only cache
             changed_s = path.stat().st_mtime
             own = sha1(os.path.abspath(path.parent).encode(), usedforsecurity=False).hexdigest()  # as numba names it
             for folder in (path.parent / "__pycache__", *(each / f"{path.parent.name}_{own}" for each in shared)):
@@ -70,7 +70,7 @@ def forget_changed_types(root: Path = ROOT) -> None:
 
 
 def writable(folder: Path) -> bool:
-    """Whether a file can be made there, in a folder that is made if need be."""
+    """Whether a file can be created in the folder. Creates the folder if it does not exist."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()

@@ -1,4 +1,4 @@
-"""Python that compiled code calls: an error that is raised there is lost; numba makes a SystemError in its place."""
+"""Python code that compiled code calls: an exception raised there is lost; numba raises a SystemError instead."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from types import FrameType
 
 
 def loses_errors(frame: FrameType | None) -> bool:
-    """Whether this frame of Python was called by a kernel, which takes a constant out of its pickle in each call.
+    """Whether a kernel called this Python frame: a kernel unpickles a constant in each call.
 
-    A handler of a signal must not raise there.
+    A signal handler must not raise there.
     """
     while frame is not None:
         if frame.f_code.co_name == "_numba_unpickle":

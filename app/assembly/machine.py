@@ -1,4 +1,4 @@
-"""From a plan to the mathematics that flies it: tracker, policy, light and limits in one Machine."""
+"""From a plan to its Machine: tracker, policy, light model and limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tracking.tracker import LinkingTracker as FrameTracker
 
 
 def build_machine(made: Plan, source: str = "the experiment") -> Machine:
-    """The mathematics of a plan. Raises Refused for a delay that is too short, or what light can't paint."""
+    """The Machine of a plan. Raises Refused for a delay that is too short, or a potential that light can't paint."""
     rig, experiment = made.rig, made.experiment
     low_um, high_um = field_um(rig)
     light = build_light(made)
@@ -48,7 +48,7 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
 
 
 def build_light(made: Plan) -> LightModel:
-    """What the one beam of a rig can give to the traps of an experiment."""
+    """The light that the single beam of a rig can provide for the traps of an experiment."""
     rig = made.rig
     return LightModel(
         waist_um=rig.optics.waist_um,
@@ -65,14 +65,14 @@ def build_light(made: Plan) -> LightModel:
 
 
 def latency_s(rig: Rig) -> float:
-    """From a decision to when its command acts."""
+    """Time from a decision until its command takes effect."""
     return rig.loop.latency_s + rig.deflector.delay_s
 
 
 def build_tracker(made: Plan) -> Tracker:
-    """The tracker, with the map that gives um their meaning: the middle of the top left pixel is (0, 0).
+    """The tracker, with the map from px to um: the centre of the top left pixel is (0, 0).
 
-    Raises Refused for a classifier's checkpoint that is not whole, and for a correction image that the plan lacks.
+    Raises Refused for an incomplete checkpoint of a classifier, and for a correction image that the plan lacks.
     """
     rig = made.rig
     if rig.camera.images == "ideal":
@@ -105,7 +105,7 @@ def build_policy(made: Plan, light: LightModel, source: str) -> Policy:
 
 
 def policy_context(made: Plan, light: LightModel, source: str) -> PolicyContext:
-    """What the law of a plan is built for."""
+    """The conditions for which the law of a plan is built."""
     rig, experiment = made.rig, made.experiment
     low_um, high_um = field_um(rig)
 
@@ -136,16 +136,18 @@ def policy_context(made: Plan, light: LightModel, source: str) -> PolicyContext:
 
 
 def require_law(made: Plan, source: str) -> None:
-    """Raises Refused for what can be known to be wrong with a law without a network."""
+    """Raises Refused for errors of a law that can be found without opening its network."""
     made.experiment.policy.require(policy_context(made, build_light(made), source))
 
 
 def needs_network(made: Plan) -> bool:
-    """Whether torch is needed to say whether it can fly."""
+    """Whether torch is needed to check the plan."""
     return made.experiment.policy.needs_network or made.rig.tracking.classifier is not None
 
 
 def ready_for_learned() -> None:
-    """Import what a learned law needs. It takes a second, in which nobody else gets Python's lock: before the loop
-    turns, so that such a law can be chosen while the beam is on."""
+    """Import the modules of a learned law before the loop starts: such a law can then be chosen while the beam is on.
+
+    The import takes a second, during which no other thread gets Python's lock (GIL).
+    """
     import models.learned  # noqa: F401

@@ -35,9 +35,9 @@ from drivers.video import VideoCamera
 
 
 def plan_after(before: Plan, text: str, source: str = "") -> Plan:
-    """What an APPLY with this experiment's text makes of a plan: another `set` brings other values of the rig.
+    """The plan after an APPLY with this text of an experiment; a new `set` changes values of the rig.
 
-    Raises Refused; `source` is what the sentence begins with: a run's file, and a colon.
+    Raises Refused. `source` is the beginning of the error message: the file of a run, and a colon.
     """
     source += "the experiment of an APPLY"
     made: Experiment = build(parse(text, source), Experiment)
@@ -48,16 +48,16 @@ def plan_after(before: Plan, text: str, source: str = "") -> Plan:
     values = located_set(changed_values(before.experiment.set, made.set), before.folder)
     bench = put_all(Document(source, plain(before.rig), {}), ((key, value, source) for key, value in values.items()))
     rig: Rig = build(bench, type(before.rig))
-    if not rig.light_acts and rig.tracking.trapped == "commanded":  # by the `set` of a live experiment
+    if not rig.light_acts and rig.tracking.trapped == "commanded":  # set by an experiment for a live rig
         rig = replace(rig, tracking=replace(rig.tracking, trapped=before.rig.tracking.trapped))
     return with_corrections(replace(before, rig=rig, experiment=made))
 
 
 def open_instrument(made: Plan) -> Instrument:
-    """Open the devices of a plan, dark, when all that its run needs is compiled. Raises Refused, Fault."""
+    """Open the devices of a plan, dark, after compiling everything that its run needs. Raises Refused, Fault."""
     try:
         return _open(made)
-    except (ValueError, OverflowError, MemoryError) as error:  # numbers that do not go together
+    except (ValueError, OverflowError, MemoryError) as error:  # inconsistent numbers
         raise Refused(f"{quoted(made.rig.title)}: this rig can't be opened ({one_line(error)})") from None
 
 
@@ -77,7 +77,7 @@ def _open(made: Plan) -> Instrument:
 
 
 def open_simulated(made: Plan, machine: Machine) -> Instrument:
-    """The simulated sample, camera and light, in lockstep or in real time. Raises Refused."""
+    """Open the simulated sample, camera and light, in lockstep or in real time. Raises Refused."""
     rig = made.rig
     warm_up_once(made, machine)
     bench = open_bench(
@@ -109,7 +109,7 @@ def open_simulated(made: Plan, machine: Machine) -> Instrument:
 
 
 def open_springs(made: Plan, machine: Machine) -> Instrument:
-    """The simulated world without optics. Raises Refused."""
+    """Open the simulated world without optics. Raises Refused."""
     rig = made.rig
     camera, laser = of_class(rig.camera, PlantCamera), of_class(rig.laser, SimulatedLaser)
     warm_up_once(made, machine)
@@ -129,7 +129,7 @@ def open_springs(made: Plan, machine: Machine) -> Instrument:
 
 
 def open_replay(made: Plan, machine: Machine) -> Instrument:
-    """A recorded video, or one of our own runs, in place of a camera; it waits for its turns. Raises Refused."""
+    """Open a recorded video or run in place of a camera. The recording waits for the loop. Raises Refused."""
     rig = made.rig
     camera = of_class(rig.camera, VideoCamera)
     felt = rig.tracking.trapped == "recorded"
@@ -154,7 +154,7 @@ def open_replay(made: Plan, machine: Machine) -> Instrument:
 
 
 def header_of_calibration(rig: Rig) -> dict[str, Any]:
-    """What every run's header says of what was measured of its rig."""
+    """The calibration of the rig, for the header of a run."""
     calibration = rig.calibration
     return {
         "px_to_um": rig.optics.um_per_px,
@@ -165,10 +165,10 @@ def header_of_calibration(rig: Rig) -> dict[str, Any]:
 
 
 def device_facts(instrument: Instrument) -> dict[str, Any]:
-    """What a run's header says of its devices; nothing of what is not known.
+    """The facts about the devices for the header of a run; unknown facts are left out.
 
-    devices: who they say they are; firmware: maker, model and version; returned: settings as they gave them back when
-    the record began, null where they don't say; world: what was simulated in their place.
+    devices: the identities that they report; firmware: maker, model and version; returned: settings read back from the
+    devices when the record began, null if a device reports none; world: the simulated world in their place.
     """
     returned = [
         {"name": one.name, "asked": one.asked, "returned": one.returned if math.isfinite(one.returned) else None}
@@ -182,18 +182,18 @@ def device_facts(instrument: Instrument) -> dict[str, Any]:
 
 
 def corrected_by(made: Plan) -> dict[str, Any]:
-    """What a run's header says of the images that correct its frames; nothing where there are none."""
+    """The correction images of the frames, for the header of a run; empty if there are none."""
     return {corrections.DATASET: corrections.listed(made.corrections)} if made.corrections else {}
 
 
 def plug_ins() -> dict[str, Any]:
-    """The plug-ins that are installed, for a run's header: an APPLY may use any of them. Empty: there are none."""
+    """The installed plug-ins, for the header of a run: an APPLY may use any of them. Empty: there are none."""
     listed = [asdict(plug_in) for plug_in in installed_plug_ins()]
     return {"plug_ins": listed} if listed else {}
 
 
 def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: str = "") -> Journal:
-    """A journal for this run. It waits for the disk only where nobody waits for the particles."""
+    """A journal for this run. It waits for the disk only in lockstep, where the simulated particles wait too."""
     from config.reader import write
 
     made = instrument.plan

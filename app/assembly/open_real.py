@@ -1,4 +1,4 @@
-"""The part of the wiring diagram with real devices: alone, emulated under a simulated sample, or a camera alone."""
+"""Opens real devices: real ones alone, emulated ones with a simulated sample, or a real camera alone."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
 from drivers.sim.playback import EmptyField, open_watch_only
 
-PUT_OUT_S = 0.5  # the longest wait for an answer, whatever the rig allows
+PUT_OUT_S = 0.5  # longest wait for an answer, even if the rig allows more
 PUT_OUT_TRIES = 3
-TRY_AGAIN_S = 0.2  # a port may stay locked for a moment after the program that had it
+TRY_AGAIN_S = 0.2  # a port may stay locked for a moment after its program has ended
 
 
 def open_real(made: Plan, machine: Machine, pairing: Pairing) -> Instrument:
@@ -60,7 +60,7 @@ def open_real(made: Plan, machine: Machine, pairing: Pairing) -> Instrument:
 
 @contextmanager
 def _closed_on_failure(close: Callable[[], None]) -> Iterator[None]:
-    """What is open already is closed, dark, where the rest of the opening fails. Raises what failed, or Fault."""
+    """Close the opened devices, dark, if the rest of the opening fails. Raises the error of the opening, or Fault."""
     try:
         yield
     except BaseException:
@@ -69,7 +69,7 @@ def _closed_on_failure(close: Callable[[], None]) -> Iterator[None]:
 
 
 def _require_same_devices(rig: Rig, identities: Mapping[str, str]) -> None:
-    """Raises Refused where a rig's map was confirmed with other devices than those that answer."""
+    """Raises Refused if the map of a rig was confirmed with other devices than those that answer now."""
     if not rig.confirmed or rig.calibration.probe is None:
         return
     other = why_other_devices(rig.calibration.probe, identities)
@@ -78,7 +78,7 @@ def _require_same_devices(rig: Rig, identities: Mapping[str, str]) -> None:
 
 
 def _open_watch_only(made: Plan, machine: Machine) -> Instrument:
-    """A real camera, and simulated light that acts on nothing, which is said. Raises Refused, Fault."""
+    """Open a real camera with simulated light that acts on nothing; a note states this. Raises Refused, Fault."""
     rig = made.rig
     deflector, laser = of_class(rig.deflector, SimulatedDeflector), of_class(rig.laser, SimulatedLaser)
     warm_up(made, machine)
@@ -104,9 +104,9 @@ def _open_watch_only(made: Plan, machine: Machine) -> Instrument:
 
 
 def put_out(made: Plan) -> str:
-    """Darken the devices of a program that has died, over connections of our own; the outcome in words. Never raises.
+    """Darken the devices of a program that has died, over new connections: the laser first, then the deflector.
 
-    Laser first; then the deflector.
+    Return the outcome in words. Never raises.
     """
     said = []
     deflector, laser = made.rig.deflector, made.rig.laser
@@ -126,14 +126,14 @@ def put_out(made: Plan) -> str:
 
 
 def _tried(darken: Callable[[], None]) -> str:
-    """Why it failed each time; empty where it did not."""
+    """Try up to PUT_OUT_TRIES times to darken a device. Return the last error in words; empty after a success."""
     why = ""
     for attempt in range(PUT_OUT_TRIES):
         if attempt:
             time.sleep(TRY_AGAIN_S)
         try:
             darken()
-        except Exception as error:  # noqa: BLE001  whatever it is, the light is not known to be off
+        except Exception as error:  # noqa: BLE001  after any error, the light may be on
             why = sentence(error)
         else:
             return ""

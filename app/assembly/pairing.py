@@ -1,7 +1,7 @@
-"""Which camera, deflector and laser can be opened together, and what the light does then.
+"""Combinations of camera, deflector and laser that can be opened together, and the effect of the light in each.
 
-Any pair is allowed that physics allows. Light that exists acts on a sample that exists, and a simulated one on a
-simulated sample; a recording, and a real camera with simulated light (watch only), show what no light of ours acts on.
+Every physically possible combination is allowed. Real light acts on a real sample, and simulated light on a simulated
+sample. Light does not act on a recording, nor on the sample of a real camera with simulated light (watch only).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Pairing(StrEnum):
     REAL = "real"  # a real camera, deflector and laser
     WATCH_ONLY = "watch only"  # a real camera with simulated light
     SIMULATED = "simulated"
-    EMULATED = "emulated"  # a simulated camera and sample; emulators in the place of a real deflector and laser
+    EMULATED = "emulated"  # a simulated camera and sample; emulators replace a real deflector and laser
     IDEAL = "ideal"  # a table of positions, and springs for light
     REPLAY = "replay"  # a recording with simulated light
 
@@ -87,7 +87,7 @@ def _with_real_light(rig: Rig) -> Pairing:
 
 
 def _require_emulator(rig: Rig, part: str, device: LightSettings, page: object) -> None:
-    """Raises Refused for a kind that no emulator can stand in for."""
+    """Raises Refused for a kind of device that has no emulator."""
     if not device.emulator:
         found = (kind for kind, cls in variants(page).items() if issubclass(cls, LightSettings) and cls.emulator)
         kinds = ", ".join(found)

@@ -1,4 +1,4 @@
-"""Reading a plan: an experiment's file, its rig's, and what the command line sets. What can't fly is refused here."""
+"""Reading a plan: an experiment, its rig, and settings of the command line. Plans that can't run are refused here."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from drivers.journal import Header, Kind
 from drivers.journal.corrections import Images
 from drivers.journal.header import kernels_of
 
-STIFFEST_PN_PER_UM = 1e6  # of a trap; a real one has some 10
+STIFFEST_PN_PER_UM = 1e6  # largest stiffness of a trap; a real trap has about 10
 
 
 def require_plan(name: str, value: Any) -> Plan:
-    """A plan that a program gives. Raises Refused for anything else, as the path of an experiment."""
+    """Check that the argument of a program is a plan. Raises Refused for anything else, such as a path."""
     if not issubclass(type(value), Plan):  # `__class__` of a value may be anything
         raise Refused(f"{name}: found {type(value).__name__}, where a plan is needed, as of cybloids.load(...)")
     made: Plan = value
@@ -38,7 +38,7 @@ def require_plan(name: str, value: Any) -> Plan:
 
 
 def flyable(made: Plan, source: str) -> Plan:
-    """The plan, with the checkpoint that it finds. Raises Refused for what can't fly, before anything is opened."""
+    """The plan, with the SHA-256 of its checkpoint or law. Opens no device. Raises Refused if the plan can't run."""
     made = pinned(made, source)
     build_machine(made, source)
     return made
@@ -55,8 +55,8 @@ def plan(
     Args:
         experiment: its file.
         rig: a rig file instead of the one that the experiment names.
-        sets: "key=value"; the first word of the key says whether it is the rig's or the experiment's.
-        check: what a plan has to pass, with the name of its source.
+        sets: "key=value"; the first word of the key determines whether it belongs to the rig or to the experiment.
+        check: a check that the plan must pass; its second argument is the name of the plan's source.
     """
     experiment = Path(experiment)
     wanted = read(experiment)
@@ -68,7 +68,7 @@ def plan(
 def plan_inside(
     wanted: Document, rig: Path | str | None = None, sets: Sequence[str] = (), check: Check = flyable
 ) -> Plan:
-    """`plan` of the experiment in the file of a check or a family, with the trap whose stiffness stands there."""
+    """`plan` of the experiment in the file of a check or a family, with the trap stiffness that the file states."""
     inner, folder = experiment_of(wanted), Path(wanted.source).parent
     made = planned(inner, rig, sets, folder, check)
     stiffness = wanted.data.get("trap_pn_per_um")
@@ -87,7 +87,7 @@ def plan_inside(
 
 
 def experiment_of(document: Document) -> Document:
-    """The experiment that stands in the file of a check or a family, with the places of its lines. Raises Refused."""
+    """The experiment in the file of a check or a family, with the positions of its lines. Raises Refused."""
     inner = document.data["experiment"]
     if not isinstance(inner, dict):
         raise Refused(f"{document.place(('experiment',))}: experiment is {inner!r}, where a mapping is needed")
@@ -105,14 +105,14 @@ def planned(
     corrections: Images | None = None,
     last: Iterable[tuple[str, Any, str]] = (),
 ) -> Plan:
-    """`plan` of an experiment, and perhaps a rig, that were read before.
+    """`plan` of an experiment, and optionally a rig, that are already read.
 
-    A correction image that the rig file names lies as seen from there, one of the experiment's `set` as seen from
-    `folder`, one of `sets` as seen from the current folder.
+    The path of a correction image is relative to the folder of the rig file if the rig names it, to `folder` if the
+    experiment's `set` names it, and to the current folder if `sets` name it.
 
     Args:
-        corrections: images that need not be read, by their whole paths.
-        last: values of the rig that are put in after all others: key, value, and what an error calls it.
+        corrections: images that need not be read, by their absolute paths.
+        last: values of the rig that are set after all others: key, value, and the name of the source for errors.
     """
     own = [item for item in sets if first_word(item) not in RIG_KEYS]
     for item in own:
@@ -134,7 +134,7 @@ def planned(
 
 
 def with_calibration(bench: Document, sets: Sequence[str]) -> Document:
-    """The rig with its calibration file, or the one that `sets` name, in it. Raises Refused."""
+    """The rig with the values of its calibration file, or of the one that `sets` name. Raises Refused."""
     before = bench.data.get("calibration")
     for item in sets:
         if names_calibration(item):
@@ -143,19 +143,19 @@ def with_calibration(bench: Document, sets: Sequence[str]) -> Document:
 
 
 def names_calibration(item: str) -> bool:
-    """Whether one of `sets` names the calibration file, or gives what stands in its place."""
+    """Whether this item of `sets` is for the key `calibration`: a file, or values in its place."""
     return item.partition("=")[0].strip() == "calibration"
 
 
 def _require_seed(made: Plan, wanted: Document) -> None:
-    """Raises Refused for a seed that the simulated world can't have."""
+    """Raises Refused for a seed that is too large for the simulated world."""
     if made.kind is Kind.SIMULATED and made.experiment.seed > LARGEST_SEED:
         raise Refused(f"{wanted.place(('seed',))}: seed is {quoted(made.experiment.seed)} (allowed for a simulated "
                       f"rig: 0 to {LARGEST_SEED})")  # fmt: skip
 
 
 def _require_two_ports(rig: Rig, bench: Document) -> None:
-    """Raises Refused where the deflector and the laser have one serial port, be it by two names."""
+    """Raises Refused if the deflector and the laser have the same serial port, even under two names."""
     deflector, laser = rig.deflector, rig.laser
     if (deflector.address_key, laser.address_key) != ("port", "port"):
         return
@@ -170,24 +170,24 @@ def _require_two_ports(rig: Rig, bench: Document) -> None:
 
 
 def _resolved(port: str, *, ours: bool) -> str:
-    """A port by its own name; a person may have another one for it, as /dev/serial/by-id has.
+    """The canonical name of a port; `port` may be a link, as in /dev/serial/by-id.
 
     Args:
-        ours: emulators are to be started there, and make the link at `port` anew: where it leads now, as that of an
-            emulator that was killed, says nothing.
+        ours: emulators will be started there and replace the link at `port`: its present target is irrelevant, since it
+            may be that of an emulator that was killed.
     """
     try:
         path = Path(port)
         found = f"{path.parent.resolve() / path.name if ours else path.resolve()}"
-    except (OSError, ValueError, RuntimeError):  # no path at all, or a ring of links
+    except (OSError, ValueError, RuntimeError):  # not a path, or a loop of links
         return port
     return found.casefold() if sys.platform == "win32" else found
 
 
 def expecting(rig: Rig) -> Rig:
-    """The rig, whose tracker expects no particle where commands would bring it that it does not feel.
+    """The rig; if its light does not act, `tracking.trapped` becomes "last": the tracker ignores the commands.
 
-    Raises Refused for a live rig that is to expect what recorded commands did.
+    Raises Refused for a live rig with `tracking.trapped: recorded`.
     """
     trapped = rig.tracking.trapped
     if trapped == "recorded" and rig.camera.images != "recorded":
@@ -199,10 +199,10 @@ def expecting(rig: Rig) -> Rig:
 
 
 def plan_of(header: Header, source: str = "") -> Plan:
-    """The plan of a recorded run: its map counts if it counted then. Raises Refused.
+    """The plan of a recorded run. Its map is valid if it was valid during the run. Raises Refused.
 
     Args:
-        source: what an error begins with: the run's file, and a colon.
+        source: the beginning of an error message: the file of the run, and a colon.
     """
     plug_ins = recorded_plug_ins(header.extra.get("plug_ins", []), source)
     folder = Path(header.extra.get("folder", "."))
@@ -219,13 +219,13 @@ def plan_of(header: Header, source: str = "") -> Plan:
 
 
 def plan_from(rig: str, experiment: str, folder: Path, kind: type[Rig] = Rig, source: str = "") -> Plan:
-    """The plan that was written as two texts; the rig has the values in it that the experiment set. Raises Refused."""
+    """The plan stored as two texts; the text of the rig includes the values that the experiment set. Raises Refused."""
     bench = build(parse(rig, f"{source}the run's rig"), kind)
     return Plan(bench, build(parse(experiment, f"{source}the run's experiment"), Experiment), folder)
 
 
 def pinned(made: Plan, source: str = "the experiment") -> Plan:
-    """The plan with the SHA-256 of the card, or of the law's file, that it finds: a record names it. Raises Refused."""
+    """The plan with the SHA-256 of the checkpoint's card, or of the law's file, for the record. Raises Refused."""
     law = made.experiment.policy
     if isinstance(law, PythonLaw):
         return replace(made, experiment=replace(made.experiment, policy=pinned_law(law, made.folder, source)))
@@ -238,7 +238,7 @@ def pinned(made: Plan, source: str = "the experiment") -> Plan:
 
 
 def unpinned(experiment: Experiment) -> Experiment:
-    """The experiment as a person edits and saves it: with whatever checkpoint, or source of a law, will lie there."""
+    """The experiment without the SHA-256 of its checkpoint or law, as a person edits and saves it."""
     law = experiment.policy
     if isinstance(law, PythonLaw):
         return replace(experiment, policy=replace(law, source_sha256=""))
@@ -246,12 +246,12 @@ def unpinned(experiment: Experiment) -> Experiment:
 
 
 def first_word(item: str) -> str:
-    """Of the key of "key=value"."""
+    """The first word of the key in "key=value"."""
     return item.partition("=")[0].split(".")[0].strip()
 
 
 def pair(item: str) -> tuple[str, str, str]:
-    """Key, value and what an error calls it, of "key=value". Raises Refused."""
+    """Key and value of "key=value", and the name of this setting in errors. Raises Refused."""
     key, equals, value = item.partition("=")
     if not equals:
         raise Refused(f"--set {item}: 'key=value' is needed, as in camera.fps=50")

@@ -1,4 +1,4 @@
-"""The map from camera to deflector as a calibration file has it."""
+"""The map from camera to deflector as stored in a calibration file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pair = tuple[float, float]
 
 @settings
 class StoredMap:
-    """The map from camera to deflector, in px of the whole sensor: affine, and a polynomial of low order."""
+    """The map from camera to deflector, from px of the whole sensor: affine, plus a polynomial of low order."""
 
     matrix_v_per_px: Annotated[tuple[Pair, Pair], Doc("its affine part")]
     shift_v: Annotated[Pair, Doc("where px (0, 0) goes")]

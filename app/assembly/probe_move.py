@@ -1,4 +1,4 @@
-"""The record of a probe move, sealed with the map that it confirmed: without it a map of a real rig does not count."""
+"""The record of a probe move, sealed with the map that it confirmed. Without it, a map of a real rig is not valid."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from control.calibrate.plane import fit_map
 if TYPE_CHECKING:
     from app.assembly.rig import Rig
 
-FOLLOWS = 0.3  # largest error of the slope with which particles follow, of 1: so its determinant is positive
-SAME_SCALE = 0.1  # um_per_px may have been measured again since, and differ by so large a part
-REFIT_V = 1e-3  # a map of an older file agrees with the points that it was fitted to
+FOLLOWS = 0.3  # largest deviation of the slopes from the identity matrix; it keeps the determinant positive
+SAME_SCALE = 0.1  # allowed relative change of um_per_px, which may have been measured again since
+REFIT_V = 1e-3  # a map of an older file must agree with a new fit to its points within this
 AGAIN = "calibrate the map again (main.py calibrate map)"
-ASKED = ("camera.device", "deflector.device", "laser.device")  # what they call themselves, once they are open
+ASKED = ("camera.device", "deflector.device", "laser.device")  # identities that the devices report once they are open
 SIZE = ("camera.width_px", "camera.height_px")
 
 
 @settings
 class ProbeMove:
-    """That particles followed their spots under a map, and with what it was measured."""
+    """Evidence that particles followed their spots under a map, and the devices of that measurement."""
 
     date: Annotated[str, Doc("when (UTC)")]
     slopes: Annotated[tuple[Pair, Pair], Doc("um that particles moved for 1 um that their spots were moved, x and y")]
@@ -38,7 +38,7 @@ class ProbeMove:
     seal: Annotated[str, Doc("SHA-256 of the map's numbers and of the above")] = ""
 
     def sealed(self, plane: StoredMap) -> ProbeMove:
-        """With the seal of this map and this record."""
+        """A copy with the seal of this map and this record."""
         return replace(self, seal=self.seal_of(plane))
 
     def seal_of(self, plane: StoredMap) -> str:
@@ -50,15 +50,16 @@ def follows(slopes: Any) -> bool:
     """Whether particles followed their spots, by the slopes [2, 2] of a probe move."""
     try:
         found = np.asarray(slopes, np.float64)
-    except (TypeError, ValueError):  # of a file that was made otherwise
+    except (TypeError, ValueError):  # of a file from another source
         return False
     return found.shape == (2, 2) and bool(np.abs(found - np.eye(2)).max() < FOLLOWS)
 
 
 def devices_of(rig: Rig) -> dict[str, Any]:
-    """What a map belongs to, of a rig's settings: where its devices are, and what a pixel of its images is.
+    """The settings of a rig to which a map belongs: kinds and addresses of its devices, and the scale of its images.
 
-    A camera that does not say which part of its sensor it shows may scale an image of another size down, or cut it.
+    The image size is included if the camera does not report which part of its sensor it shows: such a camera may scale
+    or crop an image of another size.
     """
     found: dict[str, Any] = {}
     for part, device in (("camera", rig.camera), ("deflector", rig.deflector), ("laser", rig.laser)):
@@ -73,10 +74,10 @@ def devices_of(rig: Rig) -> dict[str, Any]:
 def why_it_does_not_count(
     plane: StoredMap | None, probe: ProbeMove | None, rig: Mapping[str, Any], size_px: tuple[int, int] | None = None
 ) -> str:
-    """Why a map that is said to be confirmed does not count for the rig with these devices; "" where it does.
+    """Why a map marked as confirmed is not valid for the rig with these devices; "" if it is valid.
 
     Args:
-        size_px: width and height of the images of a probe move whose record does not have them; None: not known.
+        size_px: width and height of the images of the probe move, if its record lacks them; None: not known.
     """
     if plane is None or probe is None:
         return f"its map is said to be confirmed, and there is no record of a probe move that confirmed it; {AGAIN}"
@@ -89,7 +90,7 @@ def why_it_does_not_count(
 
 
 def why_other_devices(probe: ProbeMove, devices: Mapping[str, str]) -> str:
-    """Why a map does not count with the devices that answer at the ports; "" where it does."""
+    """Why a map is not valid with the devices that answer at the ports; "" if it is valid."""
     return _difference({name: then for name, then in probe.rig.items() if name in ASKED}, devices)
 
 
@@ -107,13 +108,14 @@ def _same(then: Any, now: Any) -> bool:
 
 
 def probe_of_older_file(records: Any, title: str, rig_title: str) -> ProbeMove | None:
-    """The probe move that confirmed the newest map of a file that was made before seals; None where it is not there.
+    """The probe move that confirmed the newest map of a file without seals (an older file); None if there is none.
 
-    It counts if the file is this rig's, the record names the run of the probe move (of this map, or of one before it,
-    under which it was measured), particles followed in it, and the map agrees with the points that it was fitted to.
+    Conditions: the file belongs to this rig; a record names the run of the probe move (the record of this map, or of an
+    earlier map under which this one was measured); particles followed in that run; and the map agrees with a new fit to
+    its points.
 
     Args:
-        records: those up to and with the one that set the map.
+        records: the records up to and including that of the map.
     """
     maps = [one for one in records if one.what == "map"]
     probed = next((one for one in reversed(maps) if _probe_run(one)), None)
@@ -132,7 +134,7 @@ def probe_of_older_file(records: Any, title: str, rig_title: str) -> ProbeMove |
 
 
 def is_probe_run(run: str) -> bool:
-    """Whether a run file of a calibration is that of a probe move, by its name."""
+    """Whether the name of a run file of a calibration is that of a probe move."""
     return run.replace("\\", "/").rpartition("/")[2].startswith("probe-")
 
 

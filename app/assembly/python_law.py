@@ -1,7 +1,7 @@
-"""A law in a Python file: found, compared with its SHA-256, and run only where a person has allowed its module.
+"""A law in a Python file: found, compared with its SHA-256, and run only if a person has allowed its module.
 
-A permission counts for one process. It comes from the command line, from a program that calls cybloids, or from a
-press in the window; no file can give it.
+A permission is valid for one process. It comes from the command line, from a program that calls cybloids, or from a
+button in the window; no file can give it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from control.policies.python_law import PythonLaw, PythonPolicy
 
 NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 LARGEST_FILE = 1_000_000  # bytes
-MAIN = "__main__"  # the module of a notebook or a script: it can't be imported by its name
+MAIN = "__main__"  # the module of a notebook or a script; it can't be imported by name
 
 
 class NotAllowed(Refused):
     """A law whose module may not run.
 
     Attributes:
-        module: its name, as `allow` takes it.
+        module: its name, as passed to `allow`.
         path: its file.
     """
 
@@ -48,7 +48,7 @@ class NotAllowed(Refused):
 
 @dataclass(frozen=True)
 class LawSource:
-    """The source of a law, not yet run. `given`: the class itself, of a notebook or a script."""
+    """The source of a law, not yet run. `given`: the class itself, if it is from a notebook or a script."""
 
     module: str
     name: str
@@ -62,15 +62,15 @@ class LawSource:
 
 
 _allowed: dict[str, None] = {}  # names of modules that may run in this process
-_allowed_files: dict[tuple[str, Path], None] = {}  # (module, file) that a person was asked about
+_allowed_files: dict[tuple[str, Path], None] = {}  # (module, file) that a person allowed in the window
 _given: dict[tuple[str, str], LawSource] = {}  # by law ("__main__:class") and SHA-256
-_files: dict[str, Path] = {}  # of the modules whose classes were handed over
-_first: WeakKeyDictionary[type[Law], str] = WeakKeyDictionary()  # the SHA-256 of the file, when a class was handed over
+_files: dict[str, Path] = {}  # files of the modules whose classes were passed to `give`
+_first: WeakKeyDictionary[type[Law], str] = WeakKeyDictionary()  # SHA-256 of the file when its class was first used
 _loaded: dict[tuple[Path, str], ModuleType] = {}  # by path and SHA-256
 
 
 def allow(modules: Iterable[str]) -> None:
-    """From now on these modules may run in this process; a package's name allows the modules in it. Raises Refused."""
+    """Allow these modules to run in this process; the name of a package allows its modules. Raises Refused."""
     for module in modules:
         if not NAME.fullmatch(module):
             raise Refused(f"--allow-python: found '{quoted(module)}', where the name of a module is needed, as my_laws")
@@ -78,20 +78,20 @@ def allow(modules: Iterable[str]) -> None:
 
 
 def allow_file(module: str, path: Path) -> None:
-    """From now on this file may run in this process, by this name of its module; no other file of that name."""
+    """Allow this file to run in this process under this module name; no other file of that name is allowed."""
     _allowed_files[module, path] = None
 
 
 def allowed() -> tuple[str, ...]:
-    """The modules that may run in a child process: it gets plans whose files were checked here."""
+    """The modules that may run in a child process. Its plans refer only to files that were checked here."""
     return tuple(dict.fromkeys([*_allowed, *(module for module, _ in _allowed_files)]))
 
 
 def give(law: type[Law]) -> str:
-    """A program hands over a law's class, which is a permission for its module. Raises Refused.
+    """Register the class of a law that a program passes; this also allows its module to run. Raises Refused.
 
     Returns:
-        What the experiment calls it: "module:class".
+        The name of the law in an experiment: "module:class".
     """
     if not (issubclass(type(law), type) and issubclass(law, Law)):
         raise Refused(f"law: found {quoted(law)}, where a class derived from cybloids.Law is needed")
@@ -115,11 +115,11 @@ def _name(law: type[Law]) -> str:
 
 
 def found(law: PythonLaw, folder: Path, source: str) -> LawSource:
-    """The source of a law that may run, and that is the one which is meant. No code of it is run. Raises Refused.
+    """The source of a law. Its module must be allowed, and its SHA-256 must match. Does not run it. Raises Refused.
 
     Args:
-        folder: of the experiment: there its file is looked for first.
-        source: what a sentence calls the experiment.
+        folder: folder of the experiment, which is searched first.
+        source: name of the experiment in error messages.
     """
     module, colon, name = law.law.partition(":")
     if not (colon and NAME.fullmatch(module) and name.isidentifier()):
@@ -141,7 +141,7 @@ def found(law: PythonLaw, folder: Path, source: str) -> LawSource:
 
 
 def pinned_law(law: PythonLaw, folder: Path, source: str) -> PythonLaw:
-    """The settings with the SHA-256 of the source that they find. Raises Refused."""
+    """The settings of the law with the SHA-256 of its source. Raises Refused."""
     here = found(law, folder, source)
     return replace(law, source_sha256=here.sha256)
 
@@ -150,11 +150,11 @@ def build_law(
     law: PythonLaw, folder: Path, plant: Plant, middle_um: tuple[float, float], source: str,
     given: type[Law] | None = None,
 ) -> PythonPolicy:  # fmt: skip
-    """The policy of a law. Its file is run, once for each content of it. Raises Refused.
+    """The policy of a law. Runs its file once for each version of its content. Raises Refused.
 
     Args:
-        given: the class that the plan was made with, which is used where its source is the one that is meant: its
-            module is not run once more. Another class may have the same name and source since then, and other values.
+        given: the class with which the plan was made. It is used if its source matches, so that its module does not run
+            again: a class that is made later from the same source may have other values.
     """
     here = found(law, folder, source)
     with _refusing(f"{here.path}: the class '{here.name}' can't be taken from this file"):
@@ -183,7 +183,7 @@ def _is_delay(one: Any) -> bool:
 
 @contextmanager
 def _refusing(what: str) -> Iterator[None]:
-    """Code of a law runs in this block. Raises Refused for its error, whatever that is; a signal is raised again."""
+    """For a block that runs the code of a law. Raises Refused for any error of it; a signal is raised again."""
     try:
         yield
     except Refused:
@@ -195,9 +195,9 @@ def _refusing(what: str) -> Iterator[None]:
 
 
 def _is_of(law: type[Law], here: LawSource) -> bool:
-    """Whether a class is that of this source of its module, which may have changed since it was imported.
+    """Whether a class comes from this source; the file of its module may have changed since the import.
 
-    It is the source of the first time, and has the class and all of its functions.
+    True if the source is the same as at the first use of the class, and contains the class and all of its functions.
     """
     if _first.setdefault(law, here.sha256) != here.sha256:
         return False
@@ -219,7 +219,7 @@ def _changed(law: PythonLaw, here: LawSource) -> str:
 
 
 def _given_before(law: PythonLaw, source: str) -> LawSource:
-    """A law of a notebook or a script, which this process must have handed over."""
+    """A law of a notebook or a script, which this process must have passed to `give`. Raises Refused."""
     known = [one for (name, _), one in _given.items() if name == law.law]
     if not known:
         raise Refused(
@@ -248,7 +248,7 @@ def _path_of(module: str, folder: Path, law: str, source: str) -> Path:
 
 
 def _source_of_class(law: type[Law]) -> LawSource:
-    """The file or the notebook's cell in which a class is written. Raises Refused."""
+    """The source of a class: its file, or its cell of a notebook. Raises Refused."""
     codes = [inspect.unwrap(value).__code__ for value in vars(law).values() if isinstance(value, FunctionType)]
     own = [code for code in codes if code.co_qualname.startswith(f"{law.__qualname__}.")]  # not those of decorators
     path = own[0].co_filename if own else ""
@@ -259,7 +259,7 @@ def _source_of_class(law: type[Law]) -> LawSource:
 
 
 def _module_of(here: LawSource) -> ModuleType:
-    """The module of a source, run as it was read: an import by name could find other bytes. Raises Refused."""
+    """The module of a source. Runs the text that was read; an import could load another text. Raises Refused."""
     key = here.path, here.sha256
     if key in _loaded:
         return _loaded[key]

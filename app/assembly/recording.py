@@ -1,4 +1,4 @@
-"""A recording, whatever it is: a video in a file or folder, or one of our own runs."""
+"""A recording: a video in a file or folder, or a recorded run."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from drivers.video import VideoCamera, open_video
 
 @dataclass(frozen=True)
 class OpenRecording:
-    """A recording that is open, and what is known of it."""
+    """An open recording and its properties."""
 
     camera: Camera
-    arrived_s: Callable[[Frame], float]  # when the computer had a frame, on the recording's clock
+    arrived_s: Callable[[Frame], float]  # arrival time of a frame at the computer, on the recording's clock
     frames: int
     height_px: int
     width_px: int
     pixel_type: str
-    tracker: Tracker | None = None  # of a run that kept no frames: its tracks
+    tracker: Tracker | None = None  # for a run without frames: it returns the recorded tracks
     header: Header | None = None  # of a run
-    lit: bool = False  # a run whose particles felt the commands that it has recorded
-    stated: Stated = Stated()  # what it says of its frame rate and scale
+    lit: bool = False  # whether the recorded commands acted on the particles
+    stated: Stated = Stated()  # frame rate and scale stated by the recording
 
 
 def is_run(path: Path | str) -> bool:
-    """Whether a file is one of our own runs, by its name."""
+    """Whether the name of a file is that of a recorded run."""
     return Path(path).suffix.lower() in (".h5", ".hdf5")
 
 
 def open_recording(made: VideoCamera, um_per_px: float = 0.0) -> OpenRecording:
-    """The recording at `made.path`. Raises Refused.
+    """Open the recording at `made.path`. Raises Refused.
 
     Args:
-        um_per_px: scale of the replay, for a run whose frames are to say which light they felt; 0: they are not.
+        um_per_px: scale of the replay, if the frames of a run should carry the recorded light; 0: they should not.
     """
     if is_run(made.path):
         return _run(Path(made.path), um_per_px)
@@ -57,14 +57,14 @@ def open_recording(made: VideoCamera, um_per_px: float = 0.0) -> OpenRecording:
 
 
 def was_lit(run: Run) -> bool:
-    """Whether the particles of a run felt its commands: not those of a replay or of a run in which one only watched,
-    and not without a spot."""
+    """Whether the commands of a run acted on its particles: false for a replay, a watch-only run, or a run without a
+    spot."""
     ends = run.column("turns", "allowed_end")
     return run.header.kind.light_acts and run.header.um_per_px > 0 and len(ends) > 0 and bool(ends[-1] > 0)
 
 
 def of_run(header: Header) -> Stated:
-    """What the header of a run says."""
+    """Frame rate and scale in the header of a run."""
     scale = Value(header.um_per_px, "the run's header") if header.um_per_px > 0 else None
     return Stated(Value(header.fps, "the run's header"), scale)
 

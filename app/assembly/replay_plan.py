@@ -1,4 +1,4 @@
-"""Recorded frames through tracking, policy, limits, interlock and a simulated deflector, exactly as live ones."""
+"""The plan of a replay: tracking, policy, limits, interlock and a simulated deflector, with recorded frames."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from config.refused import Refused
 from config.words import quoted
 from drivers.video import VideoCamera
 
-OF_THE_RIG = ("sample", "camera")  # what an experiment sets of these is of its own rig, not of a recording
+OF_THE_RIG = ("sample", "camera")  # an experiment sets these for its own rig, not for a recording
 
 TRAPPED = "tracking.trapped"
-OWN = (TRAPPED, SCALE)  # that a recording has of its own
-CAMERA = ("camera.kind", "camera.path", "camera.width_px", "camera.height_px")  # that the recording is
+OWN = (TRAPPED, SCALE)  # determined by the recording
+CAMERA = ("camera.kind", "camera.path", "camera.width_px", "camera.height_px")  # the recording replaces the camera
 
 
 def plan_replay(
     recording: Path, rig: Path | None, experiment: Path | None, sets: Sequence[str], check: Check = flyable
 ) -> Plan:
-    """The plan of a replay: a run brings its own rig and experiment, a video takes the video rig. Raises Refused."""
+    """The plan of a replay. A run contains its own rig and experiment; a video is played in the video rig.
+
+    Raises Refused.
+    """
     if not kind_of(recording):
         raise Refused(f"{recording}: there is no such file or folder")
     bench = read(rig or RIGS / "video.yaml")
@@ -50,7 +53,7 @@ def plan_replay(
 
 
 def _said_of(dropped: Sequence[str], experiment: Path | None, sets: Sequence[str]) -> tuple[str, ...]:
-    """One sentence about what of the experiment that a person gave is not taken; none for a run's own."""
+    """A sentence about ignored settings of an experiment that a person gave; empty for the experiment of the run."""
     typed = next((item for item in sets if first_word(item) == "set"), None)
     if not dropped or (experiment is None and typed is None):
         return ()
@@ -60,7 +63,7 @@ def _said_of(dropped: Sequence[str], experiment: Path | None, sets: Sequence[str
 
 
 def _opened(bench: Document, recording: Path, sets: Sequence[str]) -> OpenRecording:
-    """What is known of the recording, which is closed again. Raises Refused."""
+    """The properties of the recording, which is closed again. Raises Refused."""
     camera = put(bench, "camera.path", str(recording), str(recording))
     for item in sets:
         if first_word(item) == "camera":
@@ -75,7 +78,7 @@ def _opened(bench: Document, recording: Path, sets: Sequence[str]) -> OpenRecord
 
 
 def _measured(bench: Document, sets: Sequence[str]) -> tuple[Document, dict[str, str]]:
-    """The rig with its calibration file in it, and what of frame rate and scale is from there. Raises Refused."""
+    """The rig with its calibration file, and those of frame rate and scale that the file sets. Raises Refused."""
     made = with_calibration(bench, sets)
     file = value_at(made, "calibration.file")
     places = {key: (key.partition(".")[0], key.partition(".")[2]) for key in KEYS}
@@ -84,7 +87,7 @@ def _measured(bench: Document, sets: Sequence[str]) -> tuple[Document, dict[str,
 
 
 def _kept(bench: Document, wanted: Document, sets: Sequence[str], recording: Path) -> list[tuple[str, Any, str]]:
-    """What mappings in place of a whole part of the rig would leave out: values of the recording."""
+    """Values of the recording that a given mapping for a whole part of the rig would remove."""
     values = wanted.data.get("set")
     by_set = (
         [f"{name}" for name, value in values.items() if isinstance(value, dict)] if isinstance(values, dict) else []
@@ -100,12 +103,12 @@ def _kept(bench: Document, wanted: Document, sets: Sequence[str], recording: Pat
 
 
 def _felt(opened: OpenRecording) -> str:
-    """Which commands have moved the recorded particles: `tracking.trapped`."""
+    """The value of `tracking.trapped`: which commands moved the recorded particles."""
     return "recorded" if opened.lit else "last"
 
 
 def _require_felt(recording: Path, opened: OpenRecording, sets: Sequence[str]) -> None:
-    """Raises Refused where `sets` say that particles felt what they did not feel."""
+    """Raises Refused if `sets` state a light that did not act on the recorded particles."""
     allowed = ("last", _felt(opened))
     given = given_by(sets, TRAPPED)
     if given is not None and given.value in ("commanded", "recorded") and given.value not in allowed:
@@ -114,7 +117,7 @@ def _require_felt(recording: Path, opened: OpenRecording, sets: Sequence[str]) -
 
 
 def _camera(bench: Document, recording: Path, opened: OpenRecording) -> Document:
-    """The rig with the recording in the place of its camera. Raises Refused."""
+    """The rig with the recording in place of its camera. Raises Refused."""
     was = mapping_at(bench, "camera")
     camera = {"kind": "video", "path": str(recording)} | {
         key: was[key] for key in ("fps", "exposure_s", "readout_s", "channel", "channel_number") if key in was
@@ -127,7 +130,10 @@ def _camera(bench: Document, recording: Path, opened: OpenRecording) -> Document
 
 
 def _as_flown(wanted: Document) -> Document:
-    """The experiment of a run: one from before they were refused may have settings that its law did not obey."""
+    """The experiment of a run with the settings that its law obeyed.
+
+    An older run may contain settings without effect, which are refused today.
+    """
     policy = wanted.data.get("policy")
     if not isinstance(policy, dict) or policy.get("kind", "programmed") == "programmed":
         return wanted
@@ -139,7 +145,7 @@ def _as_flown(wanted: Document) -> Document:
 def _experiment(
     path: Path | None, opened: OpenRecording, recording: Path, sets: Sequence[str]
 ) -> tuple[Document, Path]:
-    """The experiment that was asked for, or the run's own, or the annular one; and its folder. Raises Refused."""
+    """The requested experiment, or that of the run, or annular_activity.yaml; and its folder. Raises Refused."""
     if path is None and opened.header is not None and is_run(recording):
         wanted = _as_flown(parse(opened.header.experiment, f"{recording}: the run's experiment"))
         folder = Path(str(opened.header.extra.get("folder", ".")))
@@ -153,9 +159,9 @@ def _experiment(
 
 
 def _for_a_recording(wanted: Document) -> tuple[Document, list[str]]:
-    """The experiment without what its `set` says of a sample, a camera and what a recording has of its own.
+    """The experiment without the keys of its `set` for sample and camera and those that the recording determines.
 
-    And those keys, but for the sample's: a recording has none.
+    Also returns the removed keys, except those of the sample: a recording has no simulated sample.
     """
     values = wanted.data.get("set") or {}
     if not isinstance(values, dict):

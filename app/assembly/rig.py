@@ -1,4 +1,4 @@
-"""One bench as its file says, and a plan: a bench and an experiment that were meant for each other."""
+"""A rig as described by its file, and a plan: a rig and an experiment that belong together."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ EXPERIMENTS = Path(__file__).parents[2] / "config" / "experiments"
 
 @settings
 class Optics:
-    """What the instrument believes of its optics; estimates until they are calibrated."""
+    """Optical parameters that the instrument uses; estimates until they are calibrated."""
 
     um_per_px: Annotated[float, Interval(ge=1e-4, le=1e3), Doc("size of a pixel in the sample")] = 0.1
     waist_um: Annotated[float, Interval(ge=0.01, le=1e6), Doc("waist of the laser spot (estimate)")] = 0.6
@@ -46,7 +46,7 @@ class Optics:
 
 @settings
 class Loop:
-    """The closed loop's times and its cap of power."""
+    """Times and power limits of the closed loop."""
 
     latency_s: Annotated[float, Ge(0), Doc("computing time of a turn that is planned for")] = 0.003
     stale_periods: Annotated[float, Gt(0), Doc("a frame older than so many frame periods puts the beam in doubt")] = 5.0
@@ -60,7 +60,7 @@ class Loop:
 
 @settings
 class Rig:
-    """One bench: what it is made of, and what is believed of it."""
+    """A rig: its devices, and the parameters assumed or calibrated for them."""
 
     title: Annotated[str, Doc("what it is, in a few words")]
     rate: Annotated[Literal["lockstep", "real time"], Doc("lockstep: as fast as it goes, nobody waits")] = "lockstep"
@@ -77,25 +77,25 @@ class Rig:
 
     @property
     def simulated(self) -> bool:
-        """Whether its light is simulated, so that its map is known."""
+        """Whether its light acts in a simulation, so that its map is known: simulated or emulated devices."""
         return self.deflector.simulated or self.emulated is not None
 
     @property
     def light_acts(self) -> bool:
-        """Whether its light acts on what its camera shows: not on a recording, nor where only the camera is real."""
+        """Whether its light acts on the sample in its images: not for a recording, nor if only the camera is real."""
         images = self.camera.images
         return images in ("simulated", "ideal") or (images == "real" and not self.laser.simulated)
 
     @property
     def confirmed(self) -> bool:
-        """Whether the map from camera to deflector may be trusted: by a probe move, or as it is simulated."""
+        """Whether the map from camera to deflector is confirmed: by a probe move, or by the simulation."""
         return not self.why_unconfirmed
 
     @property
     def why_unconfirmed(self) -> str:
-        """Why the map may not be trusted, in words; "" where it may.
+        """Why the map is not confirmed, in words; "" if it is.
 
-        Of a real rig it counts with the sealed record of its probe move; of a simulated one also if it is said to.
+        The map of a real rig needs the sealed record of its probe move; a simulated rig may also declare it confirmed.
         """
         calibration = self.calibration
         if calibration.map == "unconfirmed" or (calibration.map == "simulated" and not self.simulated):
@@ -107,17 +107,17 @@ class Rig:
 
     @property
     def power_mw(self) -> float:
-        """The most that a spot may get."""
+        """The largest power of one spot."""
         most_mw = min(self.loop.power_cap_mw, self.laser.max_power_mw)
         return most_mw if self.confirmed else min(most_mw, self.loop.probe_power_mw)
 
     @property
     def middle_um(self) -> tuple[float, float]:
-        """The middle of the image; the middle of its top left pixel is (0, 0)."""
+        """The centre of the image; the centre of its top left pixel is (0, 0)."""
         return self.camera.middle_um(self.optics.um_per_px)
 
     def um_to_v(self) -> Map | None:
-        """The calibrated map, for this cut and binning of the sensor; None: as the deflector's settings say."""
+        """The calibrated map for this region and binning of the sensor; None: as the deflector's settings define it."""
         if self.calibration.plane is None:
             return None
         to_sensor = sensor_map((self.camera.left_px, self.camera.top_px), self.camera.binning)
@@ -126,7 +126,7 @@ class Rig:
 
 @settings
 class RecordedRig(Rig):
-    """The rig of a run that was recorded: whether its map counted is what stands there. It is not opened again."""
+    """The rig of a recorded run: `calibration.map` states whether its map was confirmed. It can't be opened again."""
 
     @property
     def why_unconfirmed(self) -> str:
@@ -136,19 +136,19 @@ class RecordedRig(Rig):
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for: a rig and an experiment, read, checked and meant for each other."""
+    """A rig and an experiment that belong together, read and checked."""
 
     rig: Rig
     experiment: Experiment
-    folder: Path  # of the experiment: where its checkpoints are
-    kernels: int = NEWEST_KERNELS  # of a recorded run: those that it was made with
-    plug_ins: tuple[PlugIn, ...] | None = None  # of a recorded run: those that were installed then
+    folder: Path  # of the experiment; its checkpoints are relative to it
+    kernels: int = NEWEST_KERNELS  # of a recorded run: version of its kernels
+    plug_ins: tuple[PlugIn, ...] | None = None  # of a recorded run: plug-ins installed at that time
     corrections: Images = field(default_factory=dict, compare=False)  # of camera images, by the files that name them
-    taken: tuple[str, ...] = ()  # of a recording: what of its frame rate and scale was taken from where, in sentences
+    taken: tuple[str, ...] = ()  # of a recording: sentences that name the sources of its frame rate and scale
     unknown: tuple[
         str, ...
-    ] = ()  # keys of the rig that are guesses, since neither a person nor the recording said them
-    given_law: type[Law] | None = field(default=None, compare=False)  # the class that a program handed over
+    ] = ()  # keys of the rig that are guesses, since neither a person nor the recording stated them
+    given_law: type[Law] | None = field(default=None, compare=False)  # the class that a program passed
 
     @property
     def kind(self) -> Kind:
@@ -166,13 +166,13 @@ RIG_KEYS = (
 
 
 def shortest_delay_s(rig: Rig) -> float:
-    """Mid-exposure to effect, and half of the hold: a programmed delay can't be shorter (docs/predictions.md 2.7)."""
+    """Mid-exposure to effect, plus half the hold time: the shortest programmed delay (docs/predictions.md 2.7)."""
     camera = rig.camera
     return camera.exposure_s / 2.0 + camera.readout_s + rig.loop.latency_s + rig.deflector.delay_s + 0.5 / camera.fps
 
 
 def field_um(rig: Rig) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The corners of what the camera sees and the deflector, centred on it, reaches."""
+    """The corners (low, high) of the field: the part of the image, about its centre, that the deflector reaches."""
     camera, scale = rig.camera, rig.optics.um_per_px
     middle_um = [(size_px - 1) * scale / 2.0 for size_px in (camera.width_px, camera.height_px)]
     um_to_v = rig.um_to_v()
@@ -187,7 +187,7 @@ def field_um(rig: Rig) -> tuple[tuple[float, float], tuple[float, float]]:
 def _reached(
     um_to_v: Map, middle_um: list[float], range_v: float, title: str
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The largest rectangle about the middle of the image, as long and wide as it in proportion, within +-range_v."""
+    """The largest rectangle about the centre of the image, with the same aspect ratio, within +-range_v."""
     x, y = middle_um
     sides = np.array([(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)], np.float64)
     for share in np.linspace(1.0, 0.02, 99).tolist():

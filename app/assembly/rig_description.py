@@ -1,4 +1,4 @@
-"""What a rig is: its devices, limits and calibration, and what becomes of each device's light when the program dies."""
+"""Description of a rig: devices, limits, calibration, and the state of each device's light after the program dies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from drivers.device_settings import DeviceSettings, LightSettings
 
 
 def is_rig(path: Path) -> bool:
-    """Whether `info` takes a file for a rig, by its name."""
+    """Whether `info` reads a file with this name as a rig."""
     return path.suffix.lower() in (".yaml", ".yml")
 
 
@@ -54,13 +54,13 @@ def rig_info(path: Path) -> dict[str, Any]:
 
 
 def device(made: DeviceSettings) -> dict[str, Any]:
-    """A camera, a deflector or a laser: its kind, where it is, and what becomes of its light."""
+    """A camera, a deflector or a laser: its kind, its address, and the state of its light after the program dies."""
     dead_man = made.dead_man if isinstance(made, LightSettings) else "none needed: a camera gives no light"
     return {"kind": made.kind, "dead_man": dead_man, **({made.address_key: made.address} if made.address else {})}
 
 
 def _opened_as(rig: Rig) -> str:
-    """Which way its devices are opened, or why they are not."""
+    """The pairing in which its devices are opened, or the reason why they can't be opened."""
     try:
         return str(pairing_of(rig))
     except Refused as refused:

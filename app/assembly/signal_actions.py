@@ -1,4 +1,4 @@
-"""The actions of several signals are set back together, whatever comes meanwhile."""
+"""Restores the handlers of several signals, even if signals arrive meanwhile."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 
 def set_back(actions: Mapping[int, Any]) -> None:
-    """Set the action of each signal. One that is set already may act meanwhile, and raise: the others are set, too.
+    """Restore the handler of each signal, even if a restored handler runs meanwhile and raises.
 
-    What was raised first is raised after that.
+    The first such exception is raised at the end.
     """
     left = list(actions.items())
     raised: list[BaseException] = []
-    while left and len(raised) <= len(actions):  # outside of the main thread each attempt fails
+    while left and len(raised) <= len(actions):  # outside the main thread each attempt fails
         try:
             while left:
                 number, action = left[0]

@@ -1,4 +1,4 @@
-"""Frame rate and scale of a replay: what was set, else what the recording says, else what the rig has."""
+"""Frame rate and scale of a replay: the value set by a person, else by the recording, else by the rig."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from drivers.video import VideoCamera
 
 FPS, SCALE = "camera.fps", "optics.um_per_px"
 KEYS = (FPS, SCALE)
-CHOOSE = re.compile(r"choose one with camera\.channel_number \(1 to (\d+)\)")  # in what drivers.stated refuses
-SAME = 1e-6  # two numbers that differ by a smaller share are one
+CHOOSE = re.compile(r"choose one with camera\.channel_number \(1 to (\d+)\)")  # in error messages of drivers.stated
+SAME = 1e-6  # relative difference up to which two numbers are equal
 
 
 def with_stated(
@@ -32,17 +32,16 @@ def with_stated(
     rig: Path | None,
     measured: Mapping[str, str],
 ) -> tuple[Document, tuple[str, ...], tuple[str, ...]]:
-    """The rig with what the recording says of its frame rate and scale, and sentences of what was taken from where.
+    """(the rig with frame rate and scale as stated by the recording, sentences that name the sources, unknown keys).
 
-    Last come the keys that neither a person nor the recording said.
-
-    A number that a person gave, with `sets` or in a rig file of their own, stays; a sentence names one that differs.
+    An unknown key is stated neither by a person nor by the recording. A number that a person gave, with `sets` or in
+    their own rig file, is kept; a sentence reports it if the recording states another number.
 
     Args:
-        rig: the file that was asked for; None: the recording's own rig, or the one for videos.
-        measured: those of KEYS that a calibration file has set in the rig, and its name in words.
+        rig: the requested rig file; None: the rig of the recorded run, or that for videos.
+        measured: those of KEYS that a calibration file has set in the rig, with the name of the file in words.
 
-    Raises Refused for pixels that are not square, where no scale was given.
+    Raises Refused for pixels that are not square, if no scale was given.
     """
     own_rig = rig is not None and rig.resolve() != (RIGS / "video.yaml").resolve()
     name = quoted(recording.name, 60)
@@ -71,7 +70,7 @@ def with_stated(
 
 
 def contradictions(made: Plan) -> tuple[str, ...]:
-    """What a video says otherwise than the rig that it is played in, where that was not said before. Raises Refused."""
+    """Differences between the values stated by a video and its rig, if not yet reported in the plan. Raises Refused."""
     camera = made.rig.camera
     if made.taken or camera.images != "recorded" or not camera.address:
         return ()
@@ -85,13 +84,13 @@ def contradictions(made: Plan) -> tuple[str, ...]:
 
 
 def channels_to_choose(refused: Refused) -> int:
-    """How many channels a recording has that was refused because none of them was chosen; 0: it was not for that."""
+    """Number of channels of a recording that was refused since no channel was chosen; 0: another reason."""
     found = CHOOSE.search(str(refused))
     return int(found[1]) if found else 0
 
 
 def with_told(made: Plan, values: Mapping[str, float]) -> Plan:
-    """The plan of a recording with values for some of KEYS, as a person told them: its experiment has them in `set`."""
+    """The plan of a recording with values that a person gave for some of KEYS, also in the `set` of its experiment."""
     camera, optics = of_class(made.rig.camera, VideoCamera), made.rig.optics
     camera = replace(camera, fps=values.get(FPS, camera.fps))
     optics = replace(optics, um_per_px=values.get(SCALE, optics.um_per_px))
@@ -104,7 +103,7 @@ def with_told(made: Plan, values: Mapping[str, float]) -> Plan:
 
 
 def stated(made: Plan) -> str:
-    """Frame rate and scale of a recording as its plan has them, each with where it was taken from."""
+    """Frame rate and scale in the plan of a recording, each with its source."""
     values = zip(KEYS, (made.rig.camera.fps, made.rig.optics.um_per_px), strict=True)
     return "; ".join(f"{key} {value:.6g} ({_source(made, key, value)})" for key, value in values)
 
@@ -115,12 +114,12 @@ def _source(made: Plan, key: str, value: float) -> str:
     said = (re.search(rf"{re.escape(key)} ([^;( ]+) \((.*?)\)(?=;|$)", one) for one in reversed(made.taken))
     last = next((match for match in said if match), None)
     if key in made.experiment.set and not (last and _is_number(last[1], value)):
-        return "as set"  # since then
+        return "as set"  # after the recording was opened
     return last[2] if last else "as in the rig"
 
 
 def _is_number(text: str, value: float) -> bool:
-    """Whether a number that was written with six digits is this one."""
+    """Whether a number written with six digits equals this value."""
     try:
         return abs(float(text) - value) <= 1e-5 * abs(value)
     except ValueError:
@@ -130,7 +129,7 @@ def _is_number(text: str, value: float) -> bool:
 def _given(
     bench: Document, key: str, sets: Sequence[str], own_rig: bool, measured: Mapping[str, str]
 ) -> tuple[object, str]:
-    """(the value that a person gave for a key, or None; where it was given)."""
+    """(the value that a person gave for a key, or None; its source)."""
     given = given_by(sets, key)
     if given is not None and given.value is not GONE:
         return given.value, f"--set {quoted(given.by, 60)}"
@@ -140,14 +139,14 @@ def _given(
 
 
 def value_at(bench: Document, key: str) -> Any:
-    """What a rig has at a key as camera.fps; None where it has nothing there."""
+    """The value of a rig at a key such as camera.fps; None if there is none."""
     part, _, inner = key.partition(".")
     found = bench.data.get(part)
     return found.get(inner) if isinstance(found, dict) else None
 
 
 def _conflict(key: str, given: object, by: str, value: Value | None, name: str) -> list[str]:
-    """One sentence where what was given is not what the recording says."""
+    """One sentence if the given value differs from that of the recording; else empty."""
     if value is None or isinstance(given, bool) or not isinstance(given, int | float):
         return []
     if abs(given - value.value) <= SAME * abs(value.value):

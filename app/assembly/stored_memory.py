@@ -1,4 +1,4 @@
-"""The loop's memory in a record that begins in flight: what of it is stored, and whether what is read can be one."""
+"""The loop's memory in a record that begins in flight: how it is stored, and checks when it is read."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ MOST_COUNT = 2**48  # frames, particles
 
 @dataclass(frozen=True)
 class Absent:
-    """In the place of a tracker's or a policy's memory that can't be stored."""
+    """Replaces the memory of a tracker or a policy that can't be stored."""
 
     why: str
 
 
 def encoded(memory: LoopMemory) -> bytes:
-    """The bytes that a record in flight begins with. Raises NotStorable if even the rest of the memory can't be."""
+    """The stored memory at the beginning of a record in flight. Raises NotStorable if even the rest can't be stored."""
     return encode(replace(memory, tracker=_storable(memory.tracker), policy=_storable(memory.policy)), NAMES)
 
 
 def _storable(part: Any) -> Any:
-    """The part itself, or that it can't be stored."""
+    """The part itself, or Absent if it can't be stored."""
     try:
         encode(part, NAMES)
     except NotStorable as error:
@@ -65,7 +65,7 @@ def _storable(part: Any) -> Any:
 
 
 def recalled(run: Run) -> LoopMemory | None:
-    """The memory that a record begins with; None where none is stored. Raises Refused."""
+    """The memory at the beginning of a record; None if none is stored. Raises Refused."""
     if not run.memory:
         return None
     memory = decode(run.memory, NAMES, str(run.path))
@@ -75,13 +75,13 @@ def recalled(run: Run) -> LoopMemory | None:
 
 
 def from_first_turn(machine: Machine, first: Turn) -> LoopMemory:
-    """What can be known of the memory where none is stored: the level, its reason and the counts."""
+    """The memory of a record without a stored one, as far as the first turn gives it: level, reason and counts."""
     new = replace(machine.start(), level=first.level, reason=first.reason)
     return replace(new, number=first.number, dropped=first.dropped)
 
 
 def _sound(memory: Any) -> bool:
-    """Whether compiled code may read a tracker's memory: its arrays have the sizes that belong together."""
+    """Whether compiled code can safely read a tracker's memory: its arrays have consistent sizes, types and values."""
     if not isinstance(memory, TrackerMemory):
         return memory is None or isinstance(memory, Absent)
     who, place_px, light = memory.seen.who, memory.seen.place_px, memory.light

@@ -1,8 +1,8 @@
-"""Everything that a run needs compiled is compiled before its devices are opened, on frames that are made up.
+"""Compiles all kernels of a run before its devices are opened, by a rehearsal with synthetic frames.
 
-A kernel of numba is compiled, or read from numba's cache, when it first meets arguments of some types; the first call
-of a network is slow too. A beam must not wait for either. So the turns of a run are made beforehand, with the machine
-that will fly, on images of the size and type that its camera will give.
+numba compiles a kernel, or reads it from its cache, at the first call with each combination of argument types; the
+first call of a network is slow too. A beam must not wait for either. The rehearsal therefore runs turns with the
+machine of the run, on images of the size and type of its camera.
 """
 
 from __future__ import annotations
@@ -43,25 +43,25 @@ from tracking.tracker import LinkingTracker
 
 Floats = NDArray[np.float64]
 
-MANY = 12  # particles in an image that has room for them
-BACKGROUND, PEAK = 0.1, 0.6  # brightness of what is drawn, as shares of the brightest pixel there can be
+MANY = 12  # particles in an image that is large enough
+BACKGROUND, PEAK = 0.1, 0.6  # brightness of the drawn images, relative to the largest pixel value
 COMPILING = "numba:compile"
-SLOW_S = 1.0  # a warm-up that compiles for longer than this says at its end how long it took
+SLOW_S = 1.0  # a longer warm-up with compilation reports its duration at its end
 
 
 def warm_up(plan: Plan, machine: Machine, say: Callable[[str], None] | None = None) -> list[Turn]:
-    """Make the turns that a run of `plan` can meet, so that none of them has to compile anything.
+    """Rehearse the turns that can occur in a run of `plan`, so that the run compiles nothing.
 
-    The turns are pure: no device is asked, and nothing of them is kept in `machine`. They show no particle, one, two
-    and many; particles that are new, lost, seen as one with another, and expected where light has moved them.
+    The turns are pure: they use no device and do not change `machine`. Their images show no particle, one, two and
+    many; particles that are new, lost, merged with another, and expected at places to which light has moved them.
 
     Args:
-        say: gets one sentence when kernels have to be compiled, and one when that is done; None: standard error.
+        say: called with one sentence when the compilation starts, and one when it ends; None: standard error.
 
     Returns:
-        The turns that were made.
+        The rehearsed turns.
 
-    Raises Refused where a law or a plug-in does not end.
+    Raises Refused if a law or a plug-in does not return.
     """
     say = say or note
     with told_of_compiling(say) as heed, ended_if_endless(others(plan)) as ended:
@@ -72,24 +72,24 @@ def warm_up(plan: Plan, machine: Machine, say: Callable[[str], None] | None = No
 
         try:
             return rehearsed(machine, plan, turned)
-        except OSError as error:  # of numba's cache: a turn asks no device and reads no file
+        except OSError as error:  # from numba's cache: a turn uses no device and reads no file
             say(f"numba's cache can't be written to ({error.strerror}): kernels are compiled anew in each run")
             forgo_cache()
             return rehearsed(machine, plan, turned)
 
 
 def others(plan: Plan) -> str:
-    """Laws and plug-ins that a turn of this plan runs, in words; empty: it runs code of Cybloids only."""
+    """Laws and plug-ins that a turn of this plan runs, in words; empty: only code of Cybloids."""
     law = plan.experiment.policy
     laws = [f"the law '{quoted(law.law)}'"] if isinstance(law, PythonLaw) else []
     return " or ".join([*laws, *(plug_in.words for plug_in in used_plug_ins(plan.rig, plan.experiment))])
 
 
-_WARM: set[Hashable] = set()  # what lockstep runs of this process have compiled
+_WARM: set[Hashable] = set()  # combinations that this process has warmed up
 
 
 def warm_up_once(plan: Plan, machine: Machine) -> None:
-    """`warm_up`; in lockstep, where the particles wait too, only the first time that this process meets such a plan."""
+    """`warm_up`; in lockstep, where the particles wait too, only for the first plan of its kind in this process."""
     law = plan.experiment.policy
     kernels = (plan.rig.tracking, Canvas.of(plan), law if isinstance(law, Learned) else None)
     if plan.rig.rate == "real time" or kernels not in _WARM:
@@ -97,7 +97,7 @@ def warm_up_once(plan: Plan, machine: Machine) -> None:
         _WARM.add(kernels)
 
 
-listeners: list[Callable[[str], None]] = []  # each gets every note, too: a window shows them
+listeners: list[Callable[[str], None]] = []  # each is called with every note; a window shows them
 
 
 def note(sentence: str) -> None:
@@ -108,7 +108,7 @@ def note(sentence: str) -> None:
 
 
 class Compilations(event.Listener):
-    """Says once, when the first kernel is compiled, that this takes a while. Reading numba's cache is no compiling."""
+    """Calls `say` once, when the first kernel is compiled. Reading numba's cache does not count."""
 
     def __init__(self, title: str, say: Callable[[str], None], between: Callable[[], None]) -> None:
         self.title, self.say, self.between, self.count = title, say, between, 0
@@ -131,10 +131,10 @@ class Compilations(event.Listener):
 
 @contextmanager
 def signals_held() -> Iterator[Callable[[], None]]:
-    """While numba compiles or reads a kernel, signals with a handler wait until what this yields is called.
+    """Defer signals with a handler while numba compiles or reads a kernel, until the yielded function is called.
 
-    A handler that raises while LLVM, or a kernel, calls back loses its exception, or numba makes another one of it. At
-    all other times a signal is obeyed at once: a law may not end.
+    If a handler raises during a callback from LLVM or a kernel, its exception is lost or replaced by numba. At all
+    other times a signal is handled at once, since a law may not return.
     """
     came: list[tuple[int, Any]] = []
     before: dict[int, Any] = {}
@@ -143,7 +143,7 @@ def signals_held() -> Iterator[Callable[[], None]]:
     def handle(number: int, frame: Any) -> None:
         locked = global_compiler_lock.is_locked()  # type: ignore[no-untyped-call]  # by this thread
         if setting_back or locked or loses_errors(frame):
-            came.append((number, None))  # its frame is gone when it is obeyed
+            came.append((number, None))  # its frame no longer exists when it is handled
         else:
             before[number](number, frame)
 
@@ -164,7 +164,7 @@ def signals_held() -> Iterator[Callable[[], None]]:
                 signal.signal(number, handle)
         yield heed
     finally:
-        setting_back = True  # a signal that raised before the first of them is set back would leave all
+        setting_back = True  # from here on signals are deferred, so that none interrupts the restoring of the handlers
         try:
             set_back(before)
         finally:
@@ -173,9 +173,10 @@ def signals_held() -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def told_of_compiling(say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
-    """Say when kernels begin to be compiled, and afterwards how long it took.
+    """Report the start of the compilation of kernels, and afterwards its duration.
 
-    Signals are obeyed between two kernels, and at once where none is compiled. Yields what obeys those that wait.
+    Signals are handled between two kernels, and at once while none is compiled. Yields a function that handles deferred
+    signals.
     """
     began_s = time.monotonic()
     with signals_held() as heed:
@@ -188,16 +189,16 @@ def told_of_compiling(say: Callable[[str], None]) -> Iterator[Callable[[], None]
 
 
 def forgo_cache() -> None:
-    """From now on this process keeps what it compiles, and reads, in memory only."""
+    """Disable numba's cache on disk: this process keeps compiled kernels in memory only."""
     for found in every_object():
         if issubclass(type(found), Dispatcher):
             found._cache.disable()
 
 
 def easier(machine: Machine) -> list[Machine]:
-    """The machine with trackers that find what is drawn, whatever is bright enough for its own settings.
+    """Copies of the machine whose trackers find the drawn particles even if its own settings would reject them.
 
-    No type of a number changes. `auto` may choose any of its ways of placing particles, so each of them is there.
+    No type of a number changes. There is one copy for each locator that `auto` may choose.
     """
     tracker = machine.tracker
     if not isinstance(tracker, LinkingTracker):
@@ -219,7 +220,7 @@ def easier(machine: Machine) -> list[Machine]:
 
 
 def rehearsed(machine: Machine, plan: Plan, turned: Callable[[], None] = lambda: None) -> list[Turn]:
-    """The turns of all scenes, with every way of finding particles that the machine may choose.
+    """The turns of all scenes, with every locator that the machine may choose.
 
     Args:
         turned: called after each turn.
@@ -232,7 +233,7 @@ def acted(machine: Machine, plan: Plan, turned: Callable[[], None]) -> list[Turn
     tracker = machine.tracker
     if isinstance(tracker, TableTracker):
         return played(machine, plan, tables(plan), turned)[1]
-    if not isinstance(tracker, LinkingTracker):  # the tracks of a recorded run: nothing is computed
+    if not isinstance(tracker, LinkingTracker):  # a tracker that replays recorded tracks computes nothing
         return []
     canvas = Canvas.of(plan)
     turns = []
@@ -247,9 +248,9 @@ def acted(machine: Machine, plan: Plan, turned: Callable[[], None]) -> list[Turn
 def played(
     machine: Machine, plan: Plan, images: list[NDArray[Any] | None], turned: Callable[[], None]
 ) -> tuple[LoopMemory, list[Turn]]:
-    """The turns of an armed machine that is shown these images; None: the camera is silent.
+    """The memory and the turns of an armed machine with these images; None: no frame.
 
-    After a third of them the time that the longest delay of the law needs goes by.
+    After a third of them, the time jumps by the longest delay of the law.
     """
     camera = plan.rig.camera
     late_s = min(camera.exposure_s / 2.0 + camera.readout_s, machine.stale_s / 2.0)
@@ -266,9 +267,9 @@ def played(
 
 
 def expect_all(tracker: LinkingTracker, memory: LoopMemory, last: Turn) -> None:
-    """One more look, with every particle expected where light would have moved it: whether the law gave light or not.
+    """One more step of the tracker, with an expected position for every particle, even if the law sent no light.
 
-    The interlock may have withheld it, and the tracker would then have been told of no one.
+    The interlock may have withheld the light: the tracker would then have received no expected positions.
     """
     if last.frame is None:
         return
@@ -278,12 +279,12 @@ def expect_all(tracker: LinkingTracker, memory: LoopMemory, last: Turn) -> None:
 
 @dataclass(frozen=True)
 class Canvas:
-    """What the images of a camera are like."""
+    """Size, type and brightness of the images of a camera."""
 
     height_px: int
     width_px: int
     pixel_type: str
-    top: int  # the brightest pixel there can be
+    top: int  # largest pixel value
 
     @classmethod
     def of(cls, plan: Plan) -> Canvas:
@@ -291,7 +292,7 @@ class Canvas:
         return cls(camera.height_px, camera.width_px, pixel_type(plan), 2**camera.bits - 1)
 
     def image(self, place_px: Floats, settings: Tracking) -> NDArray[Any]:
-        """An image [height, width], read-only as every camera's, with round spots at x, y [N, 2]."""
+        """An image [height, width] with round spots at x, y [N, 2]; read-only, like that of every camera."""
         light = np.full((self.height_px, self.width_px), BACKGROUND)
         reach, width_px = settings.diameter_px, settings.diameter_px / 5.0
         for x, y in place_px:
@@ -307,14 +308,14 @@ class Canvas:
 
 
 def pixel_type(plan: Plan) -> str:
-    """The type of the pixels that the camera of a plan gives: "uint8" or "uint16"."""
+    """The pixel type of the camera of a plan: "uint8" or "uint16"."""
     return "uint16" if plan.rig.camera.bits > 8 else "uint8"
 
 
 def scenes(settings: Tracking, canvas: Canvas) -> list[list[Floats | None]]:
-    """Where the particles are, x, y [N, 2] px, in each image of each scene; None: no image.
+    """Particle positions x, y [N, 2] px in each image of each scene; None: no image.
 
-    Only what the image has room for is shown: in a small one there is at most one particle.
+    The size of the image limits their number: a small image has at most one particle.
     """
     sites = sites_px(settings, canvas)
     none = sites[:0]
@@ -333,7 +334,7 @@ def scenes(settings: Tracking, canvas: Canvas) -> list[list[Floats | None]]:
 
 
 def sites_px(settings: Tracking, canvas: Canvas) -> Floats:
-    """Up to MANY places x, y [N, 2] px, so far apart, and from the image's edges, that each is found by itself."""
+    """Up to MANY positions x, y [N, 2] px, far enough from each other and from the edges to be found separately."""
     margin = settings.margin_px + 3
     apart = math.ceil(2.0 * max(settings.least_distance_px, settings.diameter_px)) + 3
     x = np.arange(margin, canvas.width_px - margin, apart)
@@ -341,12 +342,12 @@ def sites_px(settings: Tracking, canvas: Canvas) -> Floats:
     rows = max(math.ceil(MANY / max(len(x), 1)), 3)
     columns = max(MANY // rows, 1)
     found = [(column, row) for row in y[:rows] for column in x[:columns]][:MANY]
-    middle = ((canvas.width_px - 1) / 2.0, (canvas.height_px - 1) / 2.0)  # where there is hardly room for one
+    middle = ((canvas.width_px - 1) / 2.0, (canvas.height_px - 1) / 2.0)  # for an image that is too small
     return np.array(found or [middle]) + 0.25
 
 
 def tables(plan: Plan) -> list[NDArray[Any] | None]:
-    """Images of the plant's camera: tables of x_um, y_um, cell and species."""
+    """Images of a PlantCamera: tables of x_um, y_um, cell and species."""
     number = plan.rig.sample.number * plan.rig.sample.cells
     x_um, y_um = plan.rig.middle_um
     table = np.zeros((number, 4))

@@ -1,4 +1,4 @@
-"""What may disappoint in a plan that can fly: said before it flies, and kept in the run's header."""
+"""Warnings about a valid plan: shown before the run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from control.loop import Machine
 from control.policies.force_context import Force
 from control.potentials.painting import Rings, paint, painted_force_pn, saddle_node_delay_s
 
-MISSED = 0.1  # share of the deepest point by which a painted potential may miss what was asked for
+MISSED = 0.1  # allowed residual of a painted potential, relative to its strongest ring
 
 
 def warnings_of(made: Plan) -> tuple[str, ...]:
-    """One sentence each: a landscape that asks for too much power, that the light can't follow, that can't carry."""
+    """One sentence for each problem: too much power, a potential that light can't paint, a delay that can't drive."""
     forces = made.experiment.policy.forces
     if not forces:
         return ()
@@ -44,7 +44,7 @@ def _over_budget(machine: Machine, power_mw: float, number: int) -> Iterator[str
 
 
 def _of_light(made: Plan, machine: Machine, force: Force, rings: Rings) -> Iterator[str]:
-    """What the painted light does otherwise than the written potential."""
+    """Deviations of the painted light from the written potential."""
     light = machine.light
     if rings.residual_kt > MISSED * float(rings.total_kt.max(initial=0.0)):
         yield f"light of this waist misses the potential by up to {rings.residual_kt:.2g} kT"

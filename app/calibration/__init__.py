@@ -1,1 +1,1 @@
-"""What was measured of a rig: the records, and how each of them is made."""
+"""Calibration of a rig: the measurements and their records."""

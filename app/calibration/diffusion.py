@@ -17,11 +17,11 @@ from control.calibrate.estimate import disagreement
 
 Floats = NDArray[np.float64]
 
-LEAST_FRAMES = 20  # so that a fit of the MSD has lags enough
+LEAST_FRAMES = 20  # enough lags for a fit of the MSD
 
 
 def diffusion(job: CalibrationJob) -> CalibrationRecord:
-    """D by covariance, and by MSD with optimal lags; sets the drag."""
+    """Measure D by covariance, and by MSD with optimal lags. Sets the drag."""
     made, seen = job.fly("diffusion", dark(), job.lasting(60.0), armed=False)
     rig = made.rig
     place_um = free(seen)
@@ -44,7 +44,7 @@ def diffusion(job: CalibrationJob) -> CalibrationRecord:
 
 
 def drift(job: CalibrationJob) -> CalibrationRecord:
-    """How fast everybody moves together. It sets nothing: it tells whether the stage and the fluid are quiet."""
+    """Measure the common drift velocity of all particles, which shows whether stage and fluid rest. Sets nothing."""
     _, seen = job.fly("drift", dark(), job.lasting(60.0), armed=False)
     place_um = free(seen)
     x, y = drift_um_per_s(place_um, frame_s=1.0 / seen.fps)
@@ -53,7 +53,10 @@ def drift(job: CalibrationJob) -> CalibrationRecord:
 
 
 def free(seen: SeenRun) -> Floats:
-    """[T, N, 2] who was seen long enough. Raises Refused for less than two, and for a run of a few frames."""
+    """[T, N, 2] positions in um of particles with long tracks.
+
+    Raises Refused for fewer than two particles, or fewer than LEAST_FRAMES frames.
+    """
     if len(seen.place_um) < LEAST_FRAMES:
         raise Refused(f"{len(seen.place_um)} frames are too few to measure diffusion or drift; measure longer")
     chosen = seen.long(0.2)

@@ -1,4 +1,4 @@
-"""Latency by a flash: the laser's own light, where some of it reaches the camera, goes on and off in a pattern."""
+"""Latency by a flash: the laser is switched on and off in a pattern, if some of its light reaches the camera."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from drivers.journal import Run, read_run
 
 Floats = NDArray[np.float64]
 
-BLOCK_PX = 8  # the image is looked over in squares of this size
-ROUND_BLOCKS = 2  # how many of them about the best one the flash's spot is taken from
-MOST_S = 20.0  # a recording with its images is large, and this is enough
+BLOCK_PX = 8  # the image is searched in squares of this size
+ROUND_BLOCKS = 2  # blocks on each side of the best one that are evaluated
+MOST_S = 20.0  # long enough; a recording with images is large
 
 
 def flash(job: CalibrationJob) -> Flashed:
-    """Light goes on and off where nobody is, at probe power. Raises ValueError, in a sentence, if it is not seen.
+    """Switch the light on and off at a place without particles, at probe power. Raises ValueError if it is not seen.
 
-    The exposure is as long as a frame, so that no part of the light's beginning is missed between two of them.
+    The exposure is as long as a frame, so that the onset of the light can't fall between two exposures.
     """
     rig = job.rig()
     power_mw = min(rig.power_mw, rig.loop.probe_power_mw)
@@ -35,7 +35,7 @@ def flash(job: CalibrationJob) -> Flashed:
 
 
 def seen_in(path: Path, rig: Rig) -> Flashed:
-    """The flash that a run's images show. Raises ValueError if they show none."""
+    """The flash found in the images of a run. Raises ValueError, with a sentence, if there is none."""
     with read_run(path) as run:
         turns = run.rows("turns")
         lit = np.diff(turns["sent_end"].astype(np.int64), prepend=0) > 0  # spots that were sent in a turn
@@ -61,14 +61,14 @@ def seen_in(path: Path, rig: Rig) -> Flashed:
 
 
 def in_blocks(image: NDArray[np.generic]) -> Floats:
-    """[H / BLOCK_PX, W / BLOCK_PX] means over squares; what is left over at right and below is not looked at."""
+    """[H / BLOCK_PX, W / BLOCK_PX] means over squares; the remaining pixels at the right and bottom are ignored."""
     down, across = (size // BLOCK_PX for size in image.shape)
     whole = np.asarray(image[: down * BLOCK_PX, : across * BLOCK_PX], np.float32)
     return np.asarray(whole.reshape(down, BLOCK_PX, across, BLOCK_PX).mean(axis=(1, 3)), np.float64)
 
 
 def cut(run: Run, row: NDArray[np.integer], down: int, across: int) -> NDArray[Any]:
-    """[T, P] the pixels round one block."""
+    """[T, P] the pixels around one block."""
     first, last = (np.array([down, across]) + ends for ends in (-ROUND_BLOCKS, ROUND_BLOCKS + 1))
     (top, left), (bottom, right) = np.maximum(first, 0) * BLOCK_PX, last * BLOCK_PX
     return np.array([run.image(int(one))[top:bottom, left:right].ravel() for one in row])

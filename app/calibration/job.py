@@ -30,18 +30,18 @@ SAMPLE = {"number": 16, "arrangement": "square", "spacing_um": 5.0, "disturbance
 
 @dataclass
 class CalibrationJob:
-    """What is to be calibrated, and where it is kept. Each run is a file beside the calibration file."""
+    """The rig to calibrate, and the calibration file. Each run is stored in a folder beside that file."""
 
     rig_path: Path
     sets: tuple[str, ...]
     file: Path
     seed: int = 1
-    seconds: float | None = None  # of measuring at rest, instead of what each calibration takes by itself
-    pitch_um: float = 2.5  # of the slide
-    runs: list[str] = field(default_factory=list)  # of the calibration that is being made
+    seconds: float | None = None  # measuring time at rest; None: the default of each calibration
+    pitch_um: float = 2.5  # of the grid on the slide
+    runs: list[str] = field(default_factory=list)  # run files of the current calibration
 
     def bench(self) -> Document:
-        """The rig as it was calibrated so far: its file, then what was set, then its records. Raises Refused."""
+        """The rig as calibrated so far: its file, then `sets`, then the calibration records. Raises Refused."""
         bench = located(read(self.rig_path), self.rig_path.parent)
         if mapping_at(bench, "camera").get("kind") == "simulated":
             for key, value in SAMPLE.items():
@@ -51,7 +51,7 @@ class CalibrationJob:
             if not equals:
                 raise Refused(f"--set {item}: 'key=value' is needed, as in camera.fps=50")
             bench = override(bench, key.strip(), value, f"--set {item}")
-        bench = located(bench, Path())  # what --set names lies as seen from here
+        bench = located(bench, Path())  # paths in --set are relative to the current folder
         before = bench.data.get("calibration")
         if self.file.exists():
             bench = put(bench, "calibration", str(self.file.resolve()), str(self.file))
@@ -65,7 +65,7 @@ class CalibrationJob:
         return made
 
     def rig_with(self, sets: Mapping[str, Any], source: str) -> Rig:
-        """The rig as it will be with these values; `source` is what an error calls them. Raises Refused."""
+        """The rig with these values; `source` is their name in error messages. Raises Refused."""
         made: Rig = build(put_all(self.bench(), ((key, value, source) for key, value in sets.items())), Rig)
         return made
 
@@ -80,7 +80,7 @@ class CalibrationJob:
     def fly(
         self, title: str, motion: AnyMotion, seconds: float, *, armed: bool = True, rig: Mapping[str, Any] | None = None
     ) -> tuple[Plan, SeenRun]:
-        """One run, and what was seen in it. Raises Refused, Fault, as `record` does."""
+        """Make one run and read its data. Raises Refused, Fault, as `record` does."""
         made, path = self.record(title, motion, seconds, armed=armed, rig=rig)
         return made, seen_run(path, map_of(made.rig), made.rig.deflector.settle_s)
 
@@ -88,9 +88,9 @@ class CalibrationJob:
         self, title: str, motion: AnyMotion, seconds: float, *, armed: bool = True,
         rig: Mapping[str, Any] | None = None, frames: bool = False,
     ) -> tuple[Plan, Path]:  # fmt: skip
-        """One run with these values of the rig, in its file, with its images if they are wanted.
+        """Make and record one run with these values of the rig; `frames`: with its images.
 
-        Raises Refused, Fault (also where the interlock tripped, or fewer than half of the turns were made).
+        Raises Refused, Fault (also if the interlock tripped, or fewer than half of the turns were made).
         """
         seed = (self.seed + 101 * len(self.runs)) % (LARGEST_SEED + 1)
         wanted = {
@@ -116,7 +116,7 @@ class CalibrationJob:
     def keep(
         self, what: str, residual: float, unit: str, sets: dict[str, Any], found: dict[str, Any], **data: Any
     ) -> CalibrationRecord:
-        """Into the calibration file. Raises Refused where nothing came of it, or what no rig can have."""
+        """Append a record to the calibration file. Raises Refused for values that are not finite or not allowed."""
         if any(isinstance(value, float) and not math.isfinite(value) for value in sets.values()):
             raise Refused(f"calibrate {what}: too little was seen for a number; measure longer")
         self.rig_with(sets, f"calibrate {what}: nothing was kept, since what was found is none that a rig can have")
@@ -129,7 +129,7 @@ class CalibrationJob:
         return record
 
     def lasting(self, seconds: float) -> float:
-        """How long to measure: as was asked for, else `seconds`."""
+        """Measuring time: `self.seconds` if it is set, else `seconds`."""
         return self.seconds if self.seconds is not None else seconds
 
     def _path(self, title: str) -> Path:
@@ -141,7 +141,7 @@ class CalibrationJob:
 
 
 def map_of(rig: Rig) -> Map:
-    """um to V as the rig has it now: measured, or as its settings say."""
+    """The present map from um to V: measured, or nominal from the settings of the rig."""
     found = rig.um_to_v()
     if found is not None:
         return found
@@ -149,18 +149,18 @@ def map_of(rig: Rig) -> Map:
 
 
 def share_of_budget_kt(rig: Rig, number: int, most_kt: float = 60.0) -> float:
-    """Depth of each of `number` spots that the beam can give at once, as believed, and not more than most_kt."""
+    """Depth of each of `number` spots that share the beam, by the present parameters of the rig; at most most_kt."""
     lit = 1.0 - rig.deflector.settle_s / (rig.deflector.settle_s + rig.loop.dwell_s)
     return min(0.98 * lit * rig.power_mw * rig.optics.depth_kt_per_mw / number, most_kt)
 
 
 def dark() -> Carry:
-    """The motion of a run in which nothing is lit."""
+    """The motion of a run without light."""
     return Carry()
 
 
 def rounded(value: Any) -> Any:
-    """As plain numbers of 7 digits, for a file that a person reads."""
+    """The value as plain data with 7 significant digits, for a readable file."""
     if isinstance(value, Estimate):
         return {"value": rounded(value.value), "error": rounded(value.error)}
     if isinstance(value, Mapping):

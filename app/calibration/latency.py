@@ -1,4 +1,4 @@
-"""Latency three ways: what the stages' time stamps say, a flash of the laser's light, and shaken particles."""
+"""Latency by three methods: time stamps of the stages, a flash of the laser, and particles in shaken traps."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from control.policies.calibrating import Carry
 
 SHAKE = Carry(shake_um=(0.1, 0.1), shake_hz=(3.0, 9.0))
 BEGIN_S = 1.0
-APART_S = 1e-3  # ways that differ by less than this agree
+APART_S = 1e-3  # methods that differ by less agree
 
 
 def latency(job: CalibrationJob) -> CalibrationRecord:
-    """From the beginning of a turn to when its command acts, three ways.
+    """Measure the time from the beginning of a turn until its command acts, by three methods.
 
-    What sets the deflector's delay (the rest being the loop's) is how shaken particles follow, since that has
-    everything in it that a trap's motion has.
+    Sets the deflector's delay: the latency by shaken particles, less that of the loop. Only this method includes every
+    contribution to the motion of a trap.
     """
     rig = job.rig()
     number = max(rig.sample.number, 16)
@@ -36,7 +36,7 @@ def latency(job: CalibrationJob) -> CalibrationRecord:
         late = seen.time_s > path.effect_s[0] + BEGIN_S
         told = path.told_s > path.told_s[0] + BEGIN_S
         own = seen.place_um[:, seen.column(who)]
-        jumped = np.hypot(*np.diff(path.place_um, axis=0).T).max(initial=0.0) > 0.2  # it was caught anew
+        jumped = np.hypot(*np.diff(path.place_um, axis=0).T).max(initial=0.0) > 0.2  # the particle was caught again
         if jumped or late.mean() < 0.5 or np.isfinite(own[late, 0]).mean() < 0.98:
             continue
         time_s, told_s = seen.time_s[late], path.told_s[told]

@@ -1,4 +1,4 @@
-"""The map from camera to deflector: found blind, checked by a probe move, then measured with many held particles."""
+"""The map from camera to deflector: a scan without prior map, a probe move, then a fit with many trapped particles."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from drivers.journal import read_run
 
 Floats = NDArray[np.float64]
 
-PROBES = 4  # particles that are moved to see whether they follow
-HELD_UM = 0.25  # how far from the move that was told a particle may stray, rms, to count as held
+PROBES = 4  # particles in the probe move
+HELD_UM = 0.25  # largest rms deviation from the commanded move for a particle that counts as held
 STEP_UM = 1.5
 CROSS = ((0.0, 0.0), (1.2, 0.0), (1.2, 1.2), (0.0, 1.2))
 AROUND = tuple((STEP_UM * x, STEP_UM * y) for x, y in (
@@ -36,9 +36,9 @@ AROUND = tuple((STEP_UM * x, STEP_UM * y) for x, y in (
 
 
 def camera_to_deflector(job: CalibrationJob) -> CalibrationRecord:
-    """Blind and at probe power where the map is not confirmed; then with the light that the rig has.
+    """Measure the map. If it is not confirmed, scan and probe at probe power first; then use the full power of the rig.
 
-    Raises Refused where no map explains what was seen; Fault where the particles do not follow.
+    Raises Refused if no map explains the motion; Fault if the particles do not follow their spots.
     """
     first = None if job.rig().confirmed else scanned(job)
     slopes = probed(job, plain(first) if first is not None else None)
@@ -67,7 +67,7 @@ def camera_to_deflector(job: CalibrationJob) -> CalibrationRecord:
 
 
 def confirmed_by(job: CalibrationJob, plane: StoredMap, slopes: Floats) -> dict[str, Any]:
-    """Values of the rig with this map, and the record of the probe move that was flown for it, sealed together."""
+    """Values of the rig for this map, and the record of its probe move, sealed together."""
     run = next(run for run in reversed(job.runs) if is_probe_run(run))
     (a, b), (c, d) = rounded(slopes)
     with read_run(job.file.parent / run) as flown:
@@ -78,7 +78,7 @@ def confirmed_by(job: CalibrationJob, plane: StoredMap, slopes: Floats) -> dict[
 
 
 def scanned(job: CalibrationJob) -> StoredMap:
-    """A first map, to about a tenth of a um, from who was pulled where by a spot that went everywhere."""
+    """A first map, to about 0.1 um: from the displacements of particles by a spot that scans the field."""
     rig = job.rig()
     low_um, high_um = field_um(rig)
     scan = Scan(depth_kt=rig.power_mw * rig.optics.depth_kt_per_mw)
@@ -99,7 +99,7 @@ def scanned(job: CalibrationJob) -> StoredMap:
 
 
 def pulls(seen: SeenRun, turns: int) -> tuple[Floats, Floats, Floats]:
-    """(spot [K, 2] as commanded, place [K, 2] before, displacement [K, 2]) of every particle at every stop."""
+    """(commanded spot [K, 2], position [K, 2] before, displacement [K, 2]) of every particle at every stop."""
     path = seen.spot[-1]
     stop = np.flatnonzero(np.r_[True, (np.diff(path.place_um, axis=0) != 0).any(axis=1)])
     before = np.searchsorted(seen.time_s, path.effect_s[stop] + 1e-9) - 1  # the last frame before the light came
@@ -113,12 +113,12 @@ def pulls(seen: SeenRun, turns: int) -> tuple[Floats, Floats, Floats]:
 
 
 def probed(job: CalibrationJob, plane: dict[str, Any] | None) -> Floats:
-    """[2, 2] slopes with which particles follow a move of their spots: determinant and sign are checked, or Fault.
+    """[2, 2] slopes with which particles follow a move of their spots. Raises Fault unless more than half follow.
 
-    `plane` is the map that is probed; None: the one that the rig has.
+    `plane` is the map to probe; None: the map of the rig.
 
-    A particle is held against the move that was told, not against its spot: a spot that lost its particle is put where
-    the particle is, and so would seem to be followed.
+    The motion of a particle is compared with the commanded move, not with its spot: a spot that has lost its particle
+    is put at the position of the particle, which would then seem to follow.
     """
     rig = job.rig()
     motion = Carry(
@@ -148,7 +148,7 @@ def probed(job: CalibrationJob, plane: dict[str, Any] | None) -> Floats:
 
 
 def rests(made: Plan, seen: SeenRun, settle_s: float = 0.35, least_s: float = 0.5) -> tuple[Floats, Floats]:
-    """(sensor px [K, 2] where a held particle was on average, V [K, 2] of its spot) for each rest of each spot."""
+    """(mean position [K, 2] of a held particle in sensor px, V [K, 2] of its spot) for each rest of each spot."""
     to_sensor = sensor_of(made.rig)
     point, target = [], []
     for who, path in seen.spot.items():
@@ -166,20 +166,20 @@ def rests(made: Plan, seen: SeenRun, settle_s: float = 0.35, least_s: float = 0.
 
 
 def sensor_of(rig: Rig) -> Any:
-    """px of this rig's image to px of the whole sensor."""
+    """The map from px of the image of this rig to px of the whole sensor."""
     corner_px = (getattr(rig.camera, "left_px", 0), getattr(rig.camera, "top_px", 0))
     return sensor_map(corner_px, getattr(rig.camera, "binning", 1))
 
 
 def _determinant(um_to_v: Any, rig: Rig) -> float:
-    """Of a map at the middle of the field; um and px have the same sense of rotation."""
+    """Determinant of a map at the centre of the image; um and px have the same sense of rotation."""
     middle = np.array(rig.middle_um)
     columns = [um_to_v(middle + step) - um_to_v(middle - step) for step in 0.5 * np.eye(2)]
     return float(np.linalg.det(np.array(columns)))
 
 
 def _words(jacobian_v_per_px: Floats, um_per_px: float) -> dict[str, Any]:
-    """Turn, mirror and scale of a map."""
+    """Rotation, mirroring and scale of a map."""
     determinant = float(np.linalg.det(jacobian_v_per_px))
     mirror = determinant < 0
     straight = jacobian_v_per_px @ np.diag([-1.0 if mirror else 1.0, 1.0])

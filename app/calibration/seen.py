@@ -1,4 +1,4 @@
-"""What a calibration run saw and did, as arrays on an even grid of frames."""
+"""Tracks and commands of a calibration run, as arrays on an even grid of frames."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Path2D:
-    """Where the spot of one particle was sent, command by command."""
+    """The positions of the spot of one particle, command by command."""
 
-    told_s: Floats  # [M] when the turn began
-    effect_s: Floats  # [M] when it acted, as the beam says
-    place_um: Floats  # [M, 2] as the believed map has it
-    mean_mw: Floats  # [M] over the cycle of visits
+    told_s: Floats  # [M] beginning of the turn
+    effect_s: Floats  # [M] time at which the command acted, as reported by the beam
+    place_um: Floats  # [M, 2] by the map in use
+    mean_mw: Floats  # [M] mean over the cycle of visits
 
     def at(self, time_s: Floats) -> Floats:
-        """[T, 2] where the spot was at these times: what was sent last, and had taken effect."""
+        """[T, 2] position of the spot at these times: the newest command in effect; nan before the first."""
         row = np.searchsorted(self.effect_s, time_s + 1e-9, side="right") - 1
         return np.where((row >= 0)[:, None], self.place_um[np.maximum(row, 0)], np.nan)
 
 
 @dataclass(frozen=True)
 class SeenRun:
-    """A run as a calibration needs it."""
+    """The data of a run for a calibration."""
 
     fps: float
     time_s: Floats  # [T] middles of the exposures
     particle: Ints  # [P]
     place_px: Floats  # [T, P, 2] nan where not seen
     place_um: Floats  # [T, P, 2]
-    spot: dict[int, Path2D]  # by particle; -1: for nobody
-    stamps_s: Floats  # [K, 4] exposure's middle, turn's beginning, sent, in effect; nan where dark
-    light_v: Callable[[Floats], Floats]  # um of a spot to the V that it was sent to
+    spot: dict[int, Path2D]  # by particle; -1: for no particle
+    stamps_s: Floats  # [K, 4] mid-exposure, beginning of the turn, sent, in effect (nan where dark)
+    light_v: Callable[[Floats], Floats]  # from the position of a spot in um to the V sent
 
     def long(self, share: float = 0.5) -> NDArray[np.bool_]:
-        """[P] who was seen in at least this share of the frames."""
+        """[P] whether each particle was seen in at least this fraction of the frames."""
         return np.asarray(np.isfinite(self.place_um[..., 0]).mean(axis=0) >= share)
 
     def column(self, particle: int) -> int:
@@ -55,7 +55,11 @@ class SeenRun:
 
 
 def seen_run(path: Path, um_to_v: Callable[[Floats], Floats], settle_s: float) -> SeenRun:
-    """The arrays of one run, of a beam that is dark for settle_s at each jump. Raises Refused if nobody was seen."""
+    """Read the arrays of one run. Raises Refused if no particle was seen.
+
+    Args:
+        settle_s: dark time of the beam at each jump.
+    """
     with read_run(path) as run:
         tables = tidy(run, run.batches())
         asked_hz = run.header.fps
@@ -79,7 +83,7 @@ def seen_run(path: Path, um_to_v: Callable[[Floats], Floats], settle_s: float) -
 
 
 def _spots(commands: dict[str, NDArray[np.generic]], settle_s: float) -> dict[int, Path2D]:
-    """The spots that were sent, by whom they were for."""
+    """The sent spots, by particle."""
     sent = commands["command"] == "sent"
     turn = np.asarray(commands["turn"][sent], np.int64)
     whose = np.asarray(commands["particle"][sent], np.int64)
@@ -89,7 +93,7 @@ def _spots(commands: dict[str, NDArray[np.generic]], settle_s: float) -> dict[in
     _, index = np.unique(turn, return_inverse=True)
     cycle_s = np.bincount(index, np.asarray(commands["dwell_s"][sent], np.float64)) if len(turn) else np.empty(0)
     number = np.bincount(index) if len(turn) else np.empty(0)
-    cycle_s = cycle_s + np.where(number > 1, number * settle_s, 0.0)  # a lone spot is not left
+    cycle_s = cycle_s + np.where(number > 1, number * settle_s, 0.0)  # a single spot needs no jump
     mean_mw = energy / cycle_s[index] if len(turn) else energy
     return {
         int(who): Path2D(told_s[own], effect_s[own], place_um[own], mean_mw[own])

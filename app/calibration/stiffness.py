@@ -1,4 +1,4 @@
-"""Stiffness of the traps four ways, side by side; and how the light's efficiency varies over the field."""
+"""Stiffness of the traps by four methods, and the variation of the light's efficiency over the field."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from control.theory.trapped import blur_ratio
 
 Floats = NDArray[np.float64]
 
-SETTLE_S = 0.5  # from when a spot is still
-ALONE = 1.3  # diameters to the nearest neighbour
+SETTLE_S = 0.5  # waiting time after a spot has stopped
+ALONE = 1.3  # least distance to the nearest neighbour, in diameters
 TO_AND_FRO = ((0.0, 0.0), (2.0, 0.0))
 
 
 @dataclass(frozen=True)
 class Trapped:
-    """A particle that stayed in a spot that stood still."""
+    """A particle that stayed in a stationary spot."""
 
-    place_um: Floats  # [T, 2] on every frame, gaps bridged
+    place_um: Floats  # [T, 2] in every frame, gaps interpolated
     mean_mw: float
     spot_um: Floats  # [2]
 
 
 def stiffness(job: CalibrationJob) -> CalibrationRecord:
-    """Hold everybody, and shift everybody to and fro; k per mW by each method. The first of them is what is set."""
+    """Hold all particles, then shift them to and fro; k per mW by each method. Equipartition sets the trap depth."""
     rig = job.rig()
     number = max(rig.sample.number, 16)
     depth_kt = share_of_budget_kt(rig, number)
@@ -64,7 +64,7 @@ def stiffness(job: CalibrationJob) -> CalibrationRecord:
 
 
 def power(job: CalibrationJob) -> CalibrationRecord:
-    """How the stiffness of one mW varies over the field; from then on the powers make up for it."""
+    """Measure the variation of the stiffness per mW over the field; the powers then compensate for it."""
     rig = job.rig()
     number = max(rig.sample.number, 16)
     _, seen = job.fly("power", Carry(number=number, depth_kt=share_of_budget_kt(rig, number)), job.lasting(30.0))
@@ -91,9 +91,9 @@ def power(job: CalibrationJob) -> CalibrationRecord:
 
 
 def trapped(seen: SeenRun, alone_um: float, least: float = 0.5) -> list[Trapped]:
-    """Who stayed in a spot at rest for at least this share of the run: its longest such stretch. Raises Refused.
+    """Particles that stayed in a stationary spot for at least the fraction `least` of the run: the longest such time.
 
-    Who has a neighbour nearer than alone_um is held by it as well, and left out.
+    Spots with another one nearer than alone_um are left out. Raises Refused for fewer than two particles.
     """
     found = []
     for who, path in seen.spot.items():
@@ -123,7 +123,7 @@ def trapped(seen: SeenRun, alone_um: float, least: float = 0.5) -> list[Trapped]
 
 
 def by_rest(rig: Rig, held: list[Trapped], error_um: float) -> dict[str, Estimate]:
-    """k per mW in the middle of a spot, from particles at rest: three ways."""
+    """k per mW at the centre of a spot, from particles in stationary spots, by three methods."""
     kt, gamma = rig.plant.kt_pn_um, rig.plant.drag_pn_s_per_um
     found: dict[str, list[float]] = {"equipartition": [], "spectrum": [], "boltzmann": []}
     for one in held:
@@ -145,11 +145,11 @@ def by_rest(rig: Rig, held: list[Trapped], error_um: float) -> dict[str, Estimat
 
 
 def by_drag(rig: Rig, moved: SeenRun) -> Estimate:
-    """k per mW from how far particles lag behind spots that go to and fro."""
+    """k per mW from the lag of particles behind spots that move to and fro."""
     gamma, period_s = rig.plant.drag_pn_s_per_um, 1.0 / rig.camera.fps
     found = []
     for who, path in moved.spot.items():
-        # a spot that is moved once a frame is half a frame behind the line it follows, on average
+        # a spot that moves once a frame is on average half a frame behind its interpolated path
         at = path.at(moved.time_s)
         ahead = np.stack([np.interp(moved.time_s, path.effect_s, path.place_um[:, axis]) for axis in (0, 1)], axis=1)
         own = moved.place_um[:, moved.column(who)]
@@ -173,7 +173,7 @@ def by_drag(rig: Rig, moved: SeenRun) -> Estimate:
 
 
 def equal(rig: Rig, one: Trapped, error_um: float) -> float:
-    """k per mW in the middle of a spot, by equipartition over both axes."""
+    """k per mW at the centre of a spot, by equipartition over both axes."""
     k = equipartition.stiffness_pn_per_um(
         float(one.place_um.var(axis=0).mean()), kt_pn_um=rig.plant.kt_pn_um,
         drag_pn_s_per_um=rig.plant.drag_pn_s_per_um, exposure_s=rig.camera.exposure_s, error_um=error_um,
@@ -193,6 +193,6 @@ def rate_of(rig: Rig, one: Trapped, per_mw: float) -> float:
 
 
 def known_error_um(job: CalibrationJob) -> float:
-    """The localisation error that the diffusion's calibration found; 0 before there is one."""
+    """The localisation error from the newest calibration of diffusion; 0 if there is none."""
     newest = job.newest("diffusion")
     return float(newest.found["error_um"]) if newest is not None else 0.0

@@ -23,7 +23,7 @@ MOST_VALUES = 100_000  # of one argument
 
 @contextmanager
 def reading(name: str, value: Any) -> Iterator[None]:
-    """Methods of an argument's own class run in this block. Raises Refused for their error; a signal passes."""
+    """For a block that calls methods of an argument's class. Raises Refused for their errors, except for a signal."""
     try:
         yield
     except Refused:
@@ -36,7 +36,7 @@ def reading(name: str, value: Any) -> Iterator[None]:
 
 
 def path_of(name: str, value: Any, *, named: bool = False) -> Path:
-    """The path of a file or a folder; `named`: it needs a name."""
+    """The path of a file or a folder; `named`: of a file, which needs a name."""
     with reading(name, value):
         if not isinstance(value, str | os.PathLike) or not isinstance(said := os.fspath(value), str):
             raise Refused(f"{name}: found {_what(value)}, where a path is needed")
@@ -44,7 +44,7 @@ def path_of(name: str, value: Any, *, named: bool = False) -> Path:
 
 
 def truth(name: str, value: Any) -> bool:
-    """True or False, of Python or NumPy: a text "no" counts as neither."""
+    """True or False, of Python or NumPy; a text such as "no" is refused."""
     with reading(name, value):
         if not isinstance(value, bool | np.bool_):
             raise Refused(f"{name}: found {_what(value)} (allowed: True, False)")
@@ -74,7 +74,7 @@ def names(name: str, value: Any) -> list[str]:
 
 
 def assignments(name: str, value: Any) -> list[str]:
-    """Values by dotted key, each as `--set` takes it."""
+    """Values by dotted key, each as an argument of `--set`."""
     with reading(name, value):
         if not isinstance(value, Mapping):
             raise Refused(f"{name}: found {_what(value)}, where a mapping is needed, as {{'camera.fps': 50}}")
@@ -85,7 +85,7 @@ def assignments(name: str, value: Any) -> list[str]:
 
 
 def in_yaml(name: str, value: Any) -> str:
-    """A value of Python or NumPy as it stands in a settings file, in JSON."""
+    """A value of Python or NumPy as JSON text for settings."""
 
     def plain(one: Any) -> Any:
         if np.ma.is_masked(one):
@@ -122,7 +122,7 @@ def remark(value: Any) -> str:
 
 
 def _what(value: Any) -> str:
-    """A value as a sentence calls it: a text and a number by itself, others by their type."""
+    """A value in an error message: a text or a number itself, other values by their type."""
     if isinstance(value, str):
         return f"'{quoted(value)}'"
     if value is None or isinstance(value, bool | int | float | np.number | np.bool_):

@@ -1,4 +1,4 @@
-"""Pictures as text, for pages and files: drawn with matplotlib without pyplot, which has windows and a state."""
+"""Pictures as base64 text, drawn with matplotlib without pyplot, which has windows and global state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 def figure(
     draw: Callable[[Any], Any], kind: Literal["svg", "png"], size_inch: tuple[float, float], dpi: int = 120
 ) -> str:
-    """What `draw` draws on matplotlib's axes, as SVG or as PNG, in base64."""
+    """The picture that `draw` makes on matplotlib axes, as SVG or PNG in base64."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: headings, tables and figures, nothing fetched from anywhere."""
+"""One self-contained HTML page with headings, tables and figures; it loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Page:
         )
 
     def folded(self, title: str, text: str) -> None:
-        """Text that is shown when it is asked for."""
+        """Text that is shown after a click on its title."""
         self.parts.append(f"<details><summary>{html.escape(title)}</summary><pre>{html.escape(text)}</pre></details>")
 
     def html(self) -> str:
@@ -61,7 +61,7 @@ class Page:
         )
 
     def save(self, path: Path, kind: str = "HTML") -> None:
-        """Whole or not at all; it replaces its `kind` (config.output_kinds) only. Raises Refused, Fault."""
+        """Write the page atomically. Replaces only its own `kind` (config.output_kinds). Raises Refused, Fault."""
         try:
             write_file(path, self.html(), "a file for the report", kind=kind)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""JSON answers of the verbs, written whole or not at all."""
+"""JSON answers of the verbs, written atomically: completely or not at all."""
 
 from __future__ import annotations
 

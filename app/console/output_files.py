@@ -1,7 +1,7 @@
-"""What a verb reads and what it writes: no output takes the place of an input, of another output or of a run.
+"""Checks of the inputs and outputs of a verb: no output replaces an input, another output or a run.
 
-Every verb passes `require_outputs` with the paths of its command line before it does anything. Where it chooses files
-itself (a report beside the run, the weights beside a card) it passes `require_files` with all of them.
+Every verb calls `require_outputs` with the paths of its command line before anything else. If it chooses files itself
+(a report beside the run, the weights beside a card), it calls `require_files` with all of them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from config.refused import Refused
 from config.words import quoted
 
 WRITTEN = {"out", "json", "picture", "figure", "docs", "link", "log", "folder"}  # options whose path a verb writes
-# options and arguments that it reads
+# options and arguments whose path a verb reads
 READ = {"run", "runs", "recording", "source", "experiment", "rig", "config", "checkpoint"}
-NEW = {("run", "out"), ("replay", "out")}  # runs, which take the place of nothing
-FOLDERS = {("export", "out"), ("reproduce", "out"), ("new", "folder")}  # written into
-RESULTS = {("reproduce", "docs"): "json"}  # with this option, that one is read
+NEW = {("run", "out"), ("replay", "out")}  # runs, which never replace a file
+FOLDERS = {("export", "out"), ("reproduce", "out"), ("new", "folder")}  # folders for output files
+RESULTS = {("reproduce", "docs"): "json"}  # with the option `docs`, the file of `json` is read
 PAGE = "Markdown (a .md file)"
-KINDS = {  # of what they replace, by verb and option; "": as the ending of the path says
+KINDS = {  # kinds of files that may be replaced, by verb and option; "": by the extension of the path
     ("analyse", "out"): "HTML", ("tune", "out"): "", ("correct", "out"): "", ("symmetry", "figure"): "",
     ("desktop", "picture"): "a PNG",
     ("bench", "docs"): PAGE, ("reproduce", "docs"): PAGE,
@@ -35,11 +35,13 @@ KINDS = {  # of what they replace, by verb and option; "": as the ending of the 
 
 
 def require_outputs(verb: str, values: Mapping[str, Any]) -> None:
-    """The paths of one command line. Raises Refused: an output is an input, another output or a run, or can't be made.
+    """Check the paths of one command line.
+
+    Raises Refused if an output is an input, another output or a run, or can't be created.
 
     Args:
         verb: its name.
-        values: the value of every argument and option by its name, None where it was not given.
+        values: the value of every argument and option by its name, None if it was not given.
     """
     forget_read()
     given = {name: value for name, value in values.items() if value is not None}
@@ -63,14 +65,14 @@ def require_outputs(verb: str, values: Mapping[str, Any]) -> None:
 def require_files(
     read: Mapping[str, Path], made: Mapping[str, tuple[Path, str | None]], json: Path | None = None
 ) -> None:
-    """Every file that a command will write, side files included, before its work.
+    """Check every file that a command will write, including side files, before its work.
 
     Args:
-        read: paths of its inputs, by what a sentence calls them.
-        made: path and kind (config.output_kinds; "": as its ending says, None: any) of each file, by the same.
-        json: where the answer goes.
+        read: paths of its inputs, by their names in messages.
+        made: path and kind (config.output_kinds; "": by the extension, None: any) of each file, likewise.
+        json: path of the answer.
 
-    Raises Refused where one is an input or another output, can't be made, or would replace a file of another kind.
+    Raises Refused if a file is an input or another output, can't be created, or would replace a file of another kind.
     """
     answer = {"--json": json} if json is not None else {}
     require_apart(read, {**{said: path for said, (path, _) in made.items()}, **answer})
@@ -81,10 +83,10 @@ def require_files(
 
 
 def require_apart(read: Mapping[str, Path], written: Mapping[str, Path]) -> None:
-    """Raises Refused where two outputs are one file or one lies in another, or one is an input or in a folder that is.
+    """Raises Refused if two outputs are the same file, or one lies in another, in an input folder, or is an input.
 
     Args:
-        read, written: paths by what a sentence calls them. Links and `..` are followed.
+        read, written: paths by their names in messages. Links and `..` are followed.
     """
     before: dict[str, Path] = {}
     for said, path in written.items():
@@ -103,23 +105,23 @@ def require_apart(read: Mapping[str, Path], written: Mapping[str, Path]) -> None
 
 
 def _require_outside(said: str, path: Path, files: Mapping[str, Path]) -> None:
-    """Raises Refused where `path` is one of these files, or lies in one as if it were a folder."""
+    """Raises Refused if `path` is one of these files, or lies in one as if it were a folder."""
     for other, file in files.items():
         if Path(os.path.realpath(file)) in (Path(os.path.realpath(path)), *_folders(path)):
             raise Refused(f"{said}: '{quoted(path, 200)}' lies in {other}, which is to be a file")
 
 
 def require_writable(said: str, path: Path, kind: str | None = None) -> None:
-    """Raises Refused where `path` can't become a file, or where there is one that is not replaced.
+    """Raises Refused if `path` can't become a file, or if its file must not be replaced.
 
-    A run is never replaced, by an answer (`--json`) nothing but JSON, and nothing by another `kind`
+    A run is never replaced. An answer (`--json`) replaces only JSON, and other outputs only their own `kind`
     (config.output_kinds; None: any).
     """
     what = "a file for the answer" if said == "--json" else "a plain file"
     try:
         refuse_what_is_no_file(path, what)
         _try_folder(path.parent)
-        if kind == PAGE and path.suffix.lower() != ".md":  # which could not be written anew
+        if kind == PAGE and path.suffix.lower() != ".md":  # could not be replaced later
             raise Refused(f"{said}: '{quoted(path, 200)}' is not {PAGE}; name it NAME.md")
         if said == "--json" or kind is not None:
             require_kind(said, path, "JSON" if said == "--json" else kind or "")
@@ -131,7 +133,7 @@ def require_writable(said: str, path: Path, kind: str | None = None) -> None:
 
 
 def require_folder(said: str, path: Path) -> None:
-    """Raises Refused where `path` is no folder and can't become one."""
+    """Raises Refused if `path` is not a folder and can't become one."""
     found = kind_of(path)
     if found not in ("", "a folder"):
         raise Refused(f"{path}: found {found}, where a folder is needed")
@@ -142,7 +144,7 @@ def require_folder(said: str, path: Path) -> None:
 
 
 def same(one: Path, other: Path) -> bool:
-    """Whether two paths name one file, which need not be there yet."""
+    """Whether two paths name the same file, which need not exist yet."""
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
@@ -150,7 +152,7 @@ def same(one: Path, other: Path) -> bool:
 
 
 def _paths(given: Mapping[str, Any], names: set[str]) -> Iterator[tuple[str, Path]]:
-    """(what a sentence calls it, path) of every path among these names."""
+    """(name in messages, path) of every path among these arguments."""
     for name, value in given.items():
         if name not in names:
             continue
@@ -165,7 +167,7 @@ def _folders(path: Path) -> tuple[Path, ...]:
 
 
 def _try_folder(folder: Path) -> None:
-    """Make and remove a file in the folder, or in the first one above it that is there. Raises OSError."""
+    """Create and remove a file in the folder, or in its nearest existing parent. Raises OSError."""
     while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
     trial = folder / f".{secrets.token_hex(8)}.part"
@@ -174,7 +176,7 @@ def _try_folder(folder: Path) -> None:
 
 
 def checkpoint_files(card: Path, of: str = "network") -> dict[str, tuple[Path, str | None]]:
-    """The two files of a checkpoint of a network or a classifier, each with its kind, by what a sentence calls them."""
+    """The two files of a checkpoint of a network or a classifier, each with its kind, by their names in messages."""
     return {
         "the checkpoint": (card, f"the card of a {of}"),
         "the checkpoint's weights": (card.with_suffix(".safetensors"), "the weights of a checkpoint"),

@@ -59,13 +59,13 @@ def progress(title: str, total: int | None, unit: str = "frames") -> Iterator[St
 
 @contextmanager
 def silent(title: str, total: int | None, unit: str = "frames") -> Iterator[Step]:
-    """No bar."""
+    """A replacement for `progress` that shows nothing."""
     yield lambda done: None
 
 
 @contextmanager
 def progress_line(title: str, total: int | None, unit: str = "frames") -> Iterator[Step]:
-    """The bar in a terminal; elsewhere, as in a notebook, one line that is written anew once a second."""
+    """The bar in a terminal; elsewhere, as in a notebook, one line that is rewritten once a second."""
     if Console(file=sys.stderr).is_terminal:
         with progress(title, total, unit) as step:
             yield step

@@ -10,13 +10,16 @@ from config.words import in_one, visible
 
 
 def say(text: object, *, error: bool = False, end: str = "\n") -> None:
-    """Print a text; all its control characters except newlines are made visible, those of an error's sentence, too."""
+    """Print a text; control characters except newlines are made visible.
+
+    `error`: an error message for standard error; newlines are also made visible, except before an indented line.
+    """
     shown = visible(f"{text}")
     print(in_one(shown) if error else shown, file=sys.stderr if error else sys.stdout, end=end)
 
 
 def say_over(text: object) -> None:
-    """Print a text at standard error in the place of the line that stands there."""
+    """Print a text on standard error over the current line."""
     print(f"\r{visible(f'{text}')}", file=sys.stderr, end="", flush=True)
 
 

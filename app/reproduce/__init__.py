@@ -1,1 +1,1 @@
-"""The physics, proved by the instrument's own loop: experiments whose outcome is known, measured and judged."""
+"""Validation of the physics by the loop of the instrument: experiments with known outcome, measured and judged."""

@@ -1,4 +1,4 @@
-"""One check: an experiment whose outcome is known, how it is judged, and how it is shown to fail."""
+"""One check: an experiment with known outcome, its criterion, and a sabotage with which it must fail."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from config.refused import Refused
 
 CHECKS = EXPERIMENTS / "reproduce"
 Level = Literal["plant", "instrument"]
-WITHIN = 0.02  # what a row may hide, relative to its prediction
+WITHIN = 0.02  # default bound of the undetected error of a row, relative to its prediction
 
 
 @settings
 class Effort:
-    """How much is measured."""
+    """The amount of measurement: length, replicas and number of runs."""
 
     seconds: Annotated[float, Gt(0), Doc("length of a run")] = 10.0
     cells: Annotated[int, Interval(ge=1, le=5000), Doc("replicas in one world; plant level only")] = 1
@@ -28,7 +28,7 @@ class Effort:
 
 @settings
 class Sabotage:
-    """What is put wrong, so that the check has to fail."""
+    """A deliberate error with which the check must fail."""
 
     keys: Annotated[tuple[str, ...], Doc("values of the rig or of the experiment, by dotted key")]
     factor: Annotated[float, Gt(0), Doc("by how much they are wrong: 5 %")] = 1.05
@@ -76,7 +76,7 @@ class Check:
 
     @property
     def sabotage_effort(self) -> Effort:
-        """What it takes to show the sabotage."""
+        """The effort for detecting the sabotage."""
         return self.sabotage.effort or self.quick or self.full
 
     @property
@@ -85,7 +85,7 @@ class Check:
 
 
 def load(folder: Path = CHECKS) -> dict[str, tuple[Check, Document]]:
-    """Every check of a folder by its name, in the order of their numbers. Raises Refused."""
+    """Every check of a folder by its name, ordered by level (plant first), then by number. Raises Refused."""
     found: dict[str, tuple[Check, Document]] = {}
     for path in sorted(folder.glob("*.yaml")):
         document = read(path)
@@ -103,20 +103,20 @@ def number(identity: str) -> int:
 
 
 def plan_of(check: Check, document: Document, effort: Effort, run: int = 0, *, sabotaged: bool = False) -> Plan:
-    """The plan of one run of a check; sabotaged: with its parameters put wrong. Raises Refused."""
+    """The plan of one run of a check; `sabotaged`: with its wrong parameters. Raises Refused."""
     sets = [f"seconds={effort.seconds!r}", f"seed={plan_inside(document).experiment.seed + run}"]
     if effort.cells > 1:
         sets.append(f"sample.cells={effort.cells}")
     made = plan_inside(document, None, sets)
     if not sabotaged:
         return made
-    depth_kt = made.experiment.trap.depth_kt  # the trap stays what it was meant to be
+    depth_kt = made.experiment.trap.depth_kt  # the trap keeps its intended depth
     wrong = [f"{key}={check.sabotage.factor * value_at(made, key)!r}" for key in check.sabotage.keys]
     return plan_inside(document, None, (f"trap.depth_kt={depth_kt!r}", *sets, *wrong))
 
 
 def value_at(made: Plan, key: str) -> float:
-    """The number that a dotted key stands for. Raises Refused."""
+    """The number at a dotted key. Raises Refused."""
     inside: Any = plain(made.rig if key.split(".")[0] in RIG_KEYS else made.experiment)
     for part in key.split("."):
         try:

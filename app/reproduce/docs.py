@@ -61,7 +61,7 @@ images are in the list of the window. If a result differs from the expected one,
 
 
 def write_page(page: Path, data: Path, out: Path) -> None:
-    """Write the page and, beside it, the families' pictures from `out` that were made with the JSON. Raises Refused."""
+    """Write the page and, beside it, the families' pictures in `out` that belong to the JSON. Raises Refused."""
     told = whole(data)
     figures: dict[str, bytes] = {}
     for one in told["families"]:
@@ -78,7 +78,7 @@ def write_page(page: Path, data: Path, out: Path) -> None:
 
 
 def belongs(told: Told, page: Path) -> bool:
-    """Whether the picture that lies beside the page is the one that was made with these numbers."""
+    """Whether the picture beside the page was made with these numbers."""
     path = page.parent / picture(page, told["id"])
     return told["id"] in PICTURED and path.is_file() and figure_sha256(path.read_bytes()) == told["figure_sha256"]
 
@@ -114,7 +114,7 @@ def page_of(told: Mapping[str, Sequence[Told]], page: Path, data: Path) -> str:
 
 
 def absent(checks: Sequence[Told], sabotages: Sequence[Told]) -> str:
-    """Which of the files in config/experiments/reproduce are not in the JSON, in words."""
+    """The checks in config/experiments/reproduce that are missing in the JSON, in words."""
     said = ""
     for rows, what in ((checks, "measured"), (sabotages, "sabotaged")):
         there = {f"{row['id']}-{row['level']}" for row in rows}
@@ -155,14 +155,14 @@ def allowed(row: Told) -> str:
 
 
 def caught_of(mutations: Sequence[Told]) -> str:
-    """How many wrong lines were seen by a row, in words."""
+    """The number of mutations that at least one row has detected, in words."""
     titles = {row["mutation"] for row in mutations}
     seen = {row["mutation"] for row in mutations if row["caught"]}
     return f", and {len(seen)} of {len(titles)} mutations" if titles else ""
 
 
 def moved(row: Told) -> str:
-    """How far what was caught has moved what is measured, to a tenth of a percent."""
+    """The relative change of the measured value by a detected error, to a tenth of a percent."""
     return f"yes, {row['measured'] / row['predicted'] - 1.0:+.1%}" if row["measured"] and row["predicted"] else "yes"
 
 
@@ -189,7 +189,7 @@ def mutation_table(rows: Sequence[Told]) -> str:
 
 
 def family(told: Told, page: Path) -> str:
-    """Its title, its numbers, and what was wanted otherwise."""
+    """The section of a family: title, picture, numbers, and missed expectations."""
     said = f"### ({told['id']}) {told['title']}\n\n{told['about']}\n\n"
     if belongs(told, page):
         said += f"![{PICTURED[told['id']]}]({picture(page, told['id'])})\n\n"

@@ -1,4 +1,4 @@
-"""The list page of what a family may measure: a new one is two functions, and one line here."""
+"""List of the measurements for families: a new one needs two functions and one line here."""
 
 from __future__ import annotations
 

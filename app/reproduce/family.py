@@ -1,4 +1,4 @@
-"""A family of experiments: one law, one of its numbers swept, and what it makes of the particles, as it is found."""
+"""A family of experiments: one law with a swept parameter, and the measured behaviour of the particles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FOLDER = EXPERIMENTS / "families"
 
 @settings
 class Sweep:
-    """A number of the experiment, or of the rig, and the values that it takes in turn."""
+    """A swept number of the experiment or of the rig, and its values."""
 
     keys: Annotated[tuple[str, ...], Doc("dotted keys, which take the value together")]
     values: Annotated[tuple[float, ...], Doc("what it is set to")]
@@ -34,7 +34,7 @@ class Sweep:
 
 @settings
 class Family:
-    """What a family's file says."""
+    """The contents of a family's file."""
 
     id: Annotated[str, Doc("name of the family")]
     title: Annotated[str, Doc("in a few words")]
@@ -59,18 +59,18 @@ class Family:
 class FamilyRun:
     """One run of a family."""
 
-    value: float  # of the number that is swept; nan where none is
-    across: float  # of the second one; nan where none is
+    value: float  # of the swept number; nan without a sweep
+    across: float  # of the second one; nan without one
     known: ExperimentFacts
     seen: Trajectory
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a family's runs showed."""
+    """The results of a family's runs."""
 
     numbers: dict[str, float]
-    missed: tuple[str, ...]  # what was wanted otherwise, in words
+    missed: tuple[str, ...]  # results outside of the expected range, in words
     figure: str  # PNG in base64
     turns: int
     spent_s: float
@@ -84,7 +84,7 @@ def load_families(folder: Path = FOLDER) -> dict[str, tuple[Family, Document]]:
 
 
 def explore(family: Family, document: Document) -> Found:
-    """Fly every value of the sweep and measure. Raises Refused, Fault."""
+    """Run the experiment for every value of the sweep, and measure. Raises Refused, Fault."""
     if family.measure not in FAMILIES:
         raise Refused(f"{document.source}: there is no measure '{family.measure}' (known: {', '.join(FAMILIES)})")
     began_s, way = time.process_time(), FAMILIES[family.measure]
@@ -97,7 +97,7 @@ def explore(family: Family, document: Document) -> Found:
 
 
 def missed_of(numbers: Mapping[str, float], want: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
-    """What was wanted otherwise, in words; what could not be measured is missed as well."""
+    """Results outside of their expected ranges, in words; a result that could not be measured is also missed."""
     found = [(name, numbers.get(name, math.nan), low, high) for name, (low, high) in want.items()]
     return tuple(
         f"{name} could not be measured" if math.isnan(value) else f"{name} is {value:.4g}, not {low:g} to {high:g}"
@@ -107,7 +107,7 @@ def missed_of(numbers: Mapping[str, float], want: Mapping[str, tuple[float, floa
 
 
 def values_of(sweep: Sweep | None) -> tuple[float, ...]:
-    """One nan where nothing is swept."""
+    """The values of a sweep; one nan without a sweep."""
     return sweep.values if sweep is not None else (math.nan,)
 
 

@@ -1,4 +1,4 @@
-"""A check's run, through the ordinary loop."""
+"""Runs the experiment of a check with the ordinary loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from control.loop import run
 
 
 def fly(made: Plan, *, armed: bool = True, centres: bool = False) -> Trajectory:
-    """Fly a plan for its own seconds: what was seen, and where the light was. Raises Fault if the interlock tripped."""
+    """Run a plan for its own duration. Return the tracks, and with `centres` also the positions of the light.
+
+    Raises Refused, and Fault, also if the interlock tripped.
+    """
     instrument = open_instrument(made)
     keeper = Keeper(centres)
     orders = [(Order(OrderKind.ARM),)] if armed else []

@@ -1,4 +1,4 @@
-"""Many particles that are drawn to each other (families c and d)."""
+"""Many particles that attract each other (families c and d)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from app.reproduce.statistics import mean
 
 
 def gyration_um(place_um: Floats) -> Floats:
-    """[T] radius of gyration of places [T, P, 2] of those who were seen."""
+    """[T] radius of gyration of positions [T, P, 2], without unseen particles."""
     away_um = place_um - mean(place_um, axis=1)[:, None]
     return np.asarray(np.sqrt(mean((away_um**2).sum(axis=2), axis=1)))
 
 
 def cluster(flights: Flights, options: Options) -> dict[str, float]:
-    """(c): how far the particles draw together."""
+    """(c): contraction of the cluster: radius of gyration at start and end, and neighbours at contact."""
     flight = flights[0]
     size_um = gyration_um(flight.seen.place_um)
     tenth = max(len(size_um) // 10, 1)
@@ -41,9 +41,8 @@ def draw_cluster(axes: Any, flights: Flights, options: Options) -> None:
 
 
 def crystal(flights: Flights, options: Options) -> dict[str, float]:
-    """(d), the last half: mean bond length over R; for n = `order`, 4 and 6 mean |psi_n| of those with n neighbours.
-
-    nan where nobody has so many.
+    """(d), second half of the run: mean bond length over R; for n = `order`, 4 and 6, the fraction of particles with n
+    neighbours and their mean |psi_n| (nan if there are none).
     """
     radius_um = options["radius_um"]
     half = flights[0].seen.after(float(np.mean(flights[0].seen.time_s)))

@@ -1,4 +1,4 @@
-"""One check, from its file to its line in the table."""
+"""Measurement of one check: from its file to its verdict."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from app.reproduce.verdict import CheckVerdict, judge
 from config.reader import Document
 from config.refused import Refused
 
-STATED = 1e-4  # what a prediction may be off from the number that its file states, which has five digits
+STATED = 1e-4  # allowed relative deviation of the computed prediction from the number in the file (five digits)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A check that was made."""
+    """The result of a check."""
 
     verdict: CheckVerdict
     turns: int
-    spent_s: float  # of the processor
+    spent_s: float  # CPU time
     figure: str  # SVG in base64
 
 
 def row_of(check: Check) -> CheckRow:
-    """Raises Refused."""
+    """The row of a check. Raises Refused."""
     if check.id not in ROWS:
         raise Refused(f"there is no prediction '{check.id}' (known: {', '.join(sorted(ROWS))})")
     return ROWS[check.id]
@@ -41,14 +41,14 @@ def row_of(check: Check) -> CheckRow:
 def measure(
     check: Check, document: Document, effort: Effort, *, sabotaged: bool = False, drawn: bool = True
 ) -> Outcome:
-    """Fly the check's experiment and judge it, by the number that its file states. Raises Refused, Fault.
+    """Run the experiment of a check and judge it by the number stated in its file. Raises Refused, Fault.
 
-    An error that the simulator and the prediction have in common moves both, and not that number.
+    An error common to the simulator and the prediction changes both, but not that number.
 
     Args:
-        sabotaged: the experiment is flown with its parameter put wrong, and held against the prediction all the same;
-            then only the number is judged, and not how sharp it is or what else is demanded.
-        drawn: whether there is a picture.
+        sabotaged: run the experiment with its wrong parameter, and compare it with the right prediction; only the value
+            is judged then, not its precision or further demands.
+        drawn: whether to make a picture.
     """
     row, began_s = row_of(check), time.process_time()
     known = ExperimentFacts(plan_of(check, document, effort))

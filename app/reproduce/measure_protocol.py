@@ -1,4 +1,4 @@
-"""How the runs of a family are told: what a measure is made of."""
+"""Types for the measurements of families: their runs, options and functions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Options = Mapping[str, float]
 
 
 class MeasuredRun(Protocol):
-    """One run: the values that were swept, what is known of it, and what was seen."""
+    """One run: values of the sweeps, facts of the experiment, and tracks."""
 
     @property
     def value(self) -> float: ...
@@ -33,7 +33,7 @@ Flights = Sequence[MeasuredRun]
 
 @dataclass(frozen=True)
 class Way:
-    """Numbers by name, and one picture."""
+    """One kind of measurement: a function for numbers by name, and one for the picture."""
 
     measure: Callable[[Flights, Options], dict[str, float]]
     draw: Callable[[Any, Flights, Options], None]

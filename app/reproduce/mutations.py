@@ -1,7 +1,7 @@
-"""The instrument put wrong in nine ways, one at a time, inside the program: does the reproduction see it?
+"""Nine deliberate errors of the program, one at a time: does the reproduction detect them?
 
-A sabotage is a wrong number in an experiment. A mutation is a wrong line of the program: some move the simulator and
-the prediction together, so that only what a row states (Check.stated) tells them.
+A sabotage is a wrong number in an experiment. A mutation is a wrong line of the program. Some mutations change the
+simulator and the prediction together, so that only the stated number of a row (Check.stated) reveals them.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from drivers.sim.clock import LockstepClock
 from drivers.sim.kernel_arguments import beads_of
 
 Floats = NDArray[np.float64]
-Patch = tuple[Any, str, Any]  # of what, its attribute, what it becomes
+Patch = tuple[Any, str, Any]  # object, name of its attribute, wrong value
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """One wrong line, and the rows that should see it at the least cost."""
+    """One wrong line of the program, and the rows that should detect it at the least cost."""
 
     title: str
-    what: str  # where it is wrong, in words
+    what: str  # the wrong part, in words
     rows: tuple[str, ...]
     patches: Callable[[], Sequence[Patch]] = tuple
-    keys: tuple[str, ...] = ()  # of the sample or of its light, which the prediction does not know
+    keys: tuple[str, ...] = ()  # of the simulated sample or light, which the prediction does not use
     factor: float = 1.0
 
     @contextmanager
     def made(self) -> Iterator[None]:
-        """The program is wrong in here, in this process."""
+        """Inside this block, in this process, the program contains the error."""
         with ExitStack() as put_back:
             for of, name, wrong in self.patches():
                 put_back.callback(setattr, of, name, of.__dict__[name])
@@ -58,7 +58,7 @@ class Mutation:
 
 
 def measure_mutated(name: str, check: Check, document: Document, effort: Effort) -> Outcome:
-    """What a row measures while the program is wrong, held against what it states. Raises Refused, Fault."""
+    """Measure a row with a wrong program, and compare with its stated number. Raises Refused, Fault."""
     mutation = MUTATIONS[name]
     with mutation.made():
         wrong = replace(check, sabotage=Sabotage(keys=mutation.keys, factor=mutation.factor))

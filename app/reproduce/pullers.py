@@ -1,4 +1,5 @@
-"""A search: what particles make of rings about the past of all, themselves included (arXiv 2504.00471), classified."""
+"""A search for phases: particles attracted to rings about the past of all particles, including their own
+(arXiv 2504.00471)."""
 
 from __future__ import annotations
 
@@ -14,10 +15,10 @@ from app.reproduce.measure_protocol import Flights, MeasuredRun, Options
 from app.reproduce.rows.many import NEAR, pictures
 from app.reproduce.statistics import mean
 
-ORDERED = 0.75  # |psi| of a crystal; random bonds show .37 (six) and .45 (four)
-BOUND = 3  # neighbours of whoever has an order of bonds
-COMPACT = 1.1  # bonds shorter than so many diameters are contacts
-RUNS = 3.0  # times as far as chance would take the middle of so many particles
+ORDERED = 0.75  # least |psi| of a crystal; random bonds have .37 (six) and .45 (four)
+BOUND = 3  # least number of neighbours for the bond order of a particle
+COMPACT = 1.1  # in diameters: shorter bonds are contacts
+RUNS = 3.0  # least displacement of the centre of mass, relative to that by diffusion
 COLOURS = {
     "gas": "#56b4e9", "worms": "#e69f00", "liquid": "#999999", "square": "#cc79a7", "hexagonal": "#009e73",
     "close-packed": "#0072b2",
@@ -26,19 +27,19 @@ COLOURS = {
 
 @dataclass(frozen=True)
 class OrderParameters:
-    """What the classifier looks at, over the last quarter of a run."""
+    """Input of the classification, from the last quarter of a run."""
 
-    psi4: float  # mean |psi| of those with three or more neighbours
+    psi4: float  # mean |psi| of particles with three or more neighbours
     psi6: float
     neighbours: float  # mean number
-    bound: float  # share with three or more
+    bound: float  # fraction with three or more
     bond_um: float
-    size: float  # radius of gyration over that of a full disc of as many
-    runs: float  # way of the middle over that which chance takes
+    size: float  # radius of gyration over that of a filled disc of as many particles
+    runs: float  # displacement of the centre of mass over that by diffusion
 
 
 def order_of(flight: MeasuredRun) -> OrderParameters:
-    """Of one run."""
+    """The order parameters of one run."""
     known = flight.known
     quarter = flight.seen.after(float(np.quantile(flight.seen.time_s, 0.75)))
     length_um = max(float(known.shape().radius_um), known.plant.diameter_um)
@@ -62,7 +63,7 @@ def order_of(flight: MeasuredRun) -> OrderParameters:
 
 
 def phase(found: OrderParameters, diameter_um: float) -> str:
-    """A name for it: the first that fits."""
+    """The name of the phase: the first that fits."""
     if found.neighbours < 1.0:
         return "gas"
     if found.bound < 0.4:
@@ -73,12 +74,12 @@ def phase(found: OrderParameters, diameter_um: float) -> str:
 
 
 def runs(found: OrderParameters, name: str) -> bool:
-    """Whether a cluster moves as one; of a gas, in which each goes its own way, the middle says nothing."""
+    """Whether a cluster moves as a whole. Always false for a gas, whose centre of mass has no meaning here."""
     return name != "gas" and found.runs > RUNS
 
 
 def search(flights: Flights, options: Options) -> dict[str, float]:
-    """What was found, point by point: the size under a name that says the phase; and how many points each phase has."""
+    """The result of each point (its size, under a name with its phase), and the number of points in each phase."""
     numbers, phases = {}, []
     for flight in flights:
         found = order_of(flight)
@@ -95,7 +96,7 @@ def in_words(value: float) -> str:
 
 
 def draw_search(axes: Any, flights: Flights, options: Options) -> None:
-    """The map: delay in Brownian times across, radius in diameters up; a ring marks a cluster that runs."""
+    """The phase diagram: delay in Brownian times (x), radius in diameters (y); a circle marks a cluster that runs."""
     plant = flights[0].known.plant
     brownian_s = plant.diameter_um**2 / plant.diffusion_um2_per_s
     named: set[str] = set()

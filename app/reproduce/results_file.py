@@ -1,4 +1,4 @@
-"""The command's answer to a program: one JSON file with the rows of checks, sabotages, mutations and families."""
+"""The results of the command as one JSON file: rows of checks, sabotages, mutations and families."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from config.words import one_line
 
 Told = Mapping[str, Any]
 
-_NUMBER = (int, float, type(None))  # null is what is not finite
+_NUMBER = (int, float, type(None))  # null: not finite
 _LINE = {"id": str, "level": str, "unit": str, "predicted": _NUMBER, "measured": _NUMBER, "stderr": _NUMBER}
-LATER = ("mutations",)  # what a page can do without
-LARGEST_BYTES = 100_000_000  # of what was written before
+LATER = ("mutations",)  # optional for a page
+LARGEST_BYTES = 100_000_000  # of an existing file
 ROWS: dict[str, dict[str, Any]] = {
     "checks": {**_LINE, "title": str, "formula": str, "honest": str, "verdict": str, "why": str, "spent_s": _NUMBER},
     "sabotages": {**_LINE, "keys": list, "factor": _NUMBER, "caught": bool},
@@ -28,7 +28,7 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 def told_in(path: Path | None) -> dict[str, list[Any]]:
-    """What was written before; nothing where there is no file. Raises Refused for a file that is not the command's."""
+    """The contents of an existing file; empty if there is none. Raises Refused for a file not from this command."""
     if path is None or not kind_of(path):
         return {}
     refuse_what_is_no_file(path, "a file for the answer")
@@ -45,12 +45,12 @@ def told_in(path: Path | None) -> dict[str, list[Any]]:
 
 
 def add_to(path: Path, name: str, rows: list[dict[str, object]]) -> None:
-    """Write rows under their name into a JSON file; what it has under other names stays. Raises Refused."""
+    """Write rows under their name into a JSON file; rows under other names are kept. Raises Refused."""
     write_json(path, {**told_in(path), name: rows}, own=True)
 
 
 def whole(path: Path) -> dict[str, list[Told]]:
-    """All of them, every row with what a page needs of it. Raises Refused."""
+    """All rows of a file, checked for the values that a page needs. Raises Refused."""
     if not kind_of(path):
         raise Refused(f"{path}: this is not what reproduce --json writes (there is no such file)")
     told = told_in(path)
@@ -66,13 +66,13 @@ def whole(path: Path) -> dict[str, list[Told]]:
 
 
 def _wrong(name: str, row: Any) -> list[str]:
-    """What a row lacks, or has otherwise than reproduce writes it."""
+    """The keys of a row with a missing value or one of the wrong type."""
     row = row if isinstance(row, dict) else {}
     return [key for key, kind in ROWS[name].items() if not _is(row.get(key, ...), kind)]
 
 
 def _is(value: object, kind: Any) -> bool:
-    """Whether a value is what a row should have; numbers by name may be null as well."""
+    """Whether a value has the type required in a row; numbers in a mapping may also be null."""
     if kind is dict:
         return isinstance(value, dict) and all(isinstance(inner, _NUMBER) for inner in value.values())
     if kind is list:

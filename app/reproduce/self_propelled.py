@@ -1,4 +1,4 @@
-"""Particles that move by a law of their own (families e)."""
+"""Particles that are driven by their law (families e)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from control.theory import active
 
 
 def speeds(flight: MeasuredRun, options: Options) -> tuple[float, float, float]:
-    """(radius of gyration at the end over that at the start, share that moves at the end, um/s), over the cells."""
+    """(mean ratio of the radius of gyration at the end to that at the start, median speed at the end um/s, standard
+    deviation of the ratio), over the cells."""
     ratio, moving = [], []
     for own in flight.seen.groups(10**6):
         size_um = gyration_um(own.place_um)
@@ -26,7 +27,7 @@ def speeds(flight: MeasuredRun, options: Options) -> tuple[float, float, float]:
 
 
 def swarm(flights: Flights, options: Options) -> dict[str, float]:
-    """(e): whether a group holds together, and how fast its median particle is at the end."""
+    """(e): whether a group stays together, and the median displacement in the last second."""
     found = {}
     for flight in flights:
         ratio, speed, spread = speeds(flight, options)
@@ -37,7 +38,7 @@ def swarm(flights: Flights, options: Options) -> dict[str, float]:
 
 
 def drift(flights: Flights, options: Options) -> dict[str, float]:
-    """(e): mean velocity along x over that which the programmed force gives."""
+    """(e): mean velocity along x and y, relative to that of the programmed force."""
     seen, known = flights[0].seen, flights[0].known
     covered_um = mean(seen.place_um[-1] - seen.place_um[0], axis=0)
     expected = options["force_pn"] / known.plant.drag_pn_s_per_um * (seen.time_s[-1] - seen.time_s[0])
@@ -53,7 +54,7 @@ def draw_drift(axes: Any, flights: Flights, options: Options) -> None:
 
 
 def dimer(flights: Flights, options: Options) -> dict[str, float]:
-    """(e): how fast a pair runs of which the first wants one distance and the second another, over P22."""
+    """(e): speed of a pair with two different preferred distances, and its ratio to P22."""
     found, pairs = {}, []
     for flight in flights:
         apart_um = flight.known.shape(1).radius_um - flight.known.shape(0).radius_um
@@ -76,7 +77,7 @@ def draw_dimer(axes: Any, flights: Flights, options: Options) -> None:
 
 
 def onward(flight: MeasuredRun) -> float:
-    """um/s: root of <(r(t) - r(t - tau)) . (r(t + tau) - r(t))> / tau^2, to which chance adds nothing; 0: negative."""
+    """um/s: root of <(r(t) - r(t - tau)) . (r(t + tau) - r(t))> / tau^2, to which noise adds nothing; 0 if negative."""
     lag = flight.known.frames(flight.known.delay_s())
     step_um = flight.seen.free_um[lag:] - flight.seen.free_um[:-lag]
     along_um2 = float(mean((step_um[lag:] * step_um[:-lag]).sum(axis=2)))
@@ -93,7 +94,7 @@ def hill_drive(flight: MeasuredRun) -> tuple[float, float]:
 
 
 def hill(flights: Flights, options: Options) -> dict[str, float]:
-    """(e): speed of a particle that its own past repels, and that over P20."""
+    """(e): speed of a particle that is repelled by its own past, and its ratio to P20."""
     found = {}
     for flight in flights:
         drive, predicted = hill_drive(flight)

@@ -1,4 +1,4 @@
-"""One particle in its own past (families a and b)."""
+"""One particle with a force about its own past (families a and b)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def at_two_delays(flight: MeasuredRun) -> tuple[float, float]:
 
 
 def plateau(flights: Flights, options: Options) -> dict[str, float]:
-    """(a): height of the plateau over that of the closed form, for each delay."""
+    """(a): height of the plateau, and its ratio to the closed form, for each delay."""
     found = {}
     for flight in flights:
         measured, predicted = at_two_delays(flight)
@@ -46,14 +46,14 @@ def draw_plateau(axes: Any, flights: Flights, options: Options) -> None:
 
 
 def far(flight: MeasuredRun, options: Options) -> float:
-    """Late D over the free one."""
+    """Late D over the D of a free particle."""
     known = flight.known
     near, far_lag = known.frames(options["near_s"]), known.frames(options["far_s"])
     return float(mean(slope(flight.seen.free_um, near, far_lag, known.frame_s))) / known.diffusion_um2_per_s
 
 
 def crossover(flights: Flights, options: Options) -> dict[str, float]:
-    """(b): D_L / D over the ring's radius, and the radius where it is 1."""
+    """(b): D_L / D against the ring's radius, and the radius where it is 1."""
     ratio = np.array([far(flight, options) for flight in flights])
     radius_um = np.array([flight.value for flight in flights])
     known = flights[0].known

@@ -14,14 +14,14 @@ Ints = NDArray[np.int64]
 
 
 def mean(values: Floats, axis: int | tuple[int, ...] | None = None) -> Floats:
-    """The mean without nan; nan where there is nothing else."""
+    """The mean without nan; nan if all values are nan."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # for an empty slice, whose mean is nan
         return np.asarray(np.nanmean(values, axis=axis))
 
 
 def msd(place_um: Floats, lags: Ints) -> Floats:
-    """[L, P] time-averaged mean square displacement per axis of places [T, P, 2], at lags [L] in frames."""
+    """[L, P] time-averaged mean square displacement per axis of positions [T, P, 2], at lags [L] in frames."""
     return 0.5 * msd_plane(place_um, lags)
 
 

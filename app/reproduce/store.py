@@ -1,4 +1,4 @@
-"""What was measured already: one small file a check, so that an interrupted reproduction goes on where it stopped."""
+"""Stored results: one small file for each check, so that an interrupted reproduction continues where it stopped."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ KEPT = "what reproduce keeps"  # a kind of config.output_kinds
 
 
 def fingerprint(*settings: Any, rig: str) -> str:
-    """Of all that decides an outcome: the settings, such as a check and its effort, the rig, and the program."""
+    """SHA-256 of everything that determines an outcome: settings (such as check and effort), rig, and program."""
     return sha256("\n".join([*(write(one) for one in settings), rig, _source()]).encode()).hexdigest()
 
 
 def _source() -> str:
-    """Of every line that flies an experiment: a changed instrument is measured anew."""
+    """SHA-256 of all source files of an experiment: after a change of the program, everything is measured again."""
     digest = sha256()
     for path in sources():
         digest.update(path.read_bytes())
@@ -35,7 +35,7 @@ def _source() -> str:
 
 
 def sources(top: Path = Path(__file__).parents[2]) -> list[Path]:
-    """All files that fly an experiment or measure it: every room but the networks and the window."""
+    """All source files that run or measure an experiment: all packages except the networks and the window."""
     rooms = ("config", "control", "drivers", "tracking", "app")
     found = sorted(path for room in rooms for path in (top / room).rglob("*.py"))
     return [path for path in found if not path.is_relative_to(top / "app" / "desktop")]
@@ -47,18 +47,18 @@ def rig_text(document: Document) -> str:
 
 
 def keep(folder: Path, name: str, mark: str, outcome: Outcome | Found) -> None:
-    """Written beside its place and moved there: a file that is there is whole."""
+    """Store an outcome atomically: an existing file is always complete."""
     text = json.dumps({"fingerprint": mark, **asdict(outcome)}, indent=1)
     write_file(folder / f"{name}.json", text + "\n", kind=KEPT)
 
 
 def files_of(folder: Path, names: Iterable[str]) -> dict[str, tuple[Path, str | None]]:
-    """The files that are kept of these checks or families, each with its kind, by what a sentence calls them."""
+    """The stored files of these checks or families, each with its kind, by their names in messages."""
     return {f"what is kept of {name}": (folder / f"{name}.json", KEPT) for name in names}
 
 
 def kept(folder: Path, name: str, mark: str, make: Callable[[dict[str, Any]], T]) -> T | None:
-    """What was measured before under the same mark, or None."""
+    """The stored outcome with the same fingerprint `mark`, or None."""
     path = folder / f"{name}.json"
     if not path.is_file():
         return None
@@ -66,11 +66,11 @@ def kept(folder: Path, name: str, mark: str, make: Callable[[dict[str, Any]], T]
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return make(found) if found.pop("fingerprint") == mark else None
     except (ValueError, KeyError, AttributeError, TypeError):
-        return None  # not a file of ours: it is measured again, and written anew
+        return None  # not a file of this program: measure again and replace it
 
 
 def figure_of(folder: Path, name: str) -> bytes | None:
-    """The picture of a family that was kept; None where there is none. Raises Refused for a file that is broken."""
+    """The stored picture of a family; None if there is none. Raises Refused for a damaged file."""
     path = folder / f"{name}.json"
     if not path.is_file():
         return None
@@ -81,15 +81,15 @@ def figure_of(folder: Path, name: str) -> bytes | None:
 
 
 def figure_sha256(figure: str | bytes) -> str:
-    """Of a picture, in base64 or as it is."""
+    """SHA-256 of a picture, given in base64 or as bytes."""
     return sha256(base64.b64decode(figure) if isinstance(figure, str) else figure).hexdigest()
 
 
 def outcome_of(found: dict[str, Any]) -> Outcome:
-    """A check's outcome, as it was kept."""
+    """The outcome of a check from its stored data."""
     return Outcome(**{**found, "verdict": CheckVerdict(**found["verdict"])})
 
 
 def found_of(found: dict[str, Any]) -> Found:
-    """A family's, as it was kept."""
+    """The result of a family from its stored data."""
     return Found(**{**found, "missed": tuple(found["missed"])})

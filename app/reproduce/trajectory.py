@@ -1,4 +1,4 @@
-"""What a check keeps of a run: who was seen where, and where each particle's light was."""
+"""The data that a check keeps of a run: positions of the particles, and of the light of each."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Trajectory:
-    """A run, frame by frame. What is not known (unseen, dark) is nan."""
+    """A run, frame by frame. Unknown values (unseen, dark) are nan."""
 
     time_s: Floats  # [T]
     place_um: Floats  # [T, P, 2] as seen
-    centre_um: Floats  # [T, P, 2] the light that was then sent for each; [T, 0, 2] where it was not kept
-    carried: NDArray[np.bool_]  # [T, P] being brought back into the field, which is no law's doing
+    centre_um: Floats  # [T, P, 2] position of the light then sent for each particle; [T, 0, 2] if not kept
+    carried: NDArray[np.bool_]  # [T, P] being returned into the field, not moved by the law
     cell: Ints  # [P]
 
     @property
@@ -31,39 +31,39 @@ class Trajectory:
 
     @cached_property
     def free_um(self) -> Floats:
-        """[T, P, 2] places, nan while carried."""
+        """[T, P, 2] positions, nan while carried."""
         return np.where(self.carried[..., None], np.nan, self.place_um)
 
     def counted(self, settle_s: float, *, replicas: bool, rest_s: float) -> Trajectory:
-        """What counts of a run.
+        """The part of a run that is evaluated.
 
         Args:
-            settle_s: what came before this time is left out.
-            replicas: every particle is in a cell of its own.
-            rest_s: how long a particle does not count after it was carried.
+            settle_s: frames before this time are left out.
+            replicas: put every particle in a cell of its own.
+            rest_s: time after being carried in which a particle does not count.
         """
         seen = self.after(settle_s)
         seen = seen.replicas() if replicas else seen
         return seen.rested(rest_s) if seen.carried.any() else seen
 
     def replicas(self) -> Trajectory:
-        """With every particle in a cell of its own, without those that were seen in less than half of the frames."""
+        """Every particle in a cell of its own, without particles seen in at most half of the frames."""
         often = np.flatnonzero(np.isfinite(self.place_um[..., 0]).mean(axis=0) > 0.5)
         return replace(self.of(often), cell=np.arange(len(often)))
 
     def rested(self, rest_s: float) -> Trajectory:
-        """With everybody counted as carried for rest_s after being carried."""
+        """A copy in which particles count as carried for another rest_s after being carried."""
         frames = round(rest_s / self.frame_s) + 1
         since = np.cumsum(self.carried, axis=0)
         before = np.concatenate([np.zeros_like(since[:frames]), since[:-frames]])[: len(since)]
         return replace(self, carried=since > before)
 
     def after(self, settle_s: float) -> Trajectory:
-        """Without what came before settle_s."""
+        """The frames from settle_s on."""
         return self._frames(slice(int(np.searchsorted(self.time_s, settle_s)), None))
 
     def of(self, chosen: Ints) -> Trajectory:
-        """Some of the particles."""
+        """The chosen particles."""
         return Trajectory(
             self.time_s,
             self.place_um[:, chosen],
@@ -73,25 +73,25 @@ class Trajectory:
         )
 
     def groups(self, number: int) -> list[Trajectory]:
-        """The cells, dealt into so many groups (or each its own, if there are fewer)."""
+        """The cells, divided into `number` groups (one group for each cell if there are fewer)."""
         cells = np.unique(self.cell)
         dealt = np.array_split(cells, min(number, len(cells)))
         return [self.of(np.flatnonzero(np.isin(self.cell, own))) for own in dealt]
 
     def stretches(self, number: int) -> list[Trajectory]:
-        """The time, cut into so many equal parts."""
+        """The run, divided into `number` equal parts of time."""
         edges = np.linspace(0, len(self.time_s), number + 1).astype(int)
         return [self._frames(slice(begin, end)) for begin, end in pairwise(edges)]
 
     def _frames(self, chosen: slice) -> Trajectory:
-        """Some of the frames."""
+        """The chosen frames."""
         time_s, place_um, centre_um = self.time_s[chosen], self.place_um[chosen], self.centre_um[chosen]
         return Trajectory(time_s, place_um, centre_um, self.carried[chosen], self.cell)
 
 
 @dataclass
 class Keeper:
-    """The Recorder plug that keeps what a check needs, in memory: turns without a frame are left out."""
+    """A Recorder that keeps the data of a check in memory; turns without a frame are left out."""
 
     centres: bool  # whether the light is kept as well
     kept: list[tuple[Tracks, Command, Forces]] = field(default_factory=list)
@@ -108,7 +108,7 @@ class Keeper:
     def close(self) -> None: ...
 
     def seen(self) -> Trajectory:
-        """All of it, as arrays."""
+        """All data as arrays."""
         particles = np.unique(np.concatenate([tracks.particle for tracks, _, _ in self.kept]))
         shape = (len(self.kept), len(particles))
         place_um = np.full((*shape, 2), np.nan)

@@ -12,7 +12,7 @@ from scipy.stats import t as student
 
 Floats = NDArray[np.float64]
 
-CHANCE = 0.0027  # a true prediction is called false so often: three sigma
+CHANCE = 0.0027  # probability of rejecting a true prediction: three sigma
 LEAST_BLOCKS = {"plant": 16, "instrument": 8}
 SIGMAS = 3.0
 
@@ -30,7 +30,7 @@ class CheckVerdict:
 
     @property
     def caught(self) -> bool:
-        """Of a sabotage: that it was measured, in enough blocks, and found false."""
+        """Whether a sabotage was detected: measured, in enough blocks, and rejected."""
         return not self.passed and math.isfinite(self.measured) and math.isfinite(self.stderr)
 
     @property
@@ -42,14 +42,14 @@ def judge(
     values: Floats, predicted: float, *, exact: bool, tolerance: float, precision: float, level: str,
     within: float = math.inf,
 ) -> CheckVerdict:  # fmt: skip
-    """Hold independent measurements against a prediction.
+    """Compare independent measurements with a prediction.
 
     Exact: Student's t over the blocks, p > 0.0027. Approximate: |difference| <= tolerance * prediction + 3 s.e.
-    Both: a standard error of at most precision * prediction, enough blocks, and |difference| + 2 s.e. of less than
-    within * prediction: what is called true is that far from false.
+    Both: a standard error of at most precision * prediction, enough blocks, and |difference| + 2 s.e. less than
+    within * prediction, the bound of the undetected error.
 
     Args:
-        values: [B] one a block.
+        values: [B] one value for each block.
     """
     values = values[np.isfinite(values)]
     count = len(values)

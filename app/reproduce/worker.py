@@ -1,4 +1,4 @@
-"""A process that flies checks for the command, and for nobody else."""
+"""A worker process that runs checks for the command."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from threading import Thread
 
 
 def begin() -> None:
-    """Called first in a worker: when the command is gone, however it went, the worker ends in the middle of its flight.
+    """Make the worker end at once when the command's process ends, for whatever reason. Call this first in a worker.
 
-    Nothing is lost by that: an outcome is kept by the command, once it has it.
+    No stored result is lost: the command stores the outcomes.
     """
     Thread(target=_end_with_the_command, name="the command's end", daemon=True).start()
 

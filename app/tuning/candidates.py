@@ -1,4 +1,4 @@
-"""What tracking settings keep in an image and what they reject, to be looked at before the settings are used."""
+"""Features that tracking settings keep and reject in an image, for inspection before the settings are used."""
 
 from __future__ import annotations
 

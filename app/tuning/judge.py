@@ -1,4 +1,4 @@
-"""Tracking settings for what the camera shows now: suggested and in force side by side, and what each would keep."""
+"""Tracking settings for present images of the camera: suggested and current ones, and the features that each keeps."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ TENTHS = np.arange(PHASES + 1) / PHASES  # edges of the phases
 
 @dataclass(frozen=True)
 class Judged:
-    """What some settings keep and reject in the frames that were looked at."""
+    """Features that some settings keep and reject in the inspected frames."""
 
     settings: Tracking
     kept_mass: Floats  # [K]
     rejected_mass: Floats  # [R]
-    phase: Floats  # [2, PHASES] share of x and of y in each tenth of a pixel; 1 is even
-    alarm: str  # empty, or what is wrong with the phases
-    verdict: str  # the alarm, or how many particles say that the phases are even
+    phase: Floats  # [2, PHASES] relative frequency of x and of y in each tenth of a pixel; 1: uniform
+    alarm: str  # empty, or the problem of the phases
+    verdict: str  # the alarm, or the number of particles with which the phases are uniform
 
     @classmethod
     def of(cls, frames: Sequence[Image], settings: Tracking) -> Judged:
@@ -42,7 +42,7 @@ class Judged:
         return cls(settings, kept, rejected, seen.phase, seen.alarm, seen.verdict)
 
     def mass_histogram(self, bins: int = 40) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
-        """(edges [bins + 1], even in their logarithm; kept and rejected [bins])."""
+        """(edges [bins + 1], evenly spaced in their logarithm; counts kept [bins]; counts rejected [bins])."""
         every = np.concatenate([self.kept_mass, self.rejected_mass, [max(self.settings.minmass, 1.0)]])
         every = every[every > 0]
         edges = np.geomspace(every.min() / 1.05, every.max() * 1.05, bins + 1)
@@ -51,30 +51,30 @@ class Judged:
 
 @dataclass(frozen=True)
 class Tuned:
-    """The answer to one look at some frames."""
+    """The result of one tuning on some frames."""
 
     frames: int
     suggested: Judged
     in_force: Judged
     why: tuple[str, ...]  # a sentence on each suggestion
-    doubt: str = ""  # what the frames can't tell
+    doubt: str = ""  # limits of the suggestion with these frames
 
     @property
     def edits(self) -> dict[str, Any]:
-        """What the suggestion would change of a rig, all of it: dotted key to value."""
+        """All changes of the rig's settings by the suggestion: dotted key to value."""
         new, old = plain(self.suggested.settings), plain(self.in_force.settings)
         return {f"tracking.{name}": new[name] for name in new if new[name] != old[name]}
 
 
 def tuned(frames: Sequence[Image], in_force: Tracking) -> Tuned:
-    """Raises ValueError where nothing stands out in the frames, or they can't tell."""
+    """Suggest settings and judge them. Raises ValueError if the frames show no clear features, or are inconclusive."""
     made = suggest(frames, in_force)
     return Tuned(len(frames), Judged.of(frames, made.settings), Judged.of(frames, in_force), made.why, made.doubt)
 
 
 @dataclass
 class Tuner:
-    """Looks in a thread of its own, so that the window goes on: STOP must never wait."""
+    """Tunes in a separate thread, so that the window stays responsive: STOP must never wait."""
 
     found: Tuned | None = None
     trouble: str = ""
@@ -85,11 +85,11 @@ class Tuner:
         return self._thread is not None and self._thread.is_alive()
 
     def look(self, frames: Sequence[Image], in_force: Tracking, corrections: Mapping[str, Image] | None = None) -> None:
-        """Begin; what was found before is forgotten. Not while it is busy.
+        """Start a tuning and discard the last result. Does nothing while it is busy.
 
         Args:
-            frames: as the camera gave them.
-            corrections: images that correct them, by their files.
+            frames: raw frames of the camera.
+            corrections: images that correct them, by file name.
         """
         if not self.busy:
             self.found, self.trouble = None, ""
@@ -101,5 +101,5 @@ class Tuner:
         try:
             correct = correction_of(in_force, corrections)
             self.found = tuned([correct(frame) for frame in frames], in_force)
-        except Exception as error:  # noqa: BLE001  whatever it is, the operator reads it
+        except Exception as error:  # noqa: BLE001  any error is shown to the operator
             self.trouble = str(error) if isinstance(error, ValueError) else sentence(error)

@@ -11,11 +11,11 @@ from scipy.optimize import brentq
 
 Floats = NDArray[np.float64]
 
-SETTLED = 40  # delays after which a runner's response to a kick is a straight line
+SETTLED = 40  # delays after which the response of a runner to a kick is a straight line
 
 
 def ring_speed_um_per_s(rate_hz: float, radius_um: float, delay_s: float) -> float:
-    """P17: a harmonic ring about its own past carries it at v = kappa R / (1 + z)."""
+    """P17: speed of a particle with a harmonic ring about its own past, v = kappa R / (1 + z)."""
     return rate_hz * radius_um / (1.0 + rate_hz * delay_s)
 
 
@@ -28,26 +28,26 @@ def seen_ring_speed_um_per_s(
     frames_late: int,
     frames_apart: int,
 ) -> float:
-    """P17 as it is measured: <|r(t) - r(t - lag)|> / lag of a harmonic ring whose force is held, warmth included.
+    """P17 as measured: <|r(t) - r(t - lag)|> / lag of a harmonic ring whose force is held, with thermal noise.
 
     x_(n+1) = x_n + kappa dt (R - rho) a + w, rho a = x_n - x_(n-m). To first order in D, with v0 = kappa R / (1 + z),
     tau = m dt and z = kappa tau,
 
         v = v0 [1 + G D tau / ((1 + z) (v0 tau)^2)].
 
-    Across the way y_(n+1) = y_n + (y_n - y_(n-m)) / m + w. Each sum of steps is projected on its own direction, so that
-    G is made of that law's response to one kick: of how far the force's direction differs from that of what is
-    measured, and of what a kick adds along the direction that it has turned. G = 2 / (1 + 1/m) where the lag is tau,
-    and 2 without a hold.
+    Across the motion y_(n+1) = y_n + (y_n - y_(n-m)) / m + w. Each sum of steps is projected on its own direction. G
+    therefore follows from the response of this equation to one kick: from the angle between the force and the measured
+    displacement, and from the contribution of a kick along the direction that it has turned. G = 2 / (1 + 1/m) if the
+    lag is tau, and 2 without a hold.
 
     Args:
-        frames_late: m, between the places from which the force is made.
-        frames_apart: of the lag.
+        frames_late: m, frames between the positions from which the force is computed.
+        frames_apart: the lag in frames.
     """
     m, apart = frames_late, frames_apart
     tau_s, z = m * hold_s, rate_hz * m * hold_s
     v_um_per_s = ring_speed_um_per_s(rate_hz, radius_um, tau_s)
-    kick = across(m, SETTLED * m + apart)  # [T] y, that many frames after a kick of 1
+    kick = across(m, SETTLED * m + apart)  # [T] y after a kick of 1, by frame
     own, wide = (_leap(kick, lag) for lag in (m, apart))
     longer = _surplus(own, own, m) / (1.0 + z)  # of rho
     seen = (_surplus(wide, own, apart) - apart * (z / m) * longer) / apart
@@ -58,18 +58,18 @@ def ring_long_diffusion_um2_per_s(
     diffusion_um2_per_s: float, rate_hz: float, radius_um: float, *, hold_s: float, frames_late: int,
     near_s: float = 0.0, far_s: float = math.inf,
 ) -> float:  # fmt: skip
-    """P19 of a harmonic ring whose force is held, with the next order in D: the late D in the plane.
+    """P19 for a harmonic ring whose force is held, with the next order in D: the late D in the plane.
 
         D_L = v0^2 / (2 D_phi) [1 + C D / (v0^2 (tau + hold))] + D / (2 (1 + z)^2),  D_phi = 4 D / (v0 (tau + hold))^2.
 
-    The path is the sum of the leaps over tau, |leap| = rho, whose directions theta turn about a heading Theta that only
-    chance turns, for good. So D_L = <rho cos(theta - Theta)>^2 e^(-cov) / (2 tau^2 D_phi): C is made of what chance
-    makes a leap longer (as in P17), of the variance of theta - Theta, and of its covariance with the turns of Theta
-    that led to it. D_phi itself is left as it is: in this order it gets larger with (kappa hold)^2.
+    The path is the sum of the displacements over tau, of length rho, whose directions theta fluctuate about a heading
+    Theta. Theta changes only by diffusion. So D_L = <rho cos(theta - Theta)>^2 e^(-cov) / (2 tau^2 D_phi): C contains
+    the lengthening of a displacement by noise (as in P17), the variance of theta - Theta, and its covariance with the
+    preceding changes of Theta. D_phi itself is not corrected: in this order it increases with (kappa hold)^2.
 
     Args:
-        frames_late: m, between the places from which the force is made.
-        near_s, far_s: the lags between which the slope is taken, where a persistent walk has not yet its late one.
+        frames_late: m, frames between the positions from which the force is computed.
+        near_s, far_s: lags between which the slope is taken, if the persistent walk has not yet reached its late slope.
     """
     m = frames_late
     tau_s, z = m * hold_s, rate_hz * m * hold_s
@@ -87,12 +87,12 @@ def ring_long_diffusion_um2_per_s(
 
 
 def _leap(kick: Floats, lag: int) -> Floats:
-    """[T] the direction of what is covered in `lag` frames, so many frames after a kick, of a run with v0 dt = 1."""
+    """[T] direction of the displacement over `lag` frames, by frames after a kick, for a run with v0 dt = 1."""
     return np.asarray((kick - np.concatenate([np.zeros(lag), kick[:-lag]])) / lag)
 
 
 def _surplus(direction: Floats, own: Floats, lag: int) -> float:
-    """What `lag` steps in the directions `own` are longer by along their sum's direction, in units of 2 D / v0."""
+    """Increase in length of `lag` steps in the directions `own`, along the `direction` of their sum, over 2 D / v0."""
     turned = [
         float(((direction - np.concatenate([np.zeros(step), own[: len(own) - step]])) ** 2).sum())
         for step in range(1, lag + 1)
@@ -101,9 +101,9 @@ def _surplus(direction: Floats, own: Floats, lag: int) -> float:
 
 
 def across(frames_late: int, frames: int) -> Floats:
-    """[frames] how far a runner is across its way after a kick of 1: y_(n+1) = y_n + (y_n - y_(n-m)) / m.
+    """[frames] transverse displacement of a runner after a kick of 1: y_(n+1) = y_n + (y_n - y_(n-m)) / m.
 
-    In the end it turns by 2 / (m + 1) of a kick: D_phi = 4 D / (v (m + 1) dt)^2 (P18).
+    The final change of direction is 2 / (m + 1) of a kick: D_phi = 4 D / (v (m + 1) dt)^2 (P18).
     """
     y = np.zeros(frames)
     y[1] = 1.0
@@ -115,13 +115,13 @@ def across(frames_late: int, frames: int) -> Floats:
 def run_speed_um_per_s(
     outward_pn: Callable[[Floats], Floats], *, drag_pn_s_per_um: float, delay_s: float, reach_um: float
 ) -> float:
-    """P20: the fastest steady speed in a self-potential, gamma v = F(v tau); 0 where nothing carries.
+    """P20: the largest steady speed in a self-potential, gamma v = F(v tau); 0 if there is none.
 
     Args:
         outward_pn: radial force [...] at distances [...], positive outward.
         drag_pn_s_per_um: gamma.
         delay_s: tau.
-        reach_um: how far out to look for v tau.
+        reach_um: largest v tau in the search. Raises ValueError if the force still drives the particle there.
     """
 
     def surplus_pn(r_um: float) -> float:
@@ -138,7 +138,7 @@ def run_speed_um_per_s(
 
 
 def hill_speed_um_per_s(height_pn_um: float, width_um: float, delay_s: float, drag_pn_s_per_um: float) -> float:
-    """P20 of a repulsive Gaussian A exp(-r^2 / (2 b^2)): (b / tau) sqrt(2 ln(A tau / (gamma b^2))); 0 below its onset.
+    """P20 for a repulsive Gaussian A exp(-r^2 / (2 b^2)): (b / tau) sqrt(2 ln(A tau / (gamma b^2))); 0 below its onset.
 
     (Kopp and Klapp, PRE 107, 024611 (2023)).
     """
@@ -147,17 +147,17 @@ def hill_speed_um_per_s(height_pn_um: float, width_um: float, delay_s: float, dr
 
 
 def narrow_ring_onset_s(depth_pn_um: float, width_um: float, radius_um: float, drag_pn_s_per_um: float) -> float:
-    """P20 of a Gaussian ring, R >> w: the saddle-node delay, about gamma (R - w) w / (.607 depth)."""
+    """P20 for a Gaussian ring, R >> w: the saddle-node delay, about gamma (R - w) w / (.607 depth)."""
     return drag_pn_s_per_um * (radius_um - width_um) * width_um / (math.exp(-0.5) * depth_pn_um)
 
 
 def heading_diffusion_rad2_per_s(diffusion_um2_per_s: float, speed_um_per_s: float, delay_s: float) -> float:
-    """P18: how fast a runner forgets its direction, 4 D / (v tau)^2, whatever the shape of its ring."""
+    """P18: rotational diffusion of the direction of a runner, 4 D / (v tau)^2, for any shape of its ring."""
     return 4.0 * diffusion_um2_per_s / (speed_um_per_s * delay_s) ** 2
 
 
 def persistence(diffusion_um2_per_s: float, speed_um_per_s: float, delay_s: float) -> tuple[float, float]:
-    """P18: (time s, length um) over which a runner keeps its direction."""
+    """P18: (persistence time s, persistence length um) of a runner."""
     time_s = 1.0 / heading_diffusion_rad2_per_s(diffusion_um2_per_s, speed_um_per_s, delay_s)
     return time_s, speed_um_per_s * time_s
 
@@ -171,8 +171,8 @@ def long_diffusion_um2_per_s(
 
 
 def crossover_radius_um(diffusion_um2_per_s: float, rate_hz: float, delay_s: float) -> float:
-    """P19: radius from which a delayed ring enhances diffusion, as measured: 1.5 (1 + 1/z) sqrt(D tau).
+    """P19: radius above which a delayed ring enhances diffusion, as measured: 1.5 (1 + 1/z) sqrt(D tau).
 
-    The formula of P19 alone would put 8^(1/4) = 1.68 in place of 1.5.
+    The formula of P19 alone has 8^(1/4) = 1.68 in place of 1.5.
     """
     return 1.5 * (1.0 + 1.0 / (rate_hz * delay_s)) * math.sqrt(diffusion_um2_per_s * delay_s)

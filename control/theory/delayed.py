@@ -1,4 +1,4 @@
-"""A trap centred where the particle was: x'(t) = -kappa (x(t) - x(t - tau)) + noise (P7 to P13)."""
+"""A trap centred at the past position of the particle: x'(t) = -kappa (x(t) - x(t - tau)) + noise (P7 to P13)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from scipy.special import lambertw
 
 Floats = NDArray[np.float64]
 
-LARGEST_KAPPA_TAU = 500.0  # up to which e^(kappa tau) is a number, and the modes are known
-FORGOTTEN = 40.0  # decay times of the slowest echo after which only the straight line is left
+LARGEST_KAPPA_TAU = 500.0  # up to which e^(kappa tau) does not overflow, and the modes can be computed
+FORGOTTEN = 40.0  # decay times of the slowest echo after which only the straight line remains
 
 
 def msd_um2(diffusion_um2_per_s: float, rate_hz: float, delay_s: float, lag_s: Floats) -> Floats:
@@ -39,7 +39,7 @@ def msd_um2(diffusion_um2_per_s: float, rate_hz: float, delay_s: float, lag_s: F
 
 @lru_cache(maxsize=32)
 def _pieces(z: float, number: int) -> Floats:
-    """Chebyshev coefficients [number, nodes] of M / (D tau) over each delay in turn."""
+    """Chebyshev coefficients [number, nodes] of M / (D tau) for each successive delay."""
     nodes = 24 + int(2.0 * z**0.5 * 4.0)
     place = np.cos(np.pi * np.arange(nodes) / (nodes - 1))  # [nodes] 1 to -1; time in delays is (place + 1) / 2
     values = chebyshev.chebvander(place, nodes - 1)  # [nodes, nodes]
@@ -61,7 +61,7 @@ def _pieces(z: float, number: int) -> Floats:
 
 
 def peak(diffusion_um2_per_s: float, rate_hz: float, delay_s: float) -> tuple[float, float] | None:
-    """P8: (lag s, MSD um^2) of the maximum from which the particle comes back; None unless z > 1."""
+    """P8: (lag s, MSD um^2) of the maximum of the MSD, after which the particle returns; None unless z > 1."""
     z = rate_hz * delay_s
     if z <= 1.0:
         return None
@@ -76,12 +76,12 @@ def long_diffusion_um2_per_s(diffusion_um2_per_s: float, rate_hz: float, delay_s
 def held_long_diffusion_um2_per_s(
     diffusion_um2_per_s: float, rate_hz: float, delay_s: float, *, hold_s: float, after_s: float = 0.0
 ) -> float:
-    """P9 of a trap that is moved on once a hold, to where sightings put the particle a delay before the hold's middle.
+    """P9 for a trap that moves once a hold, to the position of the particle one delay before the middle of the hold.
 
         D (1 - a^2) / (2 kappa hold) / [e^(-kappa s) + (1 - a) (tau - hold / 2 + s) / hold]^2,  a = e^(-kappa hold).
 
-    The bracket is what a kick, once it has been forgotten, has moved the particle by: of what stands in the particle
-    and in the sightings that are still to act, nothing is lost. Places between two sightings are interpolated.
+    One over the bracket is the final displacement per unit kick, since a weighted sum of the position and the pending
+    sightings is conserved. Positions between two sightings are interpolated.
 
     Args:
         after_s: s, from the beginning of a hold to the sighting in it.
@@ -93,7 +93,7 @@ def held_long_diffusion_um2_per_s(
 
 
 def late_msd_um2(diffusion_um2_per_s: float, rate_hz: float, delay_s: float, lag_s: Floats) -> Floats:
-    """P10: MSD [...] per axis when the echoes are over, 2 D_eff t + B."""
+    """P10: MSD [...] per axis after the decay of the echoes, 2 D_eff t + B."""
     slope_um2_per_s = 2.0 * long_diffusion_um2_per_s(diffusion_um2_per_s, rate_hz, delay_s)
     return np.asarray(slope_um2_per_s * lag_s + late_offset_um2(diffusion_um2_per_s, rate_hz, delay_s))
 
@@ -135,7 +135,7 @@ def slowest_decay_s(rate_hz: float, delay_s: float) -> float:
 
 
 def heat_kt_per_s(rate_hz: float, delay_s: float) -> float:
-    """P12: heat to the bath per axis, kappa (z - 1) / (z + 1): below z = 1 the trap cools, above it heats."""
+    """P12: heat rate to the bath per axis, kappa (z - 1) / (z + 1): the trap cools for z < 1 and heats for z > 1."""
     z = rate_hz * delay_s
     return rate_hz * (z - 1.0) / (z + 1.0)
 
@@ -143,7 +143,7 @@ def heat_kt_per_s(rate_hz: float, delay_s: float) -> float:
 def sampled_diffusion_um2_per_s(
     diffusion_um2_per_s: float, rate_hz: float, *, frame_s: float, frames_late: int, error_um: float = 0.0
 ) -> float:
-    """P13: long-time D of a trap that is moved once a frame to where the particle was seen `frames_late` frames ago."""
+    """P13: long-time D for a trap that moves once a frame to the position of the particle `frames_late` frames ago."""
     keep = math.exp(-rate_hz * frame_s)
     thermal = diffusion_um2_per_s * (1.0 - keep**2) / (2.0 * rate_hz * frame_s)
     seen = (1.0 - keep) ** 2 * error_um**2 / (2.0 * frame_s)

@@ -1,4 +1,4 @@
-"""Late feedback to a target that stands still (P14 to P16)."""
+"""Delayed feedback towards a fixed target (P14 to P16)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 
 from control.theory.delayed import late_offset_um2
 
-STEADY = 1.0 / math.e  # kappa tau up to which a late force brings the particle back without overshoot
-STABLE = math.pi / 2.0  # kappa tau from which it throws the particle out
+STEADY = 1.0 / math.e  # kappa tau up to which a delayed force returns the particle without overshoot
+STABLE = math.pi / 2.0  # kappa tau from which the motion is unstable
 
 
 def late_force_variance_um2(diffusion_um2_per_s: float, rate_hz: float, delay_s: float) -> float:
@@ -25,7 +25,7 @@ def late_force_variance_um2(diffusion_um2_per_s: float, rate_hz: float, delay_s:
 def virtual_spring_variance_um2(
     diffusion_um2_per_s: float, rate_hz: float, virtual_hz: float, latency_s: float
 ) -> float:
-    """P15: <x^2> of a virtual spring of rate kappa_v, flown as a steered trap of rate kappa with a latency.
+    """P15: <x^2> in a virtual spring of rate kappa_v, made with a steered trap of rate kappa with a latency.
 
     x' = -kappa x(t) + b x(t - tau) + noise, b = kappa - kappa_v (Kuechler and Mensch 1992); inf where unstable.
     """
@@ -34,7 +34,7 @@ def virtual_spring_variance_um2(
     b_hz = rate_hz - virtual_hz
     l_hz = cmath.sqrt(rate_hz**2 - b_hz**2)
     reach = l_hz * latency_s
-    # sinh(x) / l, which has the limit tau where l vanishes
+    # sinh(x) / l, with the limit tau for l = 0
     late_s = latency_s if abs(reach) < 1e-9 else cmath.sinh(reach) / l_hz
     return float((diffusion_um2_per_s * (1.0 - b_hz * late_s) / (rate_hz - b_hz * cmath.cosh(reach))).real)
 
@@ -49,7 +49,7 @@ def virtual_spring_estimate_um2(
 
 
 def virtual_spring_limit_s(rate_hz: float, virtual_hz: float) -> float:
-    """P15: the latency from which a virtual spring is unstable; inf where kappa_v <= 2 kappa.
+    """P15: the latency from which a virtual spring is unstable; inf if kappa_v <= 2 kappa.
 
     arccos(-kappa / beta) / sqrt(beta^2 - kappa^2), beta = kappa_v - kappa.
     """
@@ -62,7 +62,7 @@ def virtual_spring_limit_s(rate_hz: float, virtual_hz: float) -> float:
 def stepped_force_variance_um2(
     diffusion_um2_per_s: float, *, gain: float, frame_s: float, frames_late: float = 0.0
 ) -> float:
-    """P16: <x^2> under a force -gain gamma x / dt, held for a frame, from `frames_late` (0 to 1) after the sight on.
+    """P16: <x^2> under a force -gain gamma x / dt, held for a frame, from `frames_late` (0 to 1) after the sighting on.
 
     2 D dt (1 + a d) / [a (1 - a d) (2 - a + 2 a d)]; inf where unstable (Jun and Bechhoefer, PRE 86, 061106 (2012)).
     """
@@ -82,18 +82,18 @@ def stepped_force_seen_variance_um2(
 
 
 def stepped_lead_s(rate_hz: float, hold_s: float, after_s: float, exposure_s: float = 0.0) -> float:
-    """How far ahead of its own mean line a particle is seen that follows a trap which is moved on once a hold.
+    """Time by which the sightings of a particle are ahead of its mean motion behind a trap that moves once a hold.
 
-    A trap that runs at v by steps of v hold pulls it most just after a step: at a time s after one, x - X =
-    -v hold e^(-kappa s) / (1 - e^(-kappa hold)), and on average over the hold -v / kappa. Seen always at the same s, it
-    is ahead of (negative: behind) the line on which it runs by v times
+    A trap that moves at a mean speed v in steps of v hold pulls most just after a step: at a time s after a step,
+    x - X = -v hold e^(-kappa s) / (1 - e^(-kappa hold)), and -v / kappa on average over the hold. Sightings always at
+    the same s are ahead of (negative: behind) the line of the mean motion by v times
 
-        1 / kappa - (s - hold / 2) - hold e^(-kappa s) sinhc(kappa t_E / 2) / (1 - e^(-kappa hold)),
+        1 / kappa - (s - hold / 2) - hold e^(-kappa s) sinhc(kappa t_E / 2) / (1 - e^(-kappa hold)).
 
-    so that a law that knows its past from these sightings acts with a delay that is shorter by as much.
+    The effective delay of a law that uses these sightings is shorter by this time.
 
     Args:
-        after_s: s of the middle of the exposures, which must not reach back over the step.
+        after_s: s at mid-exposure; the exposure must not begin before the step.
         exposure_s: t_E.
     """
     half = rate_hz * exposure_s / 2.0

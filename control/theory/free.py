@@ -1,4 +1,4 @@
-"""A free particle, as a camera sees it (P1 to P3)."""
+"""A free particle, as observed by a camera (P1 to P3)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def msd_um2(diffusion_um2_per_s: float, lag_s: Floats, *, dimensions: int = 2) -
 def seen_msd_um2(
     diffusion_um2_per_s: float, lag_s: Floats, *, exposure_s: float, error_um: float, dimensions: int = 2
 ) -> Floats:
-    """P2: as seen, with blur over the exposure and a localisation error per axis, for lags from the exposure on.
+    """P2: MSD as measured, with motion blur and a localisation error per axis, for lags not shorter than the exposure.
 
     2 d [D (t - t_E / 3) + sigma^2] (Savin and Doyle, Biophys. J. 88, 623 (2005)).
     """
@@ -33,7 +33,7 @@ def covariance_estimate(
         square_um2: mean square step, <dx_n^2>.
         neighbour_um2: mean product of neighbouring steps, <dx_n dx_n+1>.
         frame_s: time between the frames.
-        exposure_s: during which the shutter is open, at most a frame.
+        exposure_s: exposure time, at most a frame.
     """
     blur = exposure_s / (6.0 * frame_s)  # R
     diffusion_um2_per_s = square_um2 / (2.0 * frame_s) + neighbour_um2 / frame_s

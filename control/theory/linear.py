@@ -1,7 +1,7 @@
 """A coordinate whose drift is a sum of its own past values: x'(t) = -sum_j rate_j x(t - delay_j) + noise.
 
-A steered trap of rate kappa_t that is put at x(t - a) plus force over stiffness has the terms (kappa_t, 0) and
-(-kappa_t, a) beside those of the force. The transfer function of the noise is 1 / f(i omega) with
+A steered trap of rate kappa_t that is placed at x(t - a) plus force over stiffness has the terms (kappa_t, 0) and
+(-kappa_t, a) besides those of the force. The transfer function of the noise is 1 / f(i omega) with
 f(s) = s + sum_j rate_j exp(-s delay_j).
 """
 
@@ -19,17 +19,17 @@ Floats = NDArray[np.float64]
 Complexes = NDArray[np.complexfloating[Any, Any]]
 Terms = Sequence[tuple[float, float]]  # (rate 1/s, delay s)
 
-MOST_STEPS = 1_000_000  # of the frequency
-BEYOND = 20.0  # sums of all rates up to which the spectrum is integrated; beyond, motion is free
-PHASE = 1.5  # rad, by which exp(-i omega delay) may turn in one step
-TURN = 0.25  # the most by which f may change in one step, as a share of itself: no peak is stepped over
+MOST_STEPS = 1_000_000  # largest number of frequency steps
+BEYOND = 20.0  # upper limit of the numerical integration, over the sum of all rates; beyond, motion is nearly free
+PHASE = 1.5  # rad, largest change of the phase of exp(-i omega delay) in one step
+TURN = 0.25  # largest relative change of f in one step, so that no peak is missed
 LEAST = 1e-9  # of the sum of all rates: a narrower peak, or one nearer to 0, is at the limit of stability
 
 
 def is_stable(terms: Terms) -> bool:
     """Whether perturbations decay: f(s) has no zero with a real part of 0 or more (argument principle).
 
-    Where the rates add to 0, f(0) = 0: the whole may be anywhere. That zero does not count.
+    If the rates add to 0, f(0) = 0, since a uniform shift does not decay. That zero does not count.
     """
     terms = _summed(terms)
     omega = _frequencies(terms) if terms else np.zeros(1)
@@ -37,7 +37,7 @@ def is_stable(terms: Terms) -> bool:
 
 
 def variance_um2(diffusion_um2_per_s: float, terms: Terms) -> float:
-    """<x^2> = (1 / pi) int_0^inf 2 D / |f(i omega)|^2 d omega; inf where unstable, nan where rates are too fast.
+    """<x^2> = (1 / pi) int_0^inf 2 D / |f(i omega)|^2 d omega; inf if unstable, nan if rates are too fast.
 
     With one term (kappa, 0) it is D / kappa (P4); with (kappa, tau) D (1 + sin z) / (kappa cos z) (P14).
     """
@@ -49,16 +49,17 @@ def variance_um2(diffusion_um2_per_s: float, terms: Terms) -> float:
 def drift_variance_um2_per_s2(diffusion_um2_per_s: float, terms: Terms) -> float:
     """<(sum_j rate_j x(t - delay_j))^2> = (1 / pi) int_0^inf 2 D |f - i omega|^2 / |f|^2 d omega.
 
-    inf where unstable (`is_stable`), nan where rates are too fast. Over kappa_t^2 it is the variance of how far the
-    particle is from the middle of its trap. The rates may add to 0, as those of a trap about the particle's own past:
-    x then has no variance, and this has one, of (kappa, 0) and (-kappa, tau) 2 D tau kappa^2 / (1 + z) (P7).
+    inf if unstable (`is_stable`), nan if rates are too fast. Divided by kappa_t^2 it is the variance of the distance of
+    the particle from the centre of its trap. The rates may add to 0, as for a trap about the particle's own past: the
+    variance of x is then not finite, but that of the drift is, 2 D tau kappa^2 / (1 + z) for (kappa, 0) and
+    (-kappa, tau) (P7).
     """
     terms = _summed(terms)
     return _spectrum_integral(diffusion_um2_per_s, terms, pulled=True) if terms else 0.0
 
 
 def _spectrum_integral(diffusion_um2_per_s: float, terms: Terms, pulled: bool) -> float:
-    """The variance of x (um^2), or if `pulled` of its drift (um^2/s^2); inf where unstable, nan where too fast."""
+    """The variance of x (um^2), or if `pulled` of its drift (um^2/s^2); inf if unstable, nan if rates are too fast."""
     omega = _frequencies(terms)
     if omega is None:
         return math.nan
@@ -70,26 +71,26 @@ def _spectrum_integral(diffusion_um2_per_s: float, terms: Terms, pulled: bool) -
 
 
 def _summed(terms: Terms) -> list[tuple[float, float]]:
-    """One term for each delay, without those of rate 0."""
+    """One term for each delay, without terms of rate 0."""
     summed = {delay: sum(rate for rate, other in terms if other == delay) for _, delay in terms}
     return [(rate, delay) for delay, rate in summed.items() if rate != 0.0]
 
 
 def _decays(omega: Floats, f: Complexes, terms: Terms) -> bool:
-    """Whether no zero of f lies on the right, nor on the axis, where f(0) = 0 is left out."""
-    neutral = float(omega[0]) > 0.0  # f(0) = 0: the turning is that of f / s, which is f'(0) there, and 1 far out
+    """Whether f has no zero in the right half plane or on the imaginary axis, except f(0) = 0."""
+    neutral = float(omega[0]) > 0.0  # f(0) = 0: use f / s, which is f'(0) at 0 and 1 at infinity
     of = f / (1j * omega) if neutral else f
     if np.abs(f).min() <= LEAST * sum(abs(rate) for rate, _ in terms) or of[0].real <= 0.0:
         return False
-    turned = float(np.angle(of[1:] / of[:-1]).sum())  # without a zero on the right: 0 of f / s, pi / 2 of f
+    turned = float(np.angle(of[1:] / of[:-1]).sum())  # without a zero on the right: 0 for f / s, pi / 2 for f
     return abs(turned - (0.0 if neutral else math.pi / 2.0)) <= math.pi / 2.0
 
 
 def _beyond(last: float, terms: Terms, *, pulled: bool) -> float:
-    """What `_integral` has from `last` on, to the second order in 1 / BEYOND.
+    """The integral of `_integral` from `last` to infinity, to the second order in 1 / BEYOND.
 
-    With g = f - i omega, 1 / |f|^2 is (1 - 2 Im g / omega) / omega^2 there, and all integrals are of cos(omega d) /
-    omega^2 and sin(omega d) / omega^3.
+    With g = f - i omega, 1 / |f|^2 is (1 - 2 Im g / omega) / omega^2 there, and all integrals are of the forms
+    cos(omega d) / omega^2 and sin(omega d) / omega^3.
     """
     rate, delay_s = (np.array(column) for column in zip(*terms, strict=True))
 
@@ -102,7 +103,7 @@ def _beyond(last: float, terms: Terms, *, pulled: bool) -> float:
     if not pulled:
         return 1.0 / last + 2.0 * float(rate @ of_sin(delay_s))
     apart_s = delay_s[:, None] - delay_s
-    # cos(omega a) sin(omega d) is half of sin(omega (d + a)) + sin(omega (d - a)); all a are there with both signs
+    # cos(omega a) sin(omega d) is half of sin(omega (d + a)) + sin(omega (d - a)); every a occurs with both signs
     later = 2.0 * np.einsum("i,j,k,ijk", rate, rate, rate, of_sin(delay_s + apart_s[..., None]))
     return float(rate @ of_cos(apart_s) @ rate + later)
 
@@ -116,11 +117,11 @@ def _inverse_response(omega: Floats, terms: Terms) -> Complexes:
 
 
 def _frequencies(terms: Terms) -> Floats | None:
-    """[W] rad/s, from 0 on, or from nearly 0 where f(0) = 0. None where there would be too many.
+    """[W] frequencies in rad/s, from 0, or from nearly 0 if f(0) = 0. None if there would be too many.
 
-    |f'| is nowhere larger than 1 + sum |rate delay|. So in a step of TURN |f| over that, f changes by TURN at most:
-    steps are halved until all are as short as that, and there is no peak of 1 / |f| between two of them. Nor does a
-    step pass over more than a part of a period of any delay.
+    |f'| is at most 1 + sum |rate delay|. In a step of TURN |f| divided by this, f changes by at most TURN, relatively:
+    steps are halved until all are this short, so that no peak of 1 / |f| lies between two of them. A step also covers
+    only a part of a period of any delay.
     """
     fastest_hz = sum(abs(rate) for rate, _ in terms)
     slope = 1.0 + sum(abs(rate) * delay for rate, delay in terms)
@@ -143,7 +144,7 @@ def _frequencies(terms: Terms) -> Floats | None:
 
 
 def _integral(omega: Floats, f: Complexes, terms: Terms, *, pulled: bool) -> float:
-    """Of 1 / |f|^2, or of |f - i omega|^2 / |f|^2, over these steps (Simpson)."""
+    """Integral of 1 / |f|^2, or if `pulled` of |f - i omega|^2 / |f|^2, over these steps (Simpson)."""
 
     def density(at: Floats, f: Complexes) -> Floats:
         return np.asarray((np.abs(f - 1j * at) if pulled else 1.0) ** 2 / np.abs(f) ** 2)

@@ -1,7 +1,7 @@
-"""A particle that feels a central potential about its own past position: its speed, its turning and its rest.
+"""A particle in a central potential about its own past position: speed, persistence and fluctuations.
 
-Painted light acts from where the particle was a delay tau ago. A steered trap is put from a position of some age a, and
-its force is evaluated between that position and the centre, so that it acts over v (tau - a).
+Painted light is centred at the position of the particle a delay tau ago. A steered trap is placed from a position of
+age a. Its force is evaluated between that position and the centre, hence at a distance v (tau - a) for a speed v.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from control.potentials.harmonic import Harmonic
 from control.theory import active, linear
 from control.theory.conditions import Conditions, minimum, span_um
 
-CENTRE_UM = 1e-3  # a minimum nearer to the centre is a trap, not a ring
-AS_STIFF = 0.02  # of its trap: a spring that differs by less moves the trap to where the particle was
+CENTRE_UM = 1e-3  # a minimum closer to the centre is a trap, not a ring
+AS_STIFF = 0.02  # relative difference up to which a spring is as stiff as its trap, which is then at the past position
 SLOPE_UM = 1e-4  # step of a derivative
-FARTHEST = 16.0  # spans of the shape's plot within which a painted shape may carry a particle
-STARTS = 0.5  # of sqrt(4 D tau): a particle that must be pushed farther than that to run does so now and then only
-SHORTER = 0.65  # of its persistence as a linear trap has it: the least that a runner in a Gaussian spot had, simulated
+FARTHEST = 16.0  # largest v (tau - a) in a painted shape, in spans of the shape's plot
+STARTS = 0.5  # of sqrt(4 D tau): a particle that needs a larger displacement to start running rarely does so
+SHORTER = 0.65  # smallest ratio, in simulations, of the persistence in a Gaussian spot to that in a linear trap
 TURNS = "(vτ)²/4D, with a longer τ where a trap is aimed at a place of some age (P18)"
 SPOT_TURNS = f"{TURNS}; in a Gaussian spot {SHORTER:g} to 1 of it, simulated"
 
@@ -32,19 +32,19 @@ SPOT_TURNS = f"{TURNS}; in a Gaussian spot {SHORTER:g} to 1 of it, simulated"
 class OwnPast:
     """A central shape about a particle's own past, under given conditions.
 
-    Its many properties are the quantities of docs/predictions.md, one each.
+    Each property is one quantity of docs/predictions.md.
     """
 
-    shape: Any  # as it acts: as it is written, or as light paints it
+    shape: Any  # the acting shape: as written, or as painted
     delay_s: float  # tau
     conditions: Conditions
 
     @classmethod
     def of(cls, force: Any, conditions: Conditions) -> OwnPast | None:
-        """With the scatter of the particle in its light; None where the force is none, or can't be painted.
+        """The motion with the scatter of the particle in its light; None if there is no force, or it can't be painted.
 
-        A steered trap of a force without a delay is put from where its force is evaluated, and there the force is 0: it
-        is a trap about the newest position that was seen, and with trap.predict nothing at all.
+        For a force without a delay, a steered trap is placed from the position at which the force is evaluated, where
+        it is 0. The result is a trap at the newest observed position, or no force with trap.predict.
         """
         shape, delay_s = conditions.acting_shape(force.shape), force.delay_s
         if force.delay_s is None and conditions.steered:
@@ -60,12 +60,12 @@ class OwnPast:
 
     @property
     def age_s(self) -> float:
-        """a: of the position that a trap is put from; at most tau."""
+        """a: age of the position from which a trap is placed; at most tau."""
         return min(self.conditions.lag_s, self.delay_s)
 
     @cached_property
     def felt(self) -> Any:
-        """The shape, of painted light on average over the scatter."""
+        """The acting shape; for painted light averaged over the scatter."""
         return self.conditions.felt(self.shape)
 
     @cached_property
@@ -75,23 +75,23 @@ class OwnPast:
 
     @property
     def rate_hz(self) -> float:
-        """kappa of the shape's minimum, as it acts."""
+        """Effective kappa at the minimum of the shape."""
         return self.conditions.acting_hz(self.minimum[1])
 
     @property
     def is_trap(self) -> bool:
-        """Whether it holds the particle where it was."""
+        """Whether the shape is a trap about the past position, not a ring."""
         return self.minimum[0] < CENTRE_UM
 
     @cached_property
     def scatter_um2(self) -> float:
-        """s^2 per axis of the particle about the middle of its spot, in linear motion under these conditions.
+        """s^2 per axis of the particle about the centre of its spot, in linear motion under these conditions.
 
-        inf where that motion never settles, nan where it can't be computed.
+        inf if the motion has no steady state, nan if it can't be computed.
 
-        Painted light stands where the particle was: 2 D tau / (1 + z) (P7). A steered trap of rate kappa_t stands where
-        it was a time a ago, and what its offset adds is that of a spring about the past. One that is ahead of a runner
-        keeps its offset: what is left is the motion in a time a.
+        Painted light is at the past position of the particle: 2 D tau / (1 + z) (P7). A steered trap of rate kappa_t is
+        at the position a time a ago plus an offset, which is that of a spring about the past. Ahead of a runner the
+        offset is constant: only the motion in a time a contributes.
         """
         conditions, d = self.conditions, self.conditions.plant.diffusion_um2_per_s
         runs = self.speed_um_per_s > 0.0
@@ -106,19 +106,19 @@ class OwnPast:
 
     @property
     def settles(self) -> bool:
-        """Whether small displacements decay, and not grow to what the trap's reach allows."""
+        """Whether small displacements decay, instead of growing up to the reach of the trap."""
         return self.scatter_um2 != math.inf
 
     @property
     def holds(self) -> bool:
-        """Whether it settles, in its spot: else no more is known of a particle that does not run."""
+        """Whether the motion settles within the spot: else there is no prediction for a particle that does not run."""
         return self.conditions.holds and self.settles
 
     @cached_property
     def _roots_um_per_s(self) -> tuple[float, float]:
-        """(the largest v with drag v = the force that acts at v (tau - a), the v below which that force is too weak).
+        """(largest v for which drag times v equals the force at v (tau - a), v below which that force is too weak).
 
-        The second is 0 where a particle at rest is carried off at once. (0, 0) where nothing carries.
+        The second is 0 if a particle at rest starts to run at once. (0, 0) if no v is possible.
         """
         conditions, drag = self.conditions, self.conditions.plant.drag_pn_s_per_um
         span_s = self.delay_s - self.age_s
@@ -137,7 +137,7 @@ class OwnPast:
         if not carries.any():
             return 0.0, 0.0
         first = int(np.argmax(carries))
-        weak = np.flatnonzero(~carries[first:])  # [...] rows after it
+        weak = np.flatnonzero(~carries[first:])  # [...] rows counted from it
 
         def root(row: int) -> float:
             return float(brentq(lambda one: float(surplus_pn(one)), v[row], v[row - 1])) if row else float(v[0])
@@ -146,27 +146,27 @@ class OwnPast:
 
     @property
     def pushed_um_per_s(self) -> float:
-        """The speed at which it would run, were it made to (P17, P20); 0 where nothing carries."""
+        """The speed of a particle that has been started (P17, P20); 0 if the force can't sustain motion."""
         return self._roots_um_per_s[0]
 
     @property
     def push_um(self) -> float:
-        """How far it must have come in a time tau - a to be carried on; 0 where it is carried off at once."""
+        """Least displacement in a time tau - a for sustained motion; 0 if it starts at once."""
         return self._roots_um_per_s[1] * (self.delay_s - self.age_s)
 
     @property
     def starts(self) -> bool:
-        """Whether chance alone, which moves it by sqrt(4 D tau), soon makes it run, and again after each stop."""
+        """Whether diffusion alone, over sqrt(4 D tau), soon makes the particle run, and again after each stop."""
         return self.push_um <= STARTS * math.sqrt(4.0 * self.conditions.plant.diffusion_um2_per_s * self.delay_s)
 
     @property
     def speed_um_per_s(self) -> float:
-        """The speed of a particle that runs; 0 where nothing carries or holds it, or chance can't start it."""
+        """The speed of a runner; 0 if no speed is possible, the light does not hold it, or diffusion can't start it."""
         return self.pushed_um_per_s if self.starts and self.conditions.holds else 0.0
 
     @cached_property
     def running_rate_hz(self) -> float:
-        """kappa where it runs, as it acts: minus the slope of the force at v (tau - a), over the drag."""
+        """Effective kappa of a runner: minus the slope of the force at v (tau - a), over the drag."""
         at_um = self.speed_um_per_s * (self.delay_s - self.age_s)
         kt_pn_um = self.conditions.plant.kt_pn_um
         before, beyond = (
@@ -176,25 +176,26 @@ class OwnPast:
         return self.conditions.acting_hz((before - beyond) / (SLOPE_UM + min(SLOPE_UM, at_um)))
 
     def slow_z(self, rate_hz: float) -> float:
-        """By what slow motion along the force is slower: 1 + z, z = kappa_t a + kappa (tau - a), of a trap of rate
-        kappa_t that is put from a position of age a; kappa tau without a lag.
+        """z = kappa_t a + kappa (tau - a) for a trap of rate kappa_t that is placed from a position of age a; kappa tau
+        without a lag.
 
-        x' = -kappa_t (x - x_a) - kappa (x_a - x_tau) + noise: for slow x it is x' (1 + z) = noise (P9).
+        Slow motion along the force is slower by 1 + z: x' = -kappa_t (x - x_a) - kappa (x_a - x_tau) + noise is
+        x' (1 + z) = noise for slow x (P9).
         """
         return rate_hz * (self.delay_s - self.age_s) + self.conditions.trap_hz * self.age_s
 
     @property
     def ideal(self) -> bool:
-        """Whether it moves as a spring to its own past alone (P7 to P13): without a lag, or as stiff as its trap."""
+        """Whether it moves as with a spring to its own past (P7 to P13): no lag, or a spring as stiff as its trap."""
         late = 0.0 < self.age_s < self.delay_s and abs(self.rate_hz / self.conditions.trap_hz - 1.0) > AS_STIFF
         return not late
 
     @property
     def turning_delay_s(self) -> float:
-        """What stands for tau in P18 and P19: tau + a + kappa a tau, since a trap that is put from a position of age a
-        also holds the particle across its way (app/reproduce/rows/active.py has the derivation); tau where a is 0.
+        """Effective tau in P18 and P19: tau + a + kappa a tau, since a trap placed from a position of age a also holds
+        the particle across its motion (derivation in app/reproduce/rows/active.py); tau if a is 0.
 
-        kappa = v / u of the trap that it runs ahead of, u from its middle: smaller than at rest where u is large.
+        kappa = v / u with the distance u between particle and trap centre: smaller than at rest if u is large.
         """
         v, age_s = self.speed_um_per_s, self.age_s
         if age_s == 0.0:
@@ -207,31 +208,31 @@ class OwnPast:
 
     @property
     def persistence_s(self) -> float:
-        """How long a direction lasts (P18); nan of a particle that does not run."""
+        """Persistence time of the direction (P18); nan if the particle does not run."""
         v = self.speed_um_per_s
         d = self.conditions.plant.diffusion_um2_per_s
         return active.persistence(d, v, self.turning_delay_s)[0] if v > 0.0 else math.nan
 
     @property
     def is_rough(self) -> bool:
-        """Whether a spot is put ahead of it: persistence and late D are then known to a factor of SHORTER to 1."""
+        """Whether it runs behind a steered spot: persistence and late D are then known to a factor of SHORTER to 1."""
         return self.speed_um_per_s > 0.0 and self.age_s > 0.0
 
     @property
     def turns(self) -> str:
-        """Where its persistence comes from, in words."""
+        """The source of the persistence time, in words."""
         return SPOT_TURNS if self.is_rough else TURNS
 
     @property
     def rest_um2_per_s(self) -> float:
-        """What is left of D along the way, shared by both axes: D / (2 (1 + z)^2) (P19)."""
+        """Diffusion along the motion, averaged over both axes: D / (2 (1 + z)^2) (P19)."""
         return self.conditions.plant.diffusion_um2_per_s / (2.0 * (1.0 + self.slow_z(self.running_rate_hz)) ** 2)
 
     @property
     def late_um2_per_s(self) -> float:
-        """Late D in the plane: of a runner v^2 T / 2 and the rest (P19), of a trap D / (1 + z)^2 (P9).
+        """Late D in the plane: for a runner v^2 T / 2 plus `rest_um2_per_s` (P19), for a trap D / (1 + z)^2 (P9).
 
-        nan where the light does not hold the particle.
+        nan if the light does not hold the particle.
         """
         if not self.holds:
             return math.nan

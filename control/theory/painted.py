@@ -1,4 +1,4 @@
-"""A shape as light of a given waist paints it, with its own minimum: what acts in mode landscape."""
+"""A shape as painted by light of a given waist, with its own minimum: it acts in mode landscape."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from control.potentials.shape import Central
 
 Floats = NDArray[np.float64]
 
-OUT = 2.0  # waists beyond the outermost ring, where its light is nothing
+OUT = 2.0  # waists beyond the outermost ring, where the light is negligible
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Painted(Central):
 
     @property
     def depth_kt(self) -> float:
-        """Of its deepest point, below the dark."""
+        """Depth of the deepest point, relative to no light."""
         r_um = np.linspace(0.0, self.reach_um, 2001)
         return -float(self.radial_energy_pn_um(r_um, kt_pn_um=self.kt_pn_um).min()) / self.kt_pn_um
 
@@ -42,7 +42,7 @@ class Painted(Central):
         return painted_force_pn(self.rings, np.asarray(r_um), waist_um=self.waist_um, kt_pn_um=kt_pn_um)
 
     def widened(self, widening: float) -> Painted:
-        """The mean over a normal scatter: each spot is `widening` times as wide in w^2, and as much less deep.
+        """The mean over a Gaussian scatter: w^2 of each spot grows by the factor `widening`, its depth falls by it.
 
         The mean of U exp(-2 r^2 / w^2) over a scatter of variance s^2 per axis is (U / q) exp(-2 r^2 / (w^2 q)),
         q = 1 + 4 s^2 / w^2.
@@ -54,7 +54,7 @@ class Painted(Central):
 
 
 def painted(shape: Any, waist_um: float, kt_pn_um: float) -> Painted | None:
-    """The shape as this light paints it; None where it can't."""
+    """The shape as painted by this light; None if it can't be painted."""
     try:
         return Painted(paint(shape, waist_um=waist_um, kt_pn_um=kt_pn_um), waist_um, kt_pn_um)
     except Refused:

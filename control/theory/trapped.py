@@ -1,4 +1,4 @@
-"""A particle in a trap that does not know the past (P4 to P6, P26 to P34)."""
+"""A particle in a trap that does not depend on its past (P4 to P6, P26 to P34)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def variance_um2(kt_pn_um: float, stiffness_pn_per_um: float) -> float:
 
 
 def spot_variance_um2(depth_kt: float, waist_um: float, within_um: float) -> float:
-    """P4 of a Gaussian spot itself: <x^2> of the Boltzmann density in U = -depth exp(-2 r^2 / w^2), r < within_um.
+    """P4 for a Gaussian spot: <x^2> of the Boltzmann density in U = -depth exp(-2 r^2 / w^2), r < within_um.
 
-    2D, by quadrature. A particle can leave a spot, so that the density is that of one which has not left yet.
+    2D, by quadrature. A particle can leave a spot: the density is that of a particle that has not left yet.
     """
 
     def weight(r_um: float) -> float:
         return math.exp(depth_kt * math.expm1(-2.0 * (r_um / waist_um) ** 2))
 
-    # the depth is taken out of the exponent, so that nothing overflows
+    # the depth is subtracted in the exponent, so that nothing overflows
     square = quad(lambda r: r**3 * weight(r), 0.0, within_um, epsrel=1e-10)[0]
     return float(square / quad(lambda r: r * weight(r), 0.0, within_um, epsrel=1e-10)[0] / 2.0)
 
@@ -42,7 +42,7 @@ def spectrum_um2_per_hz(diffusion_um2_per_s: float, rate_hz: float, frequency_hz
 def sampled_spectrum_um2_per_hz(
     diffusion_um2_per_s: float, rate_hz: float, frequency_hz: Floats, *, sampling_hz: float
 ) -> Floats:
-    """P5: one-sided power spectrum [...] of instantaneous samples, aliasing included (same source, section on it)."""
+    """P5: one-sided power spectrum [...] of instantaneous samples, with aliasing (same source, section on aliasing)."""
     keep = math.exp(-rate_hz / sampling_hz)
     turn = np.cos(2.0 * math.pi * frequency_hz / sampling_hz)
     variance = diffusion_um2_per_s / rate_hz
@@ -56,7 +56,7 @@ def blur_ratio(rate_hz: float, exposure_s: float) -> float:
 
 
 def shared_variance_um2(diffusion_um2_per_s: float, rate_hz: float, *, share: float, cycle_s: float) -> float:
-    """P26: a trap of rate kappa while it is lit, lit for a share f of each cycle T; to second order in kappa f T.
+    """P26: <x^2> in a trap of rate kappa that is lit for a fraction f of each cycle T; to second order in kappa f T.
 
     (D / (kappa f)) [1 + (1 - f)^2 (kappa f T)^2 / 3] (docs/predictions.md P26).
     """
@@ -65,12 +65,12 @@ def shared_variance_um2(diffusion_um2_per_s: float, rate_hz: float, *, share: fl
 
 
 def ring_ripple(waist_um: float, spacing_um: float) -> float:
-    """P27: half the peak-to-peak depth of a ring of spots over its mean, 2 exp(-pi^2 w^2 / (2 s^2))."""
+    """P27: half the peak-to-peak variation in depth of a ring of spots, over its mean, 2 exp(-pi^2 w^2 / (2 s^2))."""
     return 2.0 * math.exp(-((math.pi * waist_um / spacing_um) ** 2) / 2.0)
 
 
 def ring_depth(waist_um: float, radius_um: float) -> float:
-    """P27: depth of a painted ring of R >> w over that of one spot of the same light, w / (R sqrt(8 pi))."""
+    """P27: depth of a painted ring, R >> w, over that of one spot with the same power, w / (R sqrt(8 pi))."""
     return waist_um / (radius_um * math.sqrt(8.0 * math.pi))
 
 
@@ -90,7 +90,7 @@ def free_energy_kt(start_pn_per_um: float, end_pn_per_um: float) -> float:
 
 
 def drag_lag_um(drag_pn_s_per_um: float, speed_um_per_s: float, stiffness_pn_per_um: float) -> float:
-    """P30: how far a particle lags behind its moving trap, gamma u / k."""
+    """P30: lag of a particle behind its moving trap, gamma u / k."""
     return drag_pn_s_per_um * speed_um_per_s / stiffness_pn_per_um
 
 
@@ -106,19 +106,19 @@ def wall_mobility(height_over_radius: float) -> float:
 
 
 def dither_phase_rad(frequency_hz: float, rate_hz: float, latency_s: float) -> float:
-    """P32: phase of a particle behind the command of its shaken trap, -atan(omega / kappa) - omega latency."""
+    """P32: phase of a particle relative to the command of its shaken trap, -atan(omega / kappa) - omega latency."""
     turn_hz = 2.0 * math.pi * frequency_hz
     return -math.atan(turn_hz / rate_hz) - turn_hz * latency_s
 
 
 def dither_latency_s(phase_rad: float, frequency_hz: float, rate_hz: float) -> float:
-    """P32 the other way round: latency from a phase, unique within one period of the dither."""
+    """P32 inverted: latency from a phase, unique within one period of the dither."""
     turn_hz = 2.0 * math.pi * frequency_hz
     return ((-phase_rad - math.atan(turn_hz / rate_hz)) % (2.0 * math.pi)) / turn_hz
 
 
 def propulsion_heat_kt_per_s(drag_pn_s_per_um: float, speed_um_per_s: float, kt_pn_um: float) -> float:
-    """P33: heat of a particle dragged at a steady speed, gamma v^2 / kT."""
+    """P33: heat rate of a particle dragged at a steady speed, gamma v^2 / kT."""
     return drag_pn_s_per_um * speed_um_per_s**2 / kt_pn_um
 
 

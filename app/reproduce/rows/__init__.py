@@ -1,4 +1,4 @@
-"""The list page of predictions: a new one is a Row, and one line here."""
+"""List of the predictions: a new one is a CheckRow P<number> in one of these modules."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from app.reproduce.statistics import by_cell, mean, msd_plane, slope
 from app.reproduce.trajectory import Trajectory
 from control.theory import active
 
-SOFT = 0.01  # rate of a trap over that of its ring, below which its force does not change in a hold
+SOFT = 0.01  # ratio of the rates of trap and ring up to which the trap's force counts as constant during a hold
 
 
 def leaps(known: ExperimentFacts, seen: Trajectory) -> Floats:
-    """[T - tau, P, 2] how far each came in a delay (to the nearest frame; the next line corrects for that)."""
+    """[T - tau, P, 2] displacement of each particle over a delay, to the nearest frame."""
     lag = known.frames(known.delay_s())
     return np.asarray(seen.free_um[lag:] - seen.free_um[:-lag])
 
@@ -25,7 +25,7 @@ def ring_speed(known: ExperimentFacts, options: Options) -> float:
 
 
 def warm_ring_speed(known: ExperimentFacts, options: Options) -> float:
-    """P17 as it is measured, with what chance adds to it: known where the trap's force is constant for a hold."""
+    """P17 as measured; with the contribution of noise, which is known if the trap's force is constant during a hold."""
     if known.trap_hz > SOFT * known.shape_hz():
         return ring_speed(known, options)
     return active.seen_ring_speed_um_per_s(
@@ -49,11 +49,11 @@ def draw_paths(axes: Axes, known: ExperimentFacts, options: Options, seen: Traje
 
 
 def heading(known: ExperimentFacts, options: Options) -> float:
-    """P18, 4 D / (v tau)^2, with tau + a + kappa a tau in place of tau where the place that is seen has an age a.
+    """P18, 4 D / (v tau)^2, with tau + a + kappa a tau in place of tau if the observed position has an age a.
 
-    Across a straight run, with the ring's force in the direction that was seen and a trap of rate kappa about the place
-    that was seen, y' = -kappa (y - y_a) + (1 + kappa a) (y_a - y_tau) / (tau - a) + noise. To second order in the
-    frequency that is y'' (tau + a + kappa a tau) / 2 = noise: the direction diffuses.
+    Across a straight run, with the ring's force in the observed direction and a trap of rate kappa about the observed
+    position, y' = -kappa (y - y_a) + (1 + kappa a) (y_a - y_tau) / (tau - a) + noise. To second order in the frequency
+    this is y'' (tau + a + kappa a tau) / 2 = noise: the direction diffuses.
     """
     return active.heading_diffusion_rad2_per_s(
         known.diffusion_um2_per_s, ring_speed(known, options), known.turning_delay_s()
@@ -61,7 +61,7 @@ def heading(known: ExperimentFacts, options: Options) -> float:
 
 
 def headings(known: ExperimentFacts, seen: Trajectory) -> Floats:
-    """[T - tau, P] direction of what was covered in a delay, unwrapped along each flight; nan between two flights."""
+    """[T - tau, P] direction of the displacement over a delay, unwrapped along each free stretch; nan between them."""
     leap = leaps(known, seen)
     angle = np.arctan2(leap[..., 1], leap[..., 0])
     turn = np.nan_to_num(np.diff(angle, axis=0))
@@ -70,13 +70,13 @@ def headings(known: ExperimentFacts, seen: Trajectory) -> Floats:
 
 
 def turns(angle: Floats, lag: int) -> Floats:
-    """[T - lag, P] turns over a lag in frames, of one and the same flight; else nan."""
+    """[T - lag, P] rotation of the direction over a lag in frames within one free stretch; else nan."""
     flight = np.cumsum(np.isnan(angle), axis=0)
     return np.where(flight[lag:] == flight[:-lag], angle[lag:] - angle[:-lag], np.nan)
 
 
 def seen_heading(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    """[cells] half the slope of the mean square turn between two lags, given in s."""
+    """[cells] half the slope of the mean square rotation between two lags, given in s."""
     angle = headings(known, seen)
     near, far = known.frames(options["near_s"]), known.frames(options["far_s"])
     square = [mean(turns(angle, lag) ** 2, axis=0) for lag in (near, far)]
@@ -94,7 +94,7 @@ def draw_heading(axes: Axes, known: ExperimentFacts, options: Options, seen: Tra
 
 
 def far_diffusion(known: ExperimentFacts, options: Options) -> float:
-    """P19, both axes, between two lags: known where the trap's force is constant for a hold."""
+    """P19, both axes, between two lags, for a trap whose force is constant during a hold."""
     return active.ring_long_diffusion_um2_per_s(
         known.diffusion_um2_per_s, known.shape_hz(), known.shape().radius_um, hold_s=known.frame_s,
         frames_late=known.frames(known.running_delay_s()), near_s=options["near_s"], far_s=options["far_s"],
@@ -117,7 +117,7 @@ def draw_far(axes: Axes, known: ExperimentFacts, options: Options, seen: Traject
 
 
 def hill_speed(known: ExperimentFacts, options: Options) -> float:
-    """P20. The held force knows a place that is half a frame old on average, which shortens the delay by as much."""
+    """P20. The delay is shortened by the mean age of the newest position while its light acts."""
     hill = known.shape()
     return active.hill_speed_um_per_s(
         -hill.depth_kt * known.kt_pn_um, hill.width_um, known.delay_s() - known.age_s, known.plant.drag_pn_s_per_um

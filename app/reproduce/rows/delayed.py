@@ -1,4 +1,4 @@
-"""A trap centred where the particle was (P7 to P13)."""
+"""A trap centred at the past position of the particle (P7 to P13)."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from control.theory import delayed
 
 
 def lag_in_frames(known: ExperimentFacts, options: Options) -> int:
-    """A lag that is given in delays."""
+    """The option `lag`, which is given in delays, in frames."""
     return known.frames(options["lag"] * known.delay_s())
 
 
 def delayed_hz(known: ExperimentFacts) -> float:
-    """kappa of a Gaussian spot about the past: the particle is about 2 D tau / (1 + z) from its middle (P7 at tau)."""
+    """kappa of a Gaussian spot at the past position; <x^2> about its centre is 2 D tau / (1 + z) (P7 at tau)."""
     spread_um2 = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), np.array([known.delay_s()]))
     return known.softened_hz(float(spread_um2[0]))
 
 
 def at_lag(known: ExperimentFacts, options: Options) -> float:
-    """P7: MSD per axis at a lag, as an exposure blurs it."""
+    """P7: MSD per axis at a lag, with motion blur."""
     lag_s = np.array([lag_in_frames(known, options) * known.frame_s])
     sharp_um2 = delayed.msd_um2(known.diffusion_um2_per_s, delayed_hz(known), known.delay_s(), lag_s)
     return float(sharp_um2[0]) + known.blur_um2
 
 
 def at_late_lag(known: ExperimentFacts, options: Options) -> float:
-    """P10: the late line 2 D_eff t + B at a lag, as an exposure blurs it."""
+    """P10: the late line 2 D_eff t + B at a lag, with motion blur."""
     lag_s = np.array([lag_in_frames(known, options) * known.frame_s])
     sharp_um2 = delayed.late_msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), lag_s)
     return float(sharp_um2[0]) + known.blur_um2
@@ -63,14 +63,14 @@ def draw_late(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajec
 
 
 def highest(known: ExperimentFacts, options: Options) -> float:
-    """P8: the height from which the particle comes back."""
+    """P8: the maximum of the MSD, from which the particle returns."""
     found = delayed.peak(known.diffusion_um2_per_s, known.trap_hz, known.delay_s())
     assert found is not None, "kappa tau is not above 1"
     return found[1]
 
 
 def seen_highest(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    """[cells] vertex of the parabola through M about its maximum, where M is a parabola (P7)."""
+    """[groups] vertex of a parabola fitted to M about its maximum, where M is a parabola (P7)."""
     delay_s = known.delay_s()
     lags = np.arange(known.frames(0.3 * delay_s), known.frames(0.9 * delay_s) + 1)
     found = []
@@ -81,9 +81,9 @@ def seen_highest(known: ExperimentFacts, options: Options, seen: Trajectory) -> 
 
 
 def late(known: ExperimentFacts, options: Options) -> float:
-    """P9 of the trap as it is held and seen, times what the exact MSD (P7) rises by between the two lags, over 2 D_eff.
+    """P9 with hold and sighting times, times the slope of the exact MSD (P7) between the two lags over 2 D_eff.
 
-    The second factor is 1 where the lags are late; as they are chosen, it differs by less than 1 %.
+    The second factor is 1 for late lags; for the chosen lags it differs from 1 by less than 1 %.
     """
     rate_hz, delay_s = delayed_hz(known), known.delay_s()
     held = delayed.held_long_diffusion_um2_per_s(
@@ -102,14 +102,14 @@ def seen_late(known: ExperimentFacts, options: Options, seen: Trajectory) -> Flo
 
 
 def echo_period(known: ExperimentFacts, options: Options) -> float:
-    """P11: what the fit of one wave makes of the exact MSD. The first mode alone is shorter: others die out later."""
+    """P11: period of one wave fitted to the exact MSD. That of the first mode is shorter: other modes contribute."""
     time_s: Floats = np.asarray(echo_lags(known, options) * known.frame_s, np.float64)
     exact_um2 = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), time_s)
     return _fit_wave(time_s, exact_um2, known.delay_s())[2]
 
 
 def seen_echo(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    """[groups] period of a line with a decaying wave on it, fitted to M from one delay on."""
+    """[groups] period of a decaying wave plus a line, fitted to M from one delay on."""
     parts = seen.groups(int(options["blocks"]))
     return np.array([_fit_echo(known, options, part)[2] for part in parts])
 
@@ -119,7 +119,7 @@ def _wave(t: Floats, height: float, decay_s: float, period_s: float, phase: floa
 
 
 def echo_lags(known: ExperimentFacts, options: Options) -> NDArray[np.int64]:
-    """[L] frames, from one delay on."""
+    """[L] lags in frames, from one delay on."""
     delay_s = known.delay_s()
     return np.arange(known.frames(delay_s), known.frames(options["far"] * delay_s))
 
@@ -145,7 +145,7 @@ def heat(known: ExperimentFacts, options: Options) -> float:
 def trap_work_kt(known: ExperimentFacts, seen: Trajectory) -> Floats:
     """[T - 1, P, 2] work of moving the trap, kT per axis: in the steady state all of it becomes heat.
 
-    The energy in the new trap minus that in the old one, at the place where the particle was then.
+    The energy in the new trap minus that in the old one, at the position of the particle at that time.
     """
     new = (seen.place_um[1:] - seen.centre_um[1:]) ** 2
     old = (seen.place_um[1:] - seen.centre_um[:-1]) ** 2
@@ -166,7 +166,7 @@ def draw_heat(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajec
 
 
 def sampled(known: ExperimentFacts, options: Options) -> float:
-    """P13: the trap is moved once a frame to where the particle was seen a whole number of frames before."""
+    """P13: the trap is moved once a frame to the position of the particle a whole number of frames before."""
     late_frames = round(known.plan.rig.loop.latency_s / known.frame_s)
     return delayed.sampled_diffusion_um2_per_s(
         known.diffusion_um2_per_s, known.trap_hz, frame_s=known.frame_s, frames_late=late_frames,

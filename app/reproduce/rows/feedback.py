@@ -1,4 +1,4 @@
-"""Late feedback to a target that stands still (P14 to P16)."""
+"""Delayed feedback towards a fixed target (P14 to P16)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from control.theory import feedback
 
 
 def late_force(known: ExperimentFacts, options: Options) -> float:
-    """P14. A real trap is not infinitely soft; of one that is only ten times softer than the force, P15 is true."""
+    """P14 for an infinitely soft trap; P15 for a force without a delay, whose trap is only ten times softer."""
     if known.force().delay_s is None:
         return virtual_spring(known, options)
     return feedback.late_force_variance_um2(known.diffusion_um2_per_s, known.shape_hz(), known.delay_s())
 
 
 def virtual_spring(known: ExperimentFacts, options: Options) -> float:
-    """P15: the trap is moved by what the newest position asks for, and acts a latency and half a hold later."""
+    """P15: the trap is set from the newest position, and acts a latency and half a hold later on average."""
     return feedback.virtual_spring_variance_um2(
         known.diffusion_um2_per_s, known.trap_hz, known.shape_hz(), known.age_s
     )  # fmt: skip
@@ -35,7 +35,7 @@ def stepped_force(known: ExperimentFacts, options: Options) -> float:
 def draw_with(
     predict: Callable[[ExperimentFacts, Options], float],
 ) -> Callable[[Axes, ExperimentFacts, Options, Trajectory], None]:
-    """The density of the places, with a Gaussian of the predicted variance."""
+    """A function that draws the density of the positions, with a Gaussian of the predicted variance."""
 
     def draw(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
         draw_density(axes, predict(known, options), known, options, seen)

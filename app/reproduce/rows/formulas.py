@@ -1,4 +1,4 @@
-"""The predictions as a person writes them, for the tables. What is computed is in control/theory, and in the rows."""
+"""The formulas of the predictions as text, for the tables. The functions are in control/theory and in the rows."""
 
 from __future__ import annotations
 

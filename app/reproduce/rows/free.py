@@ -1,4 +1,4 @@
-"""A free particle, as the instrument sees it (P1 to P3)."""
+"""A free particle, as observed by the instrument (P1 to P3)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from control.theory import free
 
 
 def diffusion(known: ExperimentFacts, options: Options) -> float:
-    """P1: MSD of both axes at one lag, as an exposure blurs it."""
+    """P1: MSD of both axes at one lag, with motion blur."""
     return float(free.msd_um2(known.diffusion_um2_per_s, np.array([lag_s(known, options)]))[0]) + 2.0 * known.blur_um2
 
 
@@ -36,7 +36,7 @@ def draw(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory)
 
 
 def seen_spread(known: ExperimentFacts, options: Options) -> float:
-    """P2: MSD of both axes, blurred by the exposure, with the error of a position (`error_um`)."""
+    """P2: MSD of both axes, with motion blur and the localisation error `error_um`."""
     exposure_s = float(known.plan.rig.camera.exposure_s)
     at_s = np.array([lag_s(known, options)])
     curve = free.seen_msd_um2(known.diffusion_um2_per_s, at_s, exposure_s=exposure_s, error_um=options["error_um"])

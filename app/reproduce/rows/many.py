@@ -1,4 +1,4 @@
-"""Particles bound to each other, or to the past of each other (P21 to P25)."""
+"""Particles bound to each other, or to each other's past positions (P21 to P25)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEAR = 1.25  # pairs closer than this many ring radii are bonded
 
 
 def pairs_um(seen: Trajectory) -> Floats:
-    """[T, C, 2] from the first to the second of each cell's two particles."""
+    """[T, C, 2] vector from the first to the second of each cell's two particles."""
     return np.asarray(seen.free_um[:, 1::2] - seen.free_um[:, ::2])
 
 
@@ -39,14 +39,14 @@ def draw_bond(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajec
 
 
 def dimer_speed(known: ExperimentFacts, options: Options) -> float:
-    """P22. Each knows the other by sightings at one moment of every hold, which are a little ahead of where it runs."""
+    """P22. The delay is shorter by a lead: sightings, once in a hold, are a little ahead of the mean motion."""
     first_um, second_um = known.shape(0).radius_um, known.shape(1).radius_um
     lead_s = feedback.stepped_lead_s(known.trap_hz, known.frame_s, known.seen_after_s, known.exposure_s)
     return many.dimer_speed_um_per_s(known.shape_hz(), first_um, second_um, known.delay_s() - lead_s)
 
 
 def seen_dimer_speed(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    """[C] what the middle of each pair covers along its bond, from the first to the second, per time."""
+    """[C] velocity of the middle of each pair along its bond, from the first to the second."""
     along = pairs_um(seen)
     middle_um = 0.5 * (seen.free_um[:, ::2] + seen.free_um[:, 1::2])
     along = along / np.linalg.norm(along, axis=2, keepdims=True)
@@ -68,7 +68,7 @@ def ring_radius(known: ExperimentFacts, options: Options) -> float:
 
 
 def pictures(seen: Trajectory, number: int) -> list[Floats]:
-    """`number` frames [P, 2] of one cell, evenly over the run, of those in which everybody was seen."""
+    """Up to `number` frames [P, 2] of one cell, evenly over the run, from those in which all particles were seen."""
     whole = np.flatnonzero(np.isfinite(seen.free_um).all(axis=(1, 2)))
     rows = whole[np.linspace(0, len(whole) - 1, min(number, len(whole))).astype(int)] if len(whole) else whole
     return [seen.free_um[row] for row in rows]
@@ -95,7 +95,7 @@ def bond_order(known: ExperimentFacts, order: int, seen: Trajectory) -> float:
 
 
 def order_of(order: int) -> Callable[[ExperimentFacts, Options, Trajectory], str]:
-    """What a crystal has to show beside its lattice constant."""
+    """A function that checks the further demand on a crystal, besides its lattice constant: its bond order."""
 
     def demand(known: ExperimentFacts, options: Options, seen: Trajectory) -> str:
         found = bond_order(known, order, seen)
@@ -118,7 +118,7 @@ def draw_crystal(axes: Axes, known: ExperimentFacts, options: Options, seen: Tra
 
 
 def wobble(known: ExperimentFacts) -> float:
-    """Per-axis rms u of an ideal spring, over the distance of its neighbours."""
+    """Per-axis rms displacement u in an ideal spring, over the distance of neighbouring springs."""
     forces = known.plan.experiment.policy.forces
     centres = np.array([force.centre_um for force in forces if isinstance(force, External)])
     apart_um = float(np.linalg.norm(centres[1] - centres[0]))
@@ -126,7 +126,7 @@ def wobble(known: ExperimentFacts) -> float:
 
 
 def hexagon_order(known: ExperimentFacts, options: Options) -> float:
-    """P25 of six neighbours, exact."""
+    """P25 for six neighbours, exact."""
     return many.bond_order(6, wobble(known))
 
 
@@ -138,7 +138,7 @@ def psi_six(seen: Trajectory) -> Floats:
 
 
 def seen_hexagon_order(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    """[cells] <psi6>: bonds point along x and every 60 degrees from it, where psi6 is 1."""
+    """[cells] <psi6>: the bonds of the ideal hexagon point along x and every 60 degrees, where psi6 is 1."""
     return np.asarray(mean(psi_six(seen), axis=0))
 
 

@@ -1,4 +1,4 @@
-"""What a prediction is made of: its number, how it is measured, and its figure."""
+"""The parts of a prediction: its value, its measurement and its figure."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ Axes = Any  # matplotlib's, which has no types
 
 @dataclass(frozen=True)
 class CheckRow:
-    """One prediction. `measure` answers one number a block: blocks know nothing of each other."""
+    """One prediction. `measure` returns one number for each block; blocks are independent."""
 
     unit: str
     predict: Callable[[ExperimentFacts, Options], float]
     measure: Callable[[ExperimentFacts, Options, Trajectory], Floats]  # [B]
     draw: Callable[[Axes, ExperimentFacts, Options, Trajectory], None]
-    centres: bool = False  # whether the measurement needs to know where the light was
+    centres: bool = False  # whether the measurement needs the positions of the light
     demand: Callable[[ExperimentFacts, Options, Trajectory], str] | None = (
-        None  # what else has to be true: why it is not, or ""
+        None  # a further demand: returns the reason of a failure, or ""
     )
 
 
 @dataclass(frozen=True)
 class ExperimentFacts:
-    """What the instrument believes of an experiment: what its prediction is made of."""
+    """Parameters of an experiment as the instrument assumes them: the input of its prediction."""
 
     plan: Plan
 
@@ -63,7 +63,7 @@ class ExperimentFacts:
         return self.plant.rate_hz(self.trap_pn_per_um)
 
     def softened_hz(self, variance_um2: float) -> float:
-        """kappa of the steered trap as a particle has it whose distance from its middle varies by so much per axis.
+        """Effective kappa of the steered trap for a particle with this variance per axis about its centre.
 
         <F x> / <x^2> of a Gaussian spot over a Gaussian density: kappa / (1 + 4 <x^2> / w^2)^2.
         """
@@ -75,7 +75,7 @@ class ExperimentFacts:
 
     @property
     def age_s(self) -> float:
-        """Mean age of the newest position while the light acts that was aimed with it."""
+        """Mean age of the newest position while the light acts that was computed from it."""
         return shortest_delay_s(self.plan.rig)
 
     @property
@@ -84,20 +84,20 @@ class ExperimentFacts:
 
     @property
     def seen_after_s(self) -> float:
-        """From a command's taking effect to the middle of the next exposure."""
+        """Time from the effect of a command to the middle of the next exposure."""
         return (self.frame_s / 2.0 - self.age_s) % self.frame_s
 
     @property
     def middle_um(self) -> Floats:
-        """[2] middle of the field."""
+        """[2] centre of the field."""
         low_um, high_um = field_um(self.plan.rig)
         return np.asarray((np.array(low_um) + np.array(high_um)) / 2.0)
 
     @property
     def blur_um2(self) -> float:
-        """What an exposure and a localisation error add to an MSD per axis: -2 D t_E / 3 + 2 sigma^2 (P2)."""
+        """Contribution of exposure and localisation error to an MSD per axis: -2 D t_E / 3 + 2 sigma^2 (P2)."""
         camera = self.plan.rig.camera
-        error_um = float(getattr(camera, "error_um", 0.0))  # an image's own error, 1 nm here, is of no account
+        error_um = float(getattr(camera, "error_um", 0.0))  # the error in images, 1 nm here, is negligible
         return 2.0 * error_um**2 - 2.0 * self.diffusion_um2_per_s * float(camera.exposure_s) / 3.0
 
     def force(self, index: int = 0) -> AnyForce:
@@ -108,24 +108,25 @@ class ExperimentFacts:
         return self.force(index).shape
 
     def shape_hz(self, index: int = 0) -> float:
-        """kappa of a shape that has a stiffness."""
+        """kappa of a shape with a stiffness."""
         return self.plant.rate_hz(float(self.shape(index).stiffness_pn_per_um))
 
     def delay_s(self, index: int = 0) -> float:
-        """Of a force; of one without, the age of what the loop saw."""
+        """Delay of a force; for a force without a delay, the mean age of the newest position."""
         delay_s = self.force(index).delay_s
         return self.age_s if delay_s is None else delay_s
 
     def running_delay_s(self, index: int = 0) -> float:
-        """The delay that a self force has for a particle that runs straight on.
+        """Effective delay of a self force for a particle that runs straight.
 
-        A trap of rate kappa that is moved by F / k pulls continuously, while F (of rate kappa_v) knows a place of an
-        age: -kappa (x - x_seen) - kappa_v (x_seen - x_past), at a speed v -kappa_v v [tau + (kappa / kappa_v - 1) age].
+        A trap of rate kappa that is moved by F / k pulls continuously, while F (of rate kappa_v) uses a position of
+        some age: -kappa (x - x_seen) - kappa_v (x_seen - x_past), at a speed v -kappa_v v [tau + (kappa / kappa_v - 1)
+        age].
         """
         return self.delay_s(index) + (self.trap_hz / self.shape_hz(index) - 1.0) * self.age_s
 
     def turning_delay_s(self, index: int = 0) -> float:
-        """What stands for tau in P18 and P19 where the place that is seen has an age a: tau + a + kappa a tau."""
+        """Effective tau in P18 and P19 if the observed position has an age a: tau + a + kappa a tau."""
         delay_s, age_s = self.delay_s(index), self.age_s
         return delay_s + age_s + self.trap_hz * age_s * delay_s
 

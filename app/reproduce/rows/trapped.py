@@ -1,4 +1,4 @@
-"""A particle in a trap that does not know the past (P4, P26, P28 to P30)."""
+"""A particle in a trap that does not depend on its past (P4, P26, P28 to P30, P32)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from control.theory import trapped
 
 
 def square_about_middle(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    """[cells] <x^2> per axis about the middle of the field, or about the sites of a grid."""
+    """[cells] <x^2> per axis about the centre of the field, or about the sites of a grid."""
     return by_cell(mean(from_sites(known, options, seen) ** 2, axis=(0, 2)), seen.cell)
 
 
 def from_sites(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    """[T, P, 2] from the middle of the field, or from the nearest site of a grid of `period_um` about `shift_um`."""
+    """[T, P, 2] from the centre of the field, or from the nearest site of a grid of `period_um` about `shift_um`."""
     away_um = seen.free_um - known.middle_um
     if "period_um" not in options:
         return np.asarray(away_um)
@@ -33,7 +33,7 @@ def draw_density(axes: Axes, variance_um2: float, known: ExperimentFacts, option
 
 
 def draw_gaussian(axes: Axes, values_um: Floats, variance_um2: float) -> None:
-    """A histogram of values [...] that are not nan, and the Gaussian about 0 of a predicted variance."""
+    """A histogram of the values [...] without nan, and the Gaussian about 0 with the predicted variance."""
     axes.hist(values_um[np.isfinite(values_um)], bins=80, density=True, alpha=0.5, label="measured")
     x = np.linspace(-4, 4, 200) * math.sqrt(variance_um2)
     axes.plot(x, np.exp(-(x**2) / (2 * variance_um2)) / math.sqrt(2 * math.pi * variance_um2), label="predicted")
@@ -45,7 +45,7 @@ def equipartition(known: ExperimentFacts, options: Options) -> float:
 
 
 def shared(known: ExperimentFacts, options: Options) -> float:
-    """P26: `sharers` particles share one beam, `cycle_s` a round."""
+    """P26: `sharers` particles share one beam with a cycle of `cycle_s`."""
     return trapped.shared_variance_um2(
         known.diffusion_um2_per_s, known.trap_hz * options["sharers"], share=1.0 / options["sharers"],
         cycle_s=options["cycle_s"],
@@ -53,25 +53,25 @@ def shared(known: ExperimentFacts, options: Options) -> float:
 
 
 def shaken(known: ExperimentFacts, axis_um: Floats, time_s: Floats) -> complex:
-    """Amplitude and phase of positions [T, P] along x at the frequency with which the trap is shaken."""
+    """Amplitude and phase of positions [T, P] along x at the frequency of the shaken trap."""
     wave = np.exp(-1j * known.shape().parameters["w"] * time_s)[:, None]
     return complex(np.nanmean((axis_um - known.middle_um[0]) * wave))
 
 
 def latency(known: ExperimentFacts, options: Options) -> float:
-    """P32: from the middle of an exposure to the middle of the hold of the command that it led to."""
+    """P32: time from the middle of an exposure to the middle of the hold of the resulting command."""
     return known.age_s
 
 
 def seen_latency(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    """[1] from the phase of the particle behind its command, both by the time of the frame."""
+    """[1] latency from the phase lag of the particle behind its command, both at the frame times."""
     command, answer = (shaken(known, place[..., 0], seen.time_s) for place in (seen.centre_um, seen.place_um))
     frequency_hz = known.shape().parameters["w"] / (2.0 * math.pi)
     return np.array([trapped.dither_latency_s(float(np.angle(answer / command)), frequency_hz, known.trap_hz)])
 
 
 def shared_square(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    """[stretches] <x^2>: the particles of one beam are at all phases of its round, so that time makes the blocks."""
+    """[stretches] <x^2>: stretches of time are the blocks, as the particles are at all phases of the beam's cycle."""
     parts = seen.stretches(int(options["blocks"]))
     return np.array([float(mean(square_about_middle(known, options, part))) for part in parts])
 
@@ -81,7 +81,7 @@ def harvest(known: ExperimentFacts, options: Options) -> float:
 
 
 def harvested(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    """[cells] energy per axis and re-centring, kT: what the trap held when it was moved onto the particle."""
+    """[cells] energy per axis and re-centring, kT: the trap energy just before the trap is moved onto the particle."""
     away_um = seen.place_um[1:] - seen.centre_um[:-1]
     return by_cell(mean(0.5 * known.trap_pn_per_um / known.kt_pn_um * away_um**2, axis=(0, 2)), seen.cell)
 
@@ -95,7 +95,7 @@ def draw_harvest(axes: Axes, known: ExperimentFacts, options: Options, seen: Tra
 
 
 def ramp(known: ExperimentFacts, time_s: Floats) -> Floats:
-    """[T] the stiffness of the trap at these times, as its formula has it."""
+    """[T] the stiffness of the trap at these times, by its formula."""
     number = known.shape().parameters
     done = np.clip((time_s - number["start"]) / number["length"], 0.0, 1.0)
     return np.asarray(number["soft"] + (number["stiff"] - number["soft"]) * done)
@@ -107,7 +107,7 @@ def jarzynski(known: ExperimentFacts, options: Options) -> float:
 
 
 def work_kt(known: ExperimentFacts, seen: Trajectory) -> Floats:
-    """[P, 2] work of the ramp per axis: the stiffness steps when a frame is seen, at the place that was seen."""
+    """[P, 2] work of the ramp per axis: the stiffness changes at each frame, with the particle at its seen position."""
     stiffness = ramp(known, seen.time_s)
     step = np.diff(stiffness)[:, None, None]
     away_um = seen.place_um[1:] - known.middle_um
@@ -135,7 +135,7 @@ def drag_lag(known: ExperimentFacts, options: Options) -> float:
 
 
 def lagged(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    """[cells] how far a particle is behind its moving trap; at a frame the trap is between two of its steps."""
+    """[cells] lag of a particle behind its moving trap; at a frame the trap is between two of its steps."""
     trap_um = 0.5 * (seen.centre_um[1:, :, 0] + seen.centre_um[:-1, :, 0])
     return by_cell(mean(trap_um - seen.place_um[1:, :, 0], axis=0), seen.cell)
 
