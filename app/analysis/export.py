@@ -17,6 +17,7 @@ import pyarrow.parquet
 import tifffile
 from numpy.typing import NDArray
 
+from app.assembly.recording import of_run
 from config.atomic import fresh_file, fresh_files
 from config.refused import Refused
 from config.words import quoted
@@ -129,18 +130,16 @@ def _video(run: Run, path: Path, step: Step, kind: str) -> Path:
     header = run.header
     turns = run.rows("turns")
     kept = turns[turns["image"] >= 0]
-    about: dict[str, Any] = {
-        "axes": "TYX",
-        "Name": run.path.stem,
-        "Plane": {"DeltaT": kept["frame_time_s"].tolist(), "DeltaTUnit": ["s"] * len(kept)},
-    }
-    if header.um_per_px > 0:
+    about: dict[str, Any] = {"axes": "TYX", "Name": run.path.stem}
+    stated = of_run(header)  # a guess would become a fact of the new file
+    if stated.um_per_px is not None:
         about |= {"PhysicalSizeX": header.um_per_px, "PhysicalSizeXUnit": "µm"}
         about |= {"PhysicalSizeY": header.um_per_px, "PhysicalSizeYUnit": "µm"}
     # from image to image, since readers assume even intervals; dropped frame numbers have no image
     fps = mean_hz(np.arange(len(kept)), kept["frame_time_s"], header.fps)
-    if fps > 0:
+    if fps > 0 and stated.fps is not None:
         about |= {"TimeIncrement": 1.0 / fps, "TimeIncrementUnit": "s"}
+        about |= {"Plane": {"DeltaT": kept["frame_time_s"].tolist(), "DeltaTUnit": ["s"] * len(kept)}}
     shape = (len(kept), header.height_px, header.width_px)
     large = bool(np.prod(shape, dtype=np.int64) * np.dtype(header.pixel_type).itemsize > 2**32 - 2**25)
     with fresh_file(path, kind=kind) as part, tifffile.TiffWriter(part, ome=True, bigtiff=large) as file:

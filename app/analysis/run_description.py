@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from app.assembly.calibration_file import made_in
+from app.assembly.recording import guess_words, guessed_in
 from config.reader import parse
 from config.refused import Refused
 from config.words import LONGEST_SENTENCE, quoted
@@ -51,6 +52,8 @@ def about(run: Run) -> dict[str, Any]:
         "width_px": header.width_px,
         "height_px": header.height_px,
         "um_per_px": header.um_per_px,
+        "guessed": list(guessed_in(header)),
+        "guess": guess_words(guessed_in(header), header.fps, header.um_per_px),
         "particles": len(np.unique(tracked)),
         "positions": len(tracked),
         "locator": _locator(run),
@@ -84,6 +87,7 @@ def text(found: dict[str, Any]) -> str:
         ("source", found["source"]),
         ("seed", "none" if found["seed"] is None else found["seed"]),
         ("frames", f"{frames}, {kept}, {found['frames_dropped']} dropped"),
+        ("guess", found["guess"]),
         ("tracks", f"{found['positions']} positions of {found['particles']} particles"),
         ("locator", found["locator"]),
         ("corrected", ", ".join(f"by {file}" for file in found["corrections"])),

@@ -12,7 +12,7 @@ from app.assembly.in_flight import changed_values
 from app.assembly.instrument import Instrument
 from app.assembly.machine import build_machine
 from app.assembly.pairing import Pairing, pairing_of
-from app.assembly.recording import open_recording
+from app.assembly.recording import GUESSED, open_recording
 from app.assembly.rig import Plan, Rig, field_um
 from app.assembly.stored_memory import encoded
 from app.assembly.warm_up import pixel_type, warm_up_once
@@ -186,6 +186,12 @@ def corrected_by(made: Plan) -> dict[str, Any]:
     return {corrections.DATASET: corrections.listed(made.corrections)} if made.corrections else {}
 
 
+def sources(made: Plan) -> dict[str, Any]:
+    """The sources of a recording's frame rate and scale, and which of them are guesses, for the header of a run."""
+    found = {"taken": [*made.taken], GUESSED: [*made.unknown]}
+    return {name: said for name, said in found.items() if said}
+
+
 def plug_ins() -> dict[str, Any]:
     """The installed plug-ins, for the header of a run: an APPLY may use any of them. Empty: there are none."""
     listed = [asdict(plug_in) for plug_in in installed_plug_ins()]
@@ -213,7 +219,13 @@ def open_recorder(instrument: Instrument, path: Path, *, frames: bool, source: s
         calibration=header_of_calibration(made.rig),
         versions=versions(),
         git_hash=git_hash(Path(__file__).parent),
-        extra={"folder": str(made.folder), **device_facts(instrument), **corrected_by(made), **plug_ins()},
+        extra={
+            "folder": str(made.folder),
+            **sources(made),
+            **device_facts(instrument),
+            **corrected_by(made),
+            **plug_ins(),
+        },
         started=wall_clock(),
         corrections=made.corrections,
     )

@@ -12,6 +12,7 @@ from app.assembly.calibration_file import calibrated
 from app.assembly.correction_images import located, located_set, with_corrections
 from app.assembly.machine import build_machine
 from app.assembly.python_law import pinned_law
+from app.assembly.recording import guessed_in
 from app.assembly.rig import RIG_KEYS, Plan, RecordedRig, Rig
 from app.console.options import LARGEST_SEED
 from config.kinds import recorded_plug_ins, require_installed, require_recorded, used_plug_ins
@@ -212,7 +213,9 @@ def plan_of(header: Header, source: str = "") -> Plan:
         require_installed(plug_ins, header.rig, header.experiment, source=source)
         raise
     require_recorded(used_plug_ins(made.rig, made.experiment), plug_ins, source)
-    made = replace(made, kernels=kernels_of(header), corrections=header.corrections, plug_ins=plug_ins)
+    made = replace(
+        made, kernels=kernels_of(header), corrections=header.corrections, plug_ins=plug_ins, unknown=guessed_in(header)
+    )
     if header.calibration.get("map") != "unconfirmed":
         return made
     return replace(made, rig=replace(made.rig, calibration=replace(made.rig.calibration, map="unconfirmed")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,10 @@ from drivers.journal import Header, Run, read_run
 from drivers.stated import Stated, Value
 from drivers.tape import Tape, TapeCamera
 from drivers.video import VideoCamera, open_video
+
+FPS, SCALE = "camera.fps", "optics.um_per_px"
+KEYS = (FPS, SCALE)
+GUESSED = "guessed"  # in the header of a run: those of KEYS that neither a person nor the recording stated
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,25 @@ def was_lit(run: Run) -> bool:
 
 
 def of_run(header: Header) -> Stated:
-    """Frame rate and scale in the header of a run."""
-    scale = Value(header.um_per_px, "the run's header") if header.um_per_px > 0 else None
-    return Stated(Value(header.fps, "the run's header"), scale)
+    """Frame rate and scale in the header of a run, without guesses."""
+    values = ((FPS, header.fps), (SCALE, header.um_per_px))
+    guessed = guessed_in(header)
+    return Stated(*(
+        Value(value, "the run's header") if value > 0 and key not in guessed else None for key, value in values
+    ))  # fmt: skip
+
+
+def guessed_in(header: Header) -> tuple[str, ...]:
+    """Those of KEYS that are guesses in a run; the file may have any source."""
+    listed = header.extra.get(GUESSED)
+    return tuple(key for key in KEYS if isinstance(listed, list) and key in listed)
+
+
+def guess_words(guessed: Sequence[str], fps: float, um_per_px: float) -> str:
+    """A sentence about those of KEYS that are guesses; empty if none is."""
+    values = {FPS: fps, SCALE: um_per_px}
+    words = " and ".join(f"{key} {values[key]:g}" for key in guessed)
+    return f"{words}: a guess, since neither a person nor the recording stated it" if words else ""
 
 
 def _run(path: Path, um_per_px: float) -> OpenRecording:

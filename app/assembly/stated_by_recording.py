@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from app.assembly.given_keys import GONE, given_by
+from app.assembly.recording import FPS as FPS
+from app.assembly.recording import KEYS as KEYS
+from app.assembly.recording import SCALE as SCALE
 from app.assembly.recording import open_recording
 from app.assembly.rig import RIGS, Plan
 from config.reader import Document, put
@@ -18,8 +21,6 @@ from drivers.device_settings import of_class
 from drivers.stated import Stated, Value
 from drivers.video import VideoCamera
 
-FPS, SCALE = "camera.fps", "optics.um_per_px"
-KEYS = (FPS, SCALE)
 CHOOSE = re.compile(r"choose one with camera\.channel_number \(1 to (\d+)\)")  # in error messages of drivers.stated
 SAME = 1e-6  # relative difference up to which two numbers are equal
 

@@ -26,6 +26,8 @@ from app.analysis.run_tables import longest_tables_of
 from app.analysis.trajectories import each, msd, pair_correlation, speeds
 from app.assembly.calibration_file import made_in
 from app.assembly.plan import plan_of
+from app.assembly.recording import guess_words
+from app.assembly.rig import Plan
 from app.console.html_page import Page
 from app.console.json_file import write_json
 from app.console.output_files import require_files
@@ -62,13 +64,15 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
         for one in found:
             name, foreseen, measured, unit, _ = row(one)
             say(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
+    if guess := guess_in(run.plan):
+        say(f"note: {guess}")
     if run.changes:
         say(f"the rate of the frames changed: {run.changes}")
     if run.since:
         say(f"measured {run.since}, as long as one law was in force")
     say(f"report: {target}")
     if json is not None:
-        write_json(json, {"run": str(path), "findings": [plain(one) for one in found]})
+        write_json(json, {"run": str(path), "guess": guess, "findings": [plain(one) for one in found]})
     return 0
 
 
@@ -91,7 +95,14 @@ def tables(path: Path) -> tuple[RunTables, str, str]:
         f"{part}{header.kind.value}, {len(found.turns)} turns in {span_s:.1f} s at {pace}, "
         f"{particles} particles, started {header.started}, code {header.git_hash[:12]}. {made.experiment.about}"
     )
+    if guess := guess_in(made):
+        about = f"{guess}. {about}"
     return found, about, calibration_in_words(header.calibration, str(path))
+
+
+def guess_in(made: Plan) -> str:
+    """A sentence about frame rate and scale of a recording where they are guesses; empty if none is."""
+    return guess_words(made.unknown, made.rig.camera.fps, made.rig.optics.um_per_px)
 
 
 def rate(fps: float, asked_hz: float) -> str:

@@ -13,8 +13,9 @@ import tifffile
 import trackpy
 
 from app.analysis.export import export
+from app.analysis.run_description import info, text
 from app.assembly.open import open_instrument
-from app.assembly.plan import plan
+from app.assembly.plan import plan, plan_of
 from app.assembly.replay_plan import plan_replay
 from app.assembly.rig import EXPERIMENTS, RIGS
 from app.commands.replay import replay_recording
@@ -237,3 +238,31 @@ def test_a_replay_from_before_is_verified_as_it_was_made(tmp_path: Path, monkeyp
     assert wrong > 0
     holds_of(out, "commanded")
     assert verify_run(out, json=None) == 0
+
+
+def test_a_guess_stays_a_guess(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It became a fact in the header of the run, and from there in an exported OME-TIFF and in its replay."""
+    still = ("policy.forces=[]", "tracking.minmass=20", "tracking.diameter_px=7")
+    guess = "camera.fps 30 and optics.um_per_px 0.1: a guess, since neither a person nor the recording stated it"
+    video, out = crowd(tmp_path / "crowd.tif"), tmp_path / "guessed.h5"
+    assert replay_recording(video, None, None, still, out=out, frames=True, json=None) == 0
+    with read_run(out) as run:
+        assert run.header.extra["guessed"] == ["camera.fps", "optics.um_per_px"]
+        assert any("crowd.tif: camera.fps 30 (a guess" in said for said in run.header.extra["taken"])
+        assert plan_of(run.header).unknown == ("camera.fps", "optics.um_per_px")
+    described = info(out)
+    assert described["guess"] == guess
+    assert guess in text(described)
+    (frames,) = export(out, "ome-tiff", tmp_path / "images")
+    for recording in (out, frames):
+        assert plan_replay(recording, None, None, still).unknown == ("camera.fps", "optics.um_per_px")
+    given, known = (*still, "camera.fps=20", "optics.um_per_px=0.2"), tmp_path / "given.h5"
+    assert replay_recording(video, None, None, given, out=known, frames=True, json=None) == 0
+    assert info(known)["guess"] == ""
+    (frames,) = export(known, "ome-tiff", tmp_path / "known")
+    for recording in (known, frames):
+        made = plan_replay(recording, None, None, still)
+        assert made.unknown == ()
+        assert (made.rig.camera.fps, made.rig.optics.um_per_px) == pytest.approx((20.0, 0.2), rel=1e-9)
+    assert verify_run(out, json=None) == 0
+    capsys.readouterr()
