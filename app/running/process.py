@@ -42,6 +42,7 @@ from app.running.settings_in_force import InForce
 from app.running.shared_images import Place, Ring
 from app.running.stopwatch import Stopwatch
 from app.running.turn_buffer import Pace, TurnBuffer
+from config.reader import write
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault, Order, OrderKind, Turn
 from control.loop import Machine
@@ -279,9 +280,9 @@ class Apart:
             self._say(Permission(modules))
         self._say(Order(kind, text))
 
-    def apply(self, machine: Machine, text: str) -> None:
-        """Use another machine from the next turn on. It is built there from `text`, the settings of `machine`."""
-        self.order(OrderKind.APPLY, text)
+    def apply(self, plan: Plan, machine: Machine | None = None) -> None:
+        """Use the experiment of this plan from the next turn on. Its machine is built there."""
+        self.order(OrderKind.APPLY, write(plan.experiment))
 
     def record(self, path: Path | None) -> None:
         """Record every turn from the next one on in a new file; None ends the record. Nothing else changes.

@@ -56,8 +56,8 @@ class Actions(QToolBar):
         running, newest = session.running, session.newest
         recorded = session.plan.kind == "REPLAY"
         level = newest.level if newest is not None and running else None
-        self.start.setEnabled(not running and not recorded and session.opening_s is None)
-        opened = session.live is not None or session.opening_s is not None  # also with a loop that has ended
+        self.start.setEnabled(not running and not recorded and session.opening.duration_s is None)
+        opened = session.live is not None or session.opening.duration_s is not None  # also with a loop that has ended
         self.close_rig.setEnabled(opened)
         self.reconnect.setEnabled(session.live is not None and not recorded)
         self.record.setEnabled(running and not session.asked_to_record)

@@ -1,9 +1,9 @@
-"""The plans applied to a loop in its own process. Replies of the process show which one is in force."""
+"""The plans applied to a loop. Its replies show which one is in force."""
 
 from __future__ import annotations
 
 from app.assembly.rig import Plan
-from app.running.process import Apart
+from app.running.running_loop import RunningLoop
 
 
 class AppliedPlans:
@@ -17,11 +17,11 @@ class AppliedPlans:
         self._plans = {0: opened}
         self._answered = 0  # number of the last APPLY with a reply
 
-    def add(self, live: Apart, plan: Plan) -> None:
+    def add(self, live: RunningLoop, plan: Plan) -> None:
         """Add the plan that was just applied to this loop."""
         self._plans[live.applies] = plan
 
-    def put_back(self, live: Apart) -> tuple[Plan, str] | None:
+    def put_back(self, live: RunningLoop) -> tuple[Plan, str] | None:
         """(plan in force, why the last one is not), once; None if the last one is in force or has no reply yet.
 
         Never waits.

@@ -52,7 +52,7 @@ def running(experiment: str) -> Any:
 
     window = opened(EXPERIMENTS / f"{experiment}.yaml")
     window.start()
-    wait(200.0, lambda: window.session.opening_s is None)
+    wait(200.0, lambda: window.session.opening.duration_s is None)
     wait(5.0, lambda: window.session.newest is not None)
     window.session.order(OrderKind.ARM)
     wait(SECONDS)

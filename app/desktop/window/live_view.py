@@ -18,8 +18,7 @@ from app.desktop.window.session import Session
 from app.desktop.window.state_strip import StateStrip
 from app.desktop.window.status_line import StatusLine
 from app.running.overload import Judge
-from app.running.process import Apart
-from app.running.thread import Live
+from app.running.running_loop import RunningLoop
 from config.reader import plain, write
 from control.contract import Turn
 
@@ -39,7 +38,7 @@ class Watching:
         self._disk = DiskRoom(status)
         self.record: Path | None = None
         self._record_from_s = 0.0
-        self._live: Live | Apart | None = None
+        self._live: RunningLoop | None = None
         self._count = 0  # counter of the newest turn shown
         self._looked: list[float] = []  # times of the last polls
         self._rests_until_s = 0.0  # no painting before this time, after a slow painting
@@ -117,7 +116,7 @@ class Watching:
         """Update the size of the record and the free space of its disk."""
         self._disk.ask(runs, self.record)
 
-    def _begin(self, live: Live | Apart, plan: Plan) -> None:
+    def _begin(self, live: RunningLoop, plan: Plan) -> None:
         """Begin a new run: clear the trails and plots of the last one."""
         self.log.begin(write(plan.experiment), plain(plan.rig))
         self.log.say(f"started: {plan.experiment.title}, {plan.rig.title}")
@@ -129,7 +128,7 @@ class Watching:
         self.view.trails.clear()
         self.plots.clear_tracks()
 
-    def _say(self, live: Live | Apart) -> None:
+    def _say(self, live: RunningLoop) -> None:
         """Log each error of the loop once, with its details; show the duration of the record."""
         for said, details in ((live.trouble, live.details), (live.recorder_trouble, "")):
             if said and said not in self._said:

@@ -56,7 +56,6 @@ from app.running import stop_signals as signals
 from app.running.file_reading import Reading, read_with
 from app.running.plan_check import StillChecking
 from app.running.playback import Reel
-from app.running.process import Apart
 from app.tuning.images_to_corrections import IMAGES
 from config.reader import Document, plain
 from config.refused import Refused
@@ -125,7 +124,7 @@ class Window(QMainWindow):
         self.strip.show_watch(rig.loop.window_timeout_s)
         self.strip.show_stopped("not started", light=session.light)
         self.status = StatusLine()
-        self.panel = ExperimentPanel(unpinned(session.plan.experiment), session.means, EXPERIMENTS)
+        self.panel = ExperimentPanel(unpinned(session.plan.experiment), session.edits.conditions, EXPERIMENTS)
         self.devices = DevicePanel(session.plan)
         self.tuning = TuningPanel(lambda: self.session.plan.rig.tracking, lambda: self.session.plan.corrections)
         self.plots, self.log = Plots(self._latencies_s, lambda: session.plan), LogPanel()
@@ -193,7 +192,7 @@ class Window(QMainWindow):
 
     def start(self) -> None:
         """Begin to open the rig; does not block. `poll` shows the result."""
-        if self.session.ending:
+        if self.session.opening.ending:
             self.status.showMessage("the rig that was opened before is still being closed: press Start again", 6000)
             return
         if self.session.live is not None and not self.session.running:
@@ -264,7 +263,7 @@ class Window(QMainWindow):
         self.session.order(OrderKind.STOP)
         reading = self.reading
         self._drop_reading()
-        if self.session.opening_s is not None:
+        if self.session.opening.duration_s is not None:
             self._cancel()
             return
         if reading is not None:
@@ -302,7 +301,7 @@ class Window(QMainWindow):
 
     def _cancelled(self) -> None:
         """Show the result of a cancelled opening."""
-        if self.session.cancelled() and self.session.live is None and self.session.opening_s is None:
+        if self.session.opening.cancelled() and self.session.live is None and self.session.opening.duration_s is None:
             if self.session.doubt:
                 self.trouble(self.session.doubt)
             else:
@@ -317,9 +316,9 @@ class Window(QMainWindow):
                 self.view.say("waiting for the first frame")
         except (Fault, Refused) as error:
             self.trouble(str(error))
-        since_s = self.session.opening_s
+        since_s = self.session.opening.duration_s
         if since_s is not None:
-            self.strip.show_opening(since_s, self.session.opening_note, self.session.light)
+            self.strip.show_opening(since_s, self.session.opening.note, self.session.light)
             self.view.say("opening the rig; STOP (Esc) ends that")
 
     def record(self, on: bool) -> None:
@@ -542,14 +541,14 @@ class Window(QMainWindow):
         try:
             experiment = with_edits(self.session.plan.experiment, edits)
             if self.playback.reel is not None:
-                plan = self.session.planned(experiment, edits)
+                plan = self.session.edits.planned(experiment, edits)
                 if any(opens_anew(key) for key in edits):
                     self._reopen(plan, edits, waiting, done)
                     return True
                 self.session.plan = plan
                 self.playback.edit(plan)
             elif reopens:
-                self.show_plan(self.session.planned(experiment, edits), waiting)
+                self.show_plan(self.session.edits.planned(experiment, edits), waiting)
             else:
                 self.session.apply(experiment)
         except (Fault, Refused) as error:
@@ -626,7 +625,7 @@ class Window(QMainWindow):
         other = {key: value for key, value in experiment.set.items() if before.get(key, GONE) != value}
         try:
             if self.playback.reel is not None and any(opens_anew(key) for key in other):  # possible with stored edits
-                plan = self.session.planned(experiment)
+                plan = self.session.edits.planned(experiment)
                 self._reopen(plan, other, self.devices.edits(), lambda: self.panel.accepted(experiment))
                 return
             reopens = self._apply_set(experiment, before)
@@ -656,9 +655,9 @@ class Window(QMainWindow):
         both = {**before, **experiment.set}
         changed = {key for key in both if before.get(key, GONE) != experiment.set.get(key, GONE)}
         waiting = {key: value for key, value in self.devices.edits().items() if key not in changed}
-        reopens = self.playback.reel is None and self.session.needs_opening(experiment)
+        reopens = self.playback.reel is None and self.session.edits.needs_opening(experiment)
         if reopens:
-            self.show_plan(self.session.planned(experiment), waiting)
+            self.show_plan(self.session.edits.planned(experiment), waiting)
         else:
             self.session.apply(experiment)
             self.devices.show_plan(self.session.plan, waiting)
@@ -680,7 +679,7 @@ class Window(QMainWindow):
         experiment = self.session.plan.experiment
         self.plots.experiment, self.plots.means = experiment, None
         with suppress(Refused):  # the panel shows the error; after StillChecking this is called again
-            self.plots.means = self.session.means(experiment)
+            self.plots.means = self.session.edits.conditions(experiment)
 
     def _shown(self) -> Turn | None:
         return self.playback.shown if self.playback.reel is not None else self.session.newest
@@ -710,7 +709,7 @@ class Window(QMainWindow):
 
     def _handle(self) -> int | None:
         live = self.session.live
-        return live.handle if isinstance(live, Apart) else None
+        return live.handle if live is not None else None
 
     # updates from the instrument ------------------------------------------------------------------------------------
 
@@ -726,7 +725,7 @@ class Window(QMainWindow):
         self._opened()
         self._recorded()
         self._not_applied()
-        if self.session.checked:
+        if self.session.edits.checked:
             self.panel.refresh()
             self._foresee()
         self.judging.poll()
@@ -746,8 +745,8 @@ class Window(QMainWindow):
         self.judging.show()
         tracks = self._tracks()
         particles = len(tracks) if tracks is not None else 0
-        if particles and particles != self.session.particles:
-            self.session.particles = particles
+        if particles and particles != self.session.edits.particles:
+            self.session.edits.particles = particles
             self.panel.refresh()
 
     def fail(self, error: BaseException) -> None:

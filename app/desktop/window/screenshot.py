@@ -30,7 +30,7 @@ def take_picture(window: Window, path: Path, seconds: float) -> None:
         window.transport.go(len(reel) // 2)
     else:
         window.start()
-        wait(OPEN_S, lambda: window.session.opening_s is None)
+        wait(OPEN_S, lambda: window.session.opening.duration_s is None)
         began_s = time.monotonic()
         wait(seconds, lambda: window.session.newest is not None)
         window.session.order(OrderKind.ARM)

@@ -39,7 +39,7 @@ def test_a_doubt_stays_until_the_laser_answers(tmp_path: Path) -> None:
         for _ in range(2):  # a second opening that is stopped does not make it forgotten
             session.start()
             assert session.cancel()
-            until(session.cancelled)
+            until(session.opening.cancelled)
             assert light(session) == "may be on"
             assert STILL_LIT in session.doubt
         session.open(planned())

@@ -76,7 +76,7 @@ def test_an_opening_is_in_sight_and_can_be_left(qtbot: QtBot, tmp_path: Path, ho
     window.actions_bar.start.trigger()
     qtbot.waitUntil(lambda: window.strip.level.word == "OPENING")
     assert not window.actions_bar.start.isEnabled()
-    opening = window.session._opening
+    opening = window.session.opening._loop
 
     assert isinstance(opening, Apart)
     pid = opening.pid

@@ -24,7 +24,7 @@ from tests.app.desktop.window.test_main_window import force
 def panel(qtbot: QtBot) -> ExperimentPanel:
     application()
     made = planner(None, FIRST)[1]
-    opened = ExperimentPanel(made.experiment, Session(made).means, Path("."))
+    opened = ExperimentPanel(made.experiment, Session(made).edits.conditions, Path("."))
     qtbot.addWidget(opened)
     opened.resize(300, 900)  # with room for what is foreseen
     opened.show()

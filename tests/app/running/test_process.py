@@ -171,7 +171,7 @@ def test_orders_are_obeyed_and_the_record_is_verified(tmp_path: Path) -> None:
             live.record(out)
         other = replace(made.experiment, trap=replace(made.experiment.trap, depth_kt=made.experiment.trap.depth_kt / 2))
         other = replace(other, set={**other.set, "tracking.minmass": 150.0})
-        live.apply(build_machine(replace(made, experiment=other)), write(other))
+        live.apply(replace(made, experiment=other))
         until(lambda: any(order.kind is OrderKind.APPLY for _, turn in live.recent() for order in turn.orders))
         applied = number()
         until(lambda: number() > applied + 5)
@@ -179,7 +179,7 @@ def test_orders_are_obeyed_and_the_record_is_verified(tmp_path: Path) -> None:
         until(lambda: level() is Level.SAFE)
         live.record(None)
         until(lambda: not live.recording)
-        live.apply(build_machine(made), "title: nothing else")
+        live.order(OrderKind.APPLY, "title: nothing else")
         until(lambda: level() is Level.TRIPPED)
         assert live.newest is not None
         assert live.newest.reason.startswith("the new settings are not in force")
@@ -623,13 +623,13 @@ def test_no_other_law_is_armed_after_settings_that_failed() -> None:
         return level() is Level.ARMED
 
     with Apart(made) as live:
-        live.apply(build_machine(made), "title: nothing else")
+        live.order(OrderKind.APPLY, "title: nothing else")
         until(lambda: level() is Level.TRIPPED)
         assert (live.in_force.answered, live.in_force.number, live.applies) == (1, 0, 1)
         assert not armed_after(OrderKind.ARM)
         assert live.newest is not None
         assert live.newest.reason.startswith("ARM was not obeyed: the new settings are not in force: ")
-        live.apply(build_machine(made), write(made.experiment))  # the old law, on purpose
+        live.apply(made)  # the old law, on purpose
         until(lambda: live.in_force.number == 2)
         assert live.in_force.trouble == ""
         assert armed_after(OrderKind.ARM)

@@ -252,7 +252,7 @@ def test_what_is_not_saved_or_applied_stays_said(bench: Bench, tmp_path: Path, m
     bench.armed()
     panel.list.saved.emit(tmp_path / "no" / "slow.yaml")
     bench.qtbot.waitUntil(lambda: "can't be written" in panel.trouble.text())
-    window.session.particles = 6
+    window.session.edits.particles = 6
     window.each_second()
     assert "can't be written" in panel.trouble.text()
     assert "can't be written" in window.status.currentMessage()
@@ -265,7 +265,7 @@ def test_what_is_not_saved_or_applied_stays_said(bench: Bench, tmp_path: Path, m
 
     monkeypatch.setattr(window.session, "apply", refusing)
     panel.apply_button.click()
-    window.session.particles = 6
+    window.session.edits.particles = 6
     window.each_second()
     assert panel.trouble.text() == "not while a run is recorded"
     assert "not while a run is recorded" in " ".join(window.log.read())
@@ -403,7 +403,8 @@ def test_an_exception_in_the_loop_is_read_in_words_and_copied(bench: Bench) -> N
     window = bench.window
     bench.armed()
     assert window.session.live is not None
-    window.session.live.apply(replace(bench.toy.machine, policy=None), "")  # type: ignore[arg-type]
+    broken = replace(bench.toy.machine, policy=None)  # type: ignore[arg-type]
+    window.session.live.order(OrderKind.APPLY, "", broken)
     bench.qtbot.waitUntil(lambda: window.strip.level.word == "OFF")
     assert "NoneType" in window.strip.reason.whole
     assert bench.toy.beam.closed
@@ -421,7 +422,8 @@ def test_start_after_an_error_shows_nothing_of_the_loop_before(bench: Bench) -> 
     window = bench.window
     bench.armed()
     assert window.session.live is not None
-    window.session.live.apply(replace(bench.toy.machine, policy=None), "")  # type: ignore[arg-type]
+    broken = replace(bench.toy.machine, policy=None)  # type: ignore[arg-type]
+    window.session.live.order(OrderKind.APPLY, "", broken)
     bench.qtbot.waitUntil(lambda: window.strip.level.word == "OFF")
     go, real = threading.Event(), window.session.wiring.open_instrument
 
@@ -446,7 +448,8 @@ def test_a_rig_that_can_not_be_opened_after_an_error_is_said(bench: Bench) -> No
     window = bench.window
     bench.armed()
     assert window.session.live is not None
-    window.session.live.apply(replace(bench.toy.machine, policy=None), "")  # type: ignore[arg-type]
+    broken = replace(bench.toy.machine, policy=None)  # type: ignore[arg-type]
+    window.session.live.order(OrderKind.APPLY, "", broken)
     bench.qtbot.waitUntil(lambda: window.strip.level.word == "OFF")
 
     def gone(made: Plan) -> Toy:
