@@ -69,11 +69,12 @@ def was_lit(run: Run) -> bool:
 
 def of_run(header: Header) -> Stated:
     """Frame rate and scale in the header of a run, without guesses."""
-    values = ((FPS, header.fps), (SCALE, header.um_per_px))
     guessed = guessed_in(header)
-    return Stated(*(
-        Value(value, "the run's header") if value > 0 and key not in guessed else None for key, value in values
-    ))  # fmt: skip
+    fps, scale = (
+        Value(value, "the run's header") if value > 0 and key not in guessed else None
+        for key, value in ((FPS, header.fps), (SCALE, header.um_per_px))
+    )
+    return Stated(fps, scale)
 
 
 def guessed_in(header: Header) -> tuple[str, ...]:
