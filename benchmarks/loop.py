@@ -32,7 +32,7 @@ from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS, Plan
 from app.assembly.warm_up import warm_up
 from app.console.json_file import write_json
-from app.running.process import Apart
+from app.running.running_loop import RunningLoop
 from app.running.thread import Live
 from app.running.turn_buffer import REMEMBERED
 from config.refused import Refused
@@ -153,7 +153,7 @@ def measure(case: Case, seconds: float, way: str, left_out_s: float = LEFT_OUT_S
     """One run, of which the beginning is left out."""
     asked, opening = made(case), partial(projected, seconds=seconds)
     painting = Painting()
-    live: Live | Apart
+    live: Live | RunningLoop
     if way == "alone":
         live = _alone(asked, opening)
     else:
@@ -182,7 +182,7 @@ def _alone(asked: Plan, opening: Opening) -> Live:
     return live
 
 
-def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tuple[Live | Apart, Painting]:
+def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tuple[RunningLoop, Painting]:
     """The loop under the window, and the painting of the live image."""
     from app.desktop.window.main_window import Window
     from app.desktop.window.open import application  # Qt only where it is wanted

@@ -1,4 +1,4 @@
-"""The interface of one run of an instrument, whether its loop runs in a thread of this process or in a child process."""
+"""The interface of one run of an instrument: its loop runs in a thread of this process, or in a child process."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class RunningLoop(Protocol):
         ...
 
     def answered(self) -> bool:
-        """Whether the last `ask_record` is done. Raises its Refused or Fault, once; a previous record then continues."""
+        """Whether the last `ask_record` is done. Raises its Refused or Fault, once; an earlier record then goes on."""
         ...
 
     def returned(self) -> tuple[Returned, ...]:

@@ -76,5 +76,5 @@ def test_a_real_laser_is_not_called_dark_before_it_is_asked(qtbot: QtBot, tmp_pa
 def test_a_real_laser_that_is_being_switched_off_is_not_called_dark() -> None:
     session = Session(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"))
     for closed, lit, light_now in ((False, False, "unknown"), (True, True, "unknown"), (True, False, "dark")):
-        session._closed_live = SimpleNamespace(dark=closed, lit=lit)  # type: ignore[assignment]
+        session._closed_live = SimpleNamespace(dark=closed, lit=lit)
         assert light(session) == light_now

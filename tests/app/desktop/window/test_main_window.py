@@ -24,7 +24,7 @@ from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
 from app.running.thread import beam_is_on
 from config.refused import Refused
-from control.contract import DARK, Fault, Forces, Level, Tracks, Turn
+from control.contract import DARK, Fault, Forces, Level, OrderKind, Tracks, Turn
 from control.experiment import Experiment
 from control.policies.programmed_law import Programmed
 from drivers.readback import Returned
