@@ -13,22 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PyQt6.QtWidgets import QApplication, QMainWindow
+from PyQt6.QtWidgets import QMainWindow
 
-from app.assembly.given_keys import GONE
-from app.assembly.in_flight import opened_anew
 from app.assembly.plan import unpinned
-from app.assembly.python_law import NotAllowed
 from app.assembly.rig import EXPERIMENTS, Plan
-from app.assembly.stated_by_recording import KEYS, SCALE, channels_to_choose, value_at, with_told
+from app.assembly.stated_by_recording import SCALE
 from app.console.error_words import sentence
 from app.console.terminal import say
-from app.desktop.forms.editing_keys import add_shortcuts, commit
+from app.desktop.forms.editing_keys import add_shortcuts
 from app.desktop.image.image_view import View
 from app.desktop.image.mouse_tools import Hand
 from app.desktop.image.tracking_overlay import Judging, spread_images
-from app.desktop.panels.device_panel import DevicePanel, with_edits
-from app.desktop.panels.experiment_panel import ExperimentPanel, RigEdit
+from app.desktop.panels.device_panel import DevicePanel
+from app.desktop.panels.experiment_panel import ExperimentPanel
 from app.desktop.panels.log_panel import LogPanel
 from app.desktop.panels.tuning_panel import TuningPanel
 from app.desktop.plots.observable_plots import Plots
@@ -36,7 +33,7 @@ from app.desktop.window import theme
 from app.desktop.window.actions import Actions
 from app.desktop.window.closing_wait import wait_painting
 from app.desktop.window.correction_capture import Taking
-from app.desktop.window.kept_plan import with_kept
+from app.desktop.window.file_opening import FileOpening
 from app.desktop.window.layout import lay_out
 from app.desktop.window.live_view import Watching
 from app.desktop.window.playback_controls import Transport
@@ -45,19 +42,15 @@ from app.desktop.window.python_permission import PythonPermission
 from app.desktop.window.refresh_timer import Pulse
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.saving import SaveJob, Saving
-from app.desktop.window.session import NOT_WHILE_RECORDING, Session, save_experiment
+from app.desktop.window.session import Session, save_experiment
+from app.desktop.window.settings_changes import SettingsChanges, excluded_regions
 from app.desktop.window.state_strip import StateStrip
 from app.desktop.window.status_line import StatusLine
 from app.desktop.window.stop_key import Escape
-from app.desktop.window.unsaved_edits import Copies, Unsaved
 from app.desktop.window.video_questions import Asking
 from app.desktop.window.window_heartbeat import Heart
 from app.running import stop_signals as signals
-from app.running.file_reading import Reading, read_with
-from app.running.plan_check import StillChecking
 from app.running.playback import Reel
-from app.tuning.images_to_corrections import IMAGES
-from config.reader import Document, plain
 from config.refused import Refused
 from control.contract import Fault, Level, OrderKind, Tracks, Turn
 
@@ -87,13 +80,10 @@ class Window(QMainWindow):
     ) -> None:
         super().__init__()
         self.session, self.path, self.runs = session, path, runs
-        self._planner, self._memory = planner, memory
+        self._memory = memory
         self.first: Callable[[], Plan] | None = None  # reads again the rig given on the command line
-        self.reading: Reading | None = None  # of an opened file that is not shown yet
-        self._resumed: Unsaved | None = None  # the edits for this file
-        self._done: Callable[[], None] | None = None  # step of the undo stack after this reading
-        self._reopened_for: frozenset[str] = frozenset()  # changed settings for which a recording is read again
-        self.copies = Copies(memory.unsaved if memory is not None else None)
+        self.settings = SettingsChanges(self)
+        self.files = FileOpening(self, planner, memory.unsaved if memory is not None else None)
         self._not_kept = False  # the window has reported that the edits can't be stored
         self.end_trouble = ""  # error at closing: the laser may be on, or a record was lost
         self._record_time, self._records = "", 0  # time of the newest record, and number of records with that time
@@ -137,7 +127,7 @@ class Window(QMainWindow):
         self.taking = Taking(self.judging.image, self.runs)
         self.saving = Saving(self)
         self.actions_bar = Actions(self)
-        self.asking = Asking(self, self._told)
+        self.asking = Asking(self, self.files.use_values)
         self.permission = PythonPermission(self.asking)
 
     def _welcome(self) -> None:
@@ -146,14 +136,17 @@ class Window(QMainWindow):
         self.panel.list.runs = self.runs
         self.panel.list.show_recent([*(self._memory.recent if self._memory is not None else ())])
         self.panel.list.remember(self.path)
-        self._list_copies()
-        for said in (*self.copies.unread, *(f"edits that were not saved: {copy.name}" for copy in self.copies)):
+        self.files.list_copies()
+        for said in (
+            *self.files.copies.unread,
+            *(f"edits that were not saved: {copy.name}" for copy in self.files.copies),
+        ):
             self.log.say(said, theme.AMBER)
         if self._memory is not None:
             self._memory.restore(self)
         if self.session.plan.kind == "REPLAY":
             try:
-                self._show_recording(Reel(self.path, self.session.plan))
+                self.show_recording(Reel(self.path, self.session.plan))
             except Refused as refused:
                 self.trouble(str(refused))
 
@@ -167,25 +160,25 @@ class Window(QMainWindow):
         acts.stop.triggered.connect(self.stop)
         acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
         self.escape = Escape(self, self.stop)
-        self.panel.applied.connect(self.apply)
+        self.panel.applied.connect(self.settings.apply)
         self.panel.edited.connect(self._edited)
-        self.panel.rig_stepped.connect(self._set_rig)
+        self.panel.rig_stepped.connect(self.settings.set_rig)
         self.hand.edited.connect(self.panel.put_in_force)
-        self.hand.rig_edited.connect(lambda edits: self.change_rig(edits, False))
-        self.hand.asked_for.connect(self.take)
-        self.taking.taken.connect(self._taken)
+        self.hand.rig_edited.connect(lambda edits: self.settings.change_rig(edits, False))
+        self.hand.asked_for.connect(self.settings.take_image)
+        self.taking.taken.connect(self.settings.use_image)
         self.taking.said.connect(lambda said: self.status.showMessage(said, 6000))
-        self.devices.changed.connect(self.change_rig)
+        self.devices.changed.connect(self.settings.change_rig)
         self.devices.undo_asked.connect(self.panel.undo)
         self.devices.redo_asked.connect(self.panel.redo)
         add_shortcuts(self, self.panel.key_actions)
-        self.tuning.used.connect(lambda edits: self.change_rig(edits, False))
+        self.tuning.used.connect(lambda edits: self.settings.change_rig(edits, False))
         self.panel.not_allowed.connect(lambda refused: self.permission.ask_once(refused, self.panel.refresh))
-        self.panel.list.chosen.connect(self.open)
+        self.panel.list.chosen.connect(self.files.open)
         self.panel.list.saved.connect(self.save)
         self.saving.ended.connect(self._saved)
-        self.panel.list.resumed.connect(self.resume)
-        self.watching.too_slow.chosen.connect(self.change_rig)
+        self.panel.list.resumed.connect(self.files.resume)
+        self.watching.too_slow.chosen.connect(self.settings.change_rig)
         self.transport.asked.connect(lambda: self.asking.ask(self.session.plan))
 
     # actions of the user --------------------------------------------------------------------------------------------
@@ -261,8 +254,8 @@ class Window(QMainWindow):
     def stop(self) -> None:
         """Order STOP, from any focus, and show the result. Cancels the opening of a rig and the reading of a file."""
         self.session.order(OrderKind.STOP)
-        reading = self.reading
-        self._drop_reading()
+        reading = self.files.reading
+        self.files.drop()
         if self.session.opening.duration_s is not None:
             self._cancel()
             return
@@ -312,7 +305,7 @@ class Window(QMainWindow):
         try:
             if self.session.poll():
                 self.session.beat()  # before an ARM: the window may hang before the timer's first beat
-                self._foresee()
+                self.show_conditions()
                 self.view.say("waiting for the first frame")
         except (Fault, Refused) as error:
             self.trouble(str(error))
@@ -348,148 +341,12 @@ class Window(QMainWindow):
                 f"recording to {asked.path}" if asked.path is not None else "the record is closed", 6000
             )
 
-    def open(self, path: Path, resumed: Unsaved | None = None, sets: tuple[str, ...] = ()) -> None:
-        """Begin to read an experiment, a rig, a run or a video; cancel the present reading.
-
-        After reading, the previous rig is closed, dark, and its unsaved edits are stored in the list.
-
-        Args:
-            resumed: stored edits of this file.
-            sets: settings for it, such as "camera.channel_number=2".
-        """
-        self._drop_reading()
-        self.asking.close()
-        kept = resumed.plan if resumed is not None else None
-        self._resumed, self._done = resumed, None
-
-        def read(file: Path) -> Plan:
-            if kept is None:
-                return self._planner(file, *sets)
-            if kept.kind == "REPLAY":
-                return kept  # with the values that the user gave for the recording
-            return with_kept([self._planner(file, *sets), *([self.first()] if self.first is not None else [])], kept)
-
-        self.reading = Reading(path, read_with(read))
-        self.status.showMessage(f"reading {path}; STOP (Esc) ends that")
-
-    def resume(self, copy: Unsaved) -> None:
-        """Resume stored edits."""
-        self.open(copy.path, copy)
-
-    def _unsaved(self) -> Unsaved | None:
-        """The unsaved edits, including typed text; None if there are none."""
-        field = QApplication.focusWidget()
-        if field is not None and self.isAncestorOf(field):
-            commit(field)
-        return self.panel.unsaved(self.path, self.session.plan, self.devices.edits())
-
-    def _list_copies(self, copy: Unsaved | None = None) -> None:
-        """Show the unsaved edits in the list, with a message about a new copy."""
-        self.panel.list.show_unsaved(self.copies)
-        if copy is not None:
-            self.status.showMessage(f"in the list: {copy.name}", 10_000)
-            self.log.say(f"{copy.name}: these edits are kept in the list of experiments")
-
-    def _drop_reading(self) -> None:
-        if self.reading is not None:
-            self.reading.drop()
-            self.reading = None
-
-    def _read(self) -> None:
-        """Show an opened file as soon as it is read."""
-        if self.reading is None:
-            return
-        try:
-            found = self.reading.taken()
-        except (Fault, Refused) as error:
-            self._not_read(self.reading.path, error)
-            return
-        except BaseException:
-            self.reading = None
-            raise
-        if found is None:
-            return
-        path, (plan, reel) = self.reading.path, found
-        resumed, before, stack = self._resumed, self._unsaved(), self.panel.undo_stack
-        if resumed is not None and resumed.stack is stack:  # include edits made during the reading
-            values = resumed.data["set"]
-            resumed.data = {**self.panel.data(), "set": values}
-            edits = self.devices.edits()
-            resumed.devices = {key: value for key, value in edits.items() if key not in self._reopened_for}
-        try:
-            self.show_plan(plan, resumed.devices if resumed is not None else None)
-        except (Fault, Refused) as error:
-            self.reading.drop()
-            self._not_read(path, error)
-            return
-        self.reading = None
-        self.path = path
-        self.panel.list.remember(path)
-        self.log.clear()
-        if reel is not None:
-            self._show_recording(reel)
-        self.status.clearMessage()
-        self._show_lost_record()  # the log was cleared
-        self._show_edits(resumed)
-        if stack is self.panel.undo_stack:
-            before = None  # these edits are resumed
-            if self._done is not None:
-                self._done()
-        elif before is None:
-            stack.deleteLater()
-        else:
-            self.copies.add(before)
-        self._list_copies(before)
-
-    def _show_edits(self, resumed: Unsaved | None) -> None:
-        """Show the experiment of the present plan, with the resumed edits."""
-        plan = self.session.plan
-        experiment = unpinned(plan.experiment)
-        if resumed is None:
-            self.panel.show_experiment(experiment)
-            return
-        self.panel.show_unsaved(resumed, experiment)
-        self.copies.remove(resumed)
-        if resumed.plan is not None and (parts := opened_anew(resumed.plan.rig, plan.rig)):
-            said = f"since these edits were kept, the files of this rig have other settings: {', '.join(parts)}"
-            self.log.say(said, theme.AMBER)
-
-    def _show_recording(self, reel: Reel) -> None:
+    def show_recording(self, reel: Reel) -> None:
         self.playback.open(reel)
         self.asking.ask(reel.plan)
         self.tuning.source = lambda: spread_images(self.playback)
         self.log.show_run(self.playback.said())
-        self._foresee()
-
-    def _told(self, values: dict[str, float]) -> None:
-        """Open a video again, with its edits, after the user has given values that the file does not state."""
-        plan, stack = self.session.plan, self.panel.undo_stack
-        edit = rig_edit(plan, values, True)
-        waiting = {key: value for key, value in self.devices.edits().items() if key not in values}
-        self._reopen(with_told(plan, values), values, waiting, lambda: stack.push(edit))
-
-    def _reopen(self, plan: Plan, edits: dict[str, Any], waiting: dict[str, Any], done: Callable[[], None]) -> None:
-        """Open the same recording with other values of its camera or scale (`edits`), stored in `set`."""
-        copy = self.panel.as_it_stands(self.path, plan, waiting)
-        copy.data = {**copy.data, "set": {**copy.data["set"], **edits}}
-        self.open(self.path, copy)
-        self._done, self._reopened_for = done, frozenset(edits)
-
-    def _not_read(self, path: Path, error: Exception) -> None:
-        self.reading = None
-        self.status.clearMessage()
-        self.panel.list.show_title(self.session.plan.experiment.title)
-        resumed = self._resumed
-        channels = channels_to_choose(error) if isinstance(error, Refused) and self._resumed is None else 0
-        if channels:
-            self.status.showMessage(str(error))
-            self.asking.ask_channel(
-                str(error), channels, lambda number: self.open(path, sets=(f"camera.channel_number={number}",))
-            )
-        else:
-            self.trouble(str(error))
-            if isinstance(error, NotAllowed):
-                self.permission.ask(error, lambda: self.open(path, resumed))
+        self.show_conditions()
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         data = event.mimeData() if event is not None else None
@@ -499,7 +356,7 @@ class Window(QMainWindow):
     def dropEvent(self, event: QDropEvent | None) -> None:
         data = event.mimeData() if event is not None else None
         if data is not None and data.urls():
-            self.open(Path(data.urls()[0].toLocalFile()))
+            self.files.open(Path(data.urls()[0].toLocalFile()))
 
     def show_plan(self, plan: Plan, edits: dict[str, Any] | None = None) -> None:
         """Show another plan, not started; close the previous rig, dark. Raises Fault.
@@ -516,81 +373,16 @@ class Window(QMainWindow):
         self.strip.show_stopped("not started", light=self.session.light)
         self.devices.show_plan(plan, edits)
         self.hand.regions.show(excluded_regions(plan))
-        self._foresee()
+        self.show_conditions()
         self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
         self.view.say(WELCOME)
         self._follow()
-        self._show_lost_record()
+        self.show_lost_record()
 
-    def _show_lost_record(self) -> None:
+    def show_lost_record(self) -> None:
         """Report a record that could not be closed with the previous rig."""
         if self.session.lost_record:
             self.trouble(self.session.lost_record)
-
-    def change_rig(self, edits: dict[str, Any], reopens: bool) -> bool:
-        """Change values of the rig: tracking between two turns, devices by reopening them, dark.
-
-        The change can be undone like an edit of the experiment. Returns False, with a message, if it is refused.
-        """
-        edit = rig_edit(self.session.plan, edits, reopens)
-        return self._set_rig(edits, reopens, lambda: self.panel.undo_stack.push(edit))
-
-    def _set_rig(self, edits: dict[str, Any], reopens: bool, done: Callable[[], None]) -> bool:
-        """Change values of the rig; call `done`, a step of the undo stack, after success."""
-        waiting = {key: value for key, value in self.devices.edits().items() if key not in edits}
-        try:
-            experiment = with_edits(self.session.plan.experiment, edits)
-            if self.playback.reel is not None:
-                plan = self.session.edits.planned(experiment, edits)
-                if any(opens_anew(key) for key in edits):
-                    self._reopen(plan, edits, waiting, done)
-                    return True
-                self.session.plan = plan
-                self.playback.edit(plan)
-            elif reopens:
-                self.show_plan(self.session.edits.planned(experiment, edits), waiting)
-            else:
-                self.session.apply(experiment)
-        except (Fault, Refused) as error:
-            self.devices.say(str(error))
-            self.hand.regions.show(excluded_regions(self.session.plan))  # the regions in force
-            self.status.showMessage(str(error), 6000)
-            if isinstance(error, Fault):
-                self.trouble(str(error))
-            return False
-        self.panel.show_set(experiment.set)
-        done()
-        self.devices.show_plan(self.session.plan, waiting)
-        self.hand.regions.show(excluded_regions(self.session.plan))
-        self.tuning.accepted()
-        self._foresee()
-        if self.playback.reel is not None:
-            self.status.showMessage("the recording goes through these settings again", 6000)
-            return True
-        what = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
-        self.status.showMessage(f"{', '.join(edits)}: {what}")
-        return True
-
-    def take(self, what: str) -> None:
-        """Begin to take a correction image from the images on screen; `poll` shows the result."""
-        if self.session.recording:
-            self.status.showMessage(NOT_WHILE_RECORDING, 6000)
-            return
-        try:
-            images = spread_images(self.playback, IMAGES) if self.playback.reel is not None else None
-            if images is None and self.judging.image() is None:
-                raise Refused("there is no image yet: press Start first")
-            self.taking.begin(what, images)
-        except Refused as refused:
-            self.status.showMessage(str(refused), 6000)
-
-    def _taken(self, edits: dict[str, Any], said: str) -> None:
-        """Put a correction image in force from the next turn on, or log why this failed."""
-        file = next(iter(edits.values()))
-        if self.change_rig(edits, False):
-            self.log.say(f"{said}; {file}", theme.INK)
-        else:
-            self.log.say(f"{said}; it is not in force ({self.devices.trouble.text()}); {file}", theme.RED)
 
     def save(self, path: Path) -> None:
         """Begin to write the edited experiment; `_saved` shows the result."""
@@ -602,79 +394,25 @@ class Window(QMainWindow):
             )
             self.saving.begin(job)
         except Refused as refused:
-            self._refuse(str(refused))
+            self.refuse(str(refused))
 
     def _saved(self, job: SaveJob) -> None:
         """Show the result of `save`."""
         if job.trouble:
-            self._refuse(job.trouble)
+            self.refuse(job.trouble)
             return
         if job.stack is self.panel.undo_stack:  # else another experiment was opened since
             self.panel.saved(job.data)
         self.panel.list.remember(job.path)
         self.status.showMessage(f"saved to {job.path}", 6000)
 
-    def _refuse(self, said: str) -> None:
+    def refuse(self, said: str) -> None:
         """Show why an order of the experiment panel was refused: in this panel, the log and the status line."""
         self.panel.say(said)
         self.log.say(said, theme.RED)
         self.status.showMessage(said, 10_000)
 
-    def apply(self, experiment: Any) -> None:
-        before = self.session.plan.experiment.set
-        other = {key: value for key, value in experiment.set.items() if before.get(key, GONE) != value}
-        try:
-            if self.playback.reel is not None and any(opens_anew(key) for key in other):  # possible with stored edits
-                plan = self.session.edits.planned(experiment)
-                self._reopen(plan, other, self.devices.edits(), lambda: self.panel.accepted(experiment))
-                return
-            reopens = self._apply_set(experiment, before)
-            self.playback.edit(self.session.plan)
-        except StillChecking as checking:  # the panel also shows this until the result arrives
-            self.status.showMessage(str(checking), 6000)
-            return
-        except (Fault, Refused) as error:
-            self._refuse(str(error))
-            if isinstance(error, Fault):
-                self.trouble(str(error))
-            return
-        self.panel.accepted(experiment)
-        self._foresee()
-        recorded = self.playback.reel is not None
-        live = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
-        self.status.showMessage("squares: what it would have sent" if recorded else live, 6000)
-
-    def _apply_set(self, experiment: Any, before: dict[str, Any]) -> bool:
-        """Put an experiment in force; reopen the devices, dark, if their settings change. Returns whether they do.
-
-        Raises Refused, Fault.
-        """
-        if experiment.set == before:
-            self.session.apply(experiment)
-            return False
-        both = {**before, **experiment.set}
-        changed = {key for key in both if before.get(key, GONE) != experiment.set.get(key, GONE)}
-        waiting = {key: value for key, value in self.devices.edits().items() if key not in changed}
-        reopens = self.playback.reel is None and self.session.edits.needs_opening(experiment)
-        if reopens:
-            self.show_plan(self.session.edits.planned(experiment), waiting)
-        else:
-            self.session.apply(experiment)
-            self.devices.show_plan(self.session.plan, waiting)
-            self.hand.regions.show(excluded_regions(self.session.plan))
-        return reopens
-
-    def _not_applied(self) -> None:
-        """If the loop could not put settings in force: show those in force. The beam stays dark until Apply."""
-        why = self.session.not_applied()
-        if why:
-            self.panel.hold(unpinned(self.session.plan.experiment))
-            self.devices.show_plan(self.session.plan, self.devices.edits())
-            self.hand.regions.show(excluded_regions(self.session.plan))
-            self._foresee()
-            self.log.say(f"{why}; those before are in force, and Arm waits for Apply", theme.RED)
-
-    def _foresee(self) -> None:
+    def show_conditions(self) -> None:
         """Give the plots the experiment in force, for the theory. No theory if its check is running or has failed."""
         experiment = self.session.plan.experiment
         self.plots.experiment, self.plots.means = experiment, None
@@ -715,7 +453,7 @@ class Window(QMainWindow):
 
     def poll(self) -> None:
         """Show new data."""
-        self._read()
+        self.files.poll()
         self._follow()
 
     def _follow(self) -> None:
@@ -724,10 +462,10 @@ class Window(QMainWindow):
         self._cancelled()
         self._opened()
         self._recorded()
-        self._not_applied()
+        self.settings.show_not_applied()
         if self.session.edits.checked:
             self.panel.refresh()
-            self._foresee()
+            self.show_conditions()
         self.judging.poll()
         self.plots.poll()
         self.playback.poll()
@@ -774,13 +512,13 @@ class Window(QMainWindow):
         copy = None
         try:
             self.saving.finish()
-            copy = self._unsaved()
+            copy = self.files.unsaved()
             if copy is not None:
-                self.copies.add(copy)
-            self.copies.keep()
+                self.files.copies.add(copy)
+            self.files.copies.keep()
         except Exception as error:  # noqa: BLE001  the laser must be switched off after any error
             if copy is not None:
-                self.copies.remove(copy)
+                self.files.copies.remove(copy)
             if self._not_kept:
                 return True
             self._not_kept = True
@@ -801,7 +539,7 @@ class Window(QMainWindow):
         with ExitStack() as steps:  # all are called, the last one first, even if one raises
             parts: tuple[Callable[[], object], ...] = (
                 self.judging.close, self.plots.close_workers, self.playback.close, self._close_rig_at_end,
-                self.panel.list.close_dialog, self.asking.close, self._drop_reading,
+                self.panel.list.close_dialog, self.asking.close, self.files.drop,
             )  # fmt: skip
             for part in parts:
                 steps.callback(part)
@@ -822,19 +560,3 @@ class Window(QMainWindow):
         if self.end_trouble and not signals.came():  # else the message about the signal contains it
             with suppress(OSError):  # the terminal may be closed
                 say(f"cybloids: {self.end_trouble}", error=True)
-
-
-def opens_anew(key: str) -> bool:
-    """Whether a change of this rig value requires reading a recording again."""
-    return key in KEYS or key.partition(".")[0] == "camera"
-
-
-def rig_edit(plan: Plan, edits: dict[str, Any], reopens: bool) -> RigEdit:
-    """The edit of a plan's rig: present values and new values."""
-    rig = Document("the rig", plain(plan.rig), {})
-    return RigEdit({key: value_at(rig, key) for key in edits}, edits, reopens)
-
-
-def excluded_regions(plan: Plan) -> list[dict[str, Any]]:
-    """The excluded regions of a plan, as plain data."""
-    return [plain(region) for region in plan.rig.tracking.excluded_regions]

@@ -40,7 +40,7 @@ def rings(window: Window) -> int:
 
 def opened(bench: Bench, path: Path) -> None:
     bench.window.panel.list.chosen.emit(path)
-    bench.qtbot.waitUntil(lambda: bench.window.reading is None)
+    bench.qtbot.waitUntil(lambda: bench.window.files.reading is None)
 
 
 def test_nothing_of_a_live_run_stays_beside_a_video(bench: Bench, video: Path) -> None:
@@ -106,7 +106,7 @@ def test_frame_rate_and_scale_stand_beside_a_video_with_their_source(bench: Benc
     window.asking.reject()
     write(window.devices.forms["optics"].rows["um_per_px"], 0.2)
     window.devices.button.click()
-    bench.qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    bench.qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
     assert window.view.um_per_px == 0.2
     assert "optics.um_per_px 0.2 (as set)" in transport.stated.text()
     assert window.view.scale_bar.text.toPlainText().endswith("m")
@@ -118,9 +118,9 @@ def test_settings_that_are_not_applied_outlive_a_scale(bench: Bench, video: Path
     opened(bench, video)
     bench.qtbot.waitUntil(lambda: window.playback.shown is not None)
     window.asking.reject()
-    window.change_rig({"tracking.memory": 7}, False)
+    window.settings.change_rig({"tracking.memory": 7}, False)
     write(window.devices.forms["tracking"].rows["memory"], 9)
-    window.change_rig({"optics.um_per_px": 0.2}, True)
-    bench.qtbot.waitUntil(lambda: window.reading is None)
+    window.settings.change_rig({"optics.um_per_px": 0.2}, True)
+    bench.qtbot.waitUntil(lambda: window.files.reading is None)
     assert window.session.plan.rig.optics.um_per_px == 0.2
     assert window.devices.edits() == {"tracking.memory": 9}

@@ -152,7 +152,7 @@ def test_a_correction_image_is_taken_from_the_stream(
     choose(bench, 3.0, 3.0, "Correct the images", take)
     assert "end the record first" in window.status.currentMessage()
     assert window.taking.what == ""
-    window.change_rig({f"tracking.{name}": str(path)}, False)
+    window.settings.change_rig({f"tracking.{name}": str(path)}, False)
     assert window.session.plan.corrections == {}
     assert "end the record first" in window.devices.trouble.text()
     choose(bench, 10.0, 8.0, "Exclude a region here", "Ellipse")

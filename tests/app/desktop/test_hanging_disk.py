@@ -95,8 +95,8 @@ def test_an_experiment_is_saved_beside_the_window(
     bench.qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
     assert "delay_s: 0.75" in mine.read_text()
     assert not (tmp_path / "other.yaml").exists()
-    copy = window._unsaved()
+    copy = window.files.unsaved()
     assert copy is not None
     assert copy.data["policy"]["forces"][0]["delay_s"] == 0.25
     write(force(window.panel).rows["delay_s"], 0.75)
-    assert window._unsaved() is None  # this is in the file
+    assert window.files.unsaved() is None  # this is in the file

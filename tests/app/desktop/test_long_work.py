@@ -88,7 +88,7 @@ def test_an_opening_is_in_sight_and_can_be_left(qtbot: QtBot, tmp_path: Path, ho
     elif how == "close":
         window.close()
     else:
-        window.open(EXPERIMENTS / "annular_activity.yaml")
+        window.files.open(EXPERIMENTS / "annular_activity.yaml")
         qtbot.waitUntil(lambda: window.strip.level.word == "OFF")
     until(lambda: not alive(pid))
     window.close()
@@ -144,11 +144,11 @@ def test_a_region_beside_a_network_that_is_still_checked_comes_into_force(qtbot:
 
 def test_what_is_foreseen_before_a_network_is_checked_is_of_no_other_law(qtbot: QtBot, tmp_path: Path) -> None:
     window = opened(qtbot, tmp_path, Wiring(apart=open_instrument, check=never_checked))
-    window.open(RING)
-    qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(RING)
+    qtbot.waitUntil(lambda: window.files.reading is None)
     assert foreseen(window)
-    window.open(LEARNED)
-    qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(LEARNED)
+    qtbot.waitUntil(lambda: window.files.reading is None)
     assert window.plots.experiment == window.session.plan.experiment
     assert not foreseen(window)
     window.close()
@@ -244,8 +244,8 @@ assert len(session.plan.experiment.policy.card_sha256) == 64
 waited(lambda: any(order.kind == "APPLY" for _, turn in session.live.recent() for order in turn.orders))
 session.arm()
 waited(lambda: session.newest.level == "ARMED" and len(session.newest.wanted.force_pn) > 0)
-window.open(path.parent / "learned_ring_crystal_egnn.yaml")
-waited(lambda: window.reading is None)
+window.files.open(path.parent / "learned_ring_crystal_egnn.yaml")
+waited(lambda: window.files.reading is None)
 assert isinstance(session.plan.experiment.policy, Learned)
 waited(lambda: not window.panel.trouble.text())
 print("torch" in set(sys.modules) - before, window.panel.foreseen.isHidden(), flush=True)

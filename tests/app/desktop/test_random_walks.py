@@ -120,8 +120,8 @@ class Walk(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(EXPERIMENTS))
     def experiment(self, name: str) -> None:
-        self.window.open(FIRST.parent / f"{name}.yaml")
-        while self.window.reading is not None:
+        self.window.files.open(FIRST.parent / f"{name}.yaml")
+        while self.window.files.reading is not None:
             QTest.qWait(5)  # type: ignore[call-arg, arg-type]
         self.start()
 

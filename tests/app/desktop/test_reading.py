@@ -73,7 +73,7 @@ def test_escape_works_while_a_file_is_read_and_ends_the_reading(slow: Slow, name
     window = slow.window
     slow.lit()
     window.heart.longest_s = 0.0
-    window.open(Path(name))
+    window.files.open(Path(name))
     assert f"reading {name}" in window.status.currentMessage()
     slow.qtbot.waitUntil(lambda: slow.asked == [name])
     turns = slow.session.newest.number if slow.session.newest is not None else 0
@@ -86,7 +86,7 @@ def test_escape_works_while_a_file_is_read_and_ends_the_reading(slow: Slow, name
     slow.qtbot.waitUntil(slow.safe)
     print(f"{name}: dark {time.monotonic() - began_s:.3f} s after Escape, longest pause {window.heart.longest_s:.2f} s")
     assert window.heart.longest_s < 1.5
-    assert window.reading is None
+    assert window.files.reading is None
     assert f"{name} is not opened" in window.status.currentMessage()
     slow.released.set()
     slow.qtbot.wait(100)
@@ -95,9 +95,9 @@ def test_escape_works_while_a_file_is_read_and_ends_the_reading(slow: Slow, name
 
 def test_a_second_file_replaces_one_that_hangs(slow: Slow) -> None:
     window = slow.window
-    window.open(Path("hang"))
-    window.open(RING)
-    slow.qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(Path("hang"))
+    window.files.open(RING)
+    slow.qtbot.waitUntil(lambda: window.files.reading is None)
     assert slow.session.plan.experiment.title == "Ring crystal"
     slow.released.set()
     slow.qtbot.wait(200)
@@ -108,17 +108,17 @@ def test_a_second_file_replaces_one_that_hangs(slow: Slow) -> None:
 @pytest.mark.parametrize(("name", "said"), [("refused", "line 3 is not"), ("fault", "the disk has gone")])
 def test_what_can_not_be_read_is_a_sentence_and_what_runs_goes_on(slow: Slow, name: str, said: str) -> None:
     slow.lit()
-    slow.window.open(Path(name))
-    slow.qtbot.waitUntil(lambda: slow.window.reading is None)
+    slow.window.files.open(Path(name))
+    slow.qtbot.waitUntil(lambda: slow.window.files.reading is None)
     assert said in slow.window.status.currentMessage()
     assert any(said in line for line in slow.window.log.read())
     assert beam_is_on(slow.session.newest)
 
 
 def test_closing_the_window_does_not_wait_for_a_file_that_hangs(slow: Slow) -> None:
-    slow.window.open(Path("hang"))
+    slow.window.files.open(Path("hang"))
     slow.window.close()
-    assert slow.window.reading is None
+    assert slow.window.files.reading is None
     assert not slow.released.is_set()
 
 

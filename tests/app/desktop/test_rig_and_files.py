@@ -165,8 +165,8 @@ def test_save_asks_before_it_replaces_and_files_are_recent(bench: Bench, tmp_pat
     REAL.mouseClick(question.replace, Qt.MouseButton.LeftButton)
     bench.qtbot.waitUntil(lambda: "delay_s: 0.25" in mine.read_text())
     bench.qtbot.waitUntil(lambda: listed.recent[0] == mine)
-    window.open(FIRST.parent / "ring_crystal.yaml")
-    bench.qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(FIRST.parent / "ring_crystal.yaml")
+    bench.qtbot.waitUntil(lambda: window.files.reading is None)
     assert [path.name for path in listed.recent[:2]] == ["ring_crystal.yaml", "mine.yaml"]
     memory = RememberedLayout(tmp_path / "memory")
     memory.keep(window, "", listed.recent)
@@ -175,7 +175,7 @@ def test_save_asks_before_it_replaces_and_files_are_recent(bench: Bench, tmp_pat
     assert row.text().startswith("mine.yaml")
     listed.recent_menu.popup(listed.open_button.mapToGlobal(QPoint(0, 0)))
     click(listed.recent_menu, row)
-    bench.qtbot.waitUntil(lambda: window.reading is None and window.path == mine)
+    bench.qtbot.waitUntil(lambda: window.files.reading is None and window.path == mine)
     assert delay_s(window.session.plan.experiment) == 0.25
 
 

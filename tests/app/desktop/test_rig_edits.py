@@ -73,8 +73,8 @@ def test_a_device_setting_is_undone_dark_and_one_that_is_refused_stays(
     window, panel = bench.window, bench.window.panel
     before = window.session.plan.rig.camera
     exposure_s = before.exposure_s
-    window.change_rig({"camera.exposure_s": 0.004}, True)
-    window.change_rig({"tracking.memory": 7}, False)
+    window.settings.change_rig({"camera.exposure_s": 0.004}, True)
+    window.settings.change_rig({"tracking.memory": 7}, False)
     assert window.devices.edits() == {}
     bench.armed()
     panel.undo()  # of the memory, while the beam is on
@@ -144,8 +144,8 @@ def test_what_an_experiment_sets_no_more_is_as_it_was_before(bench: Bench) -> No
     window, panel = bench.window, bench.window.panel
     memory = window.session.plan.rig.tracking.memory
     copy = Unsaved(window.path, "a copy", {**panel.data(), "set": {"tracking.memory": memory + 4}}, {})
-    window.resume(copy)
-    bench.qtbot.waitUntil(lambda: window.reading is None)
+    window.files.resume(copy)
+    bench.qtbot.waitUntil(lambda: window.files.reading is None)
     panel.apply()
     assert window.session.plan.rig.tracking.memory == memory + 4
     assert panel.undo_button.text() == "Undo, apply"
@@ -159,8 +159,8 @@ def test_what_an_experiment_sets_no_more_is_as_it_was_before(bench: Bench) -> No
 def test_device_settings_of_kept_edits_open_the_devices_anew_dark(bench: Bench) -> None:
     """Apply put them in force in flight: the loop had them, and the devices and the guard did not."""
     window, panel, scale = bench.window, bench.window.panel, bench.window.session.plan.rig.optics.um_per_px
-    window.resume(Unsaved(window.path, "a copy", {**panel.data(), "set": {"optics.um_per_px": 2 * scale}}, {}))
-    bench.qtbot.waitUntil(lambda: window.reading is None)
+    window.files.resume(Unsaved(window.path, "a copy", {**panel.data(), "set": {"optics.um_per_px": 2 * scale}}, {}))
+    bench.qtbot.waitUntil(lambda: window.files.reading is None)
     bench.armed()
     panel.apply()
     assert not is_running(window)
@@ -275,8 +275,8 @@ def test_kept_edits_that_are_applied_are_shown_as_they_are_in_force(bench: Bench
     window, panel = bench.window, bench.window.panel
     region = {"kind": "ellipse", "left_px": 20.0, "top_px": 30.0, "width_px": 40.0, "height_px": 40.0}
     values = {"tracking.excluded_regions": [region], "tracking.memory": 9}
-    window.resume(Unsaved(window.path, "a copy", {**panel.data(), "set": {**panel.data()["set"], **values}}, {}))
-    bench.qtbot.waitUntil(lambda: window.reading is None)
+    window.files.resume(Unsaved(window.path, "a copy", {**panel.data(), "set": {**panel.data()["set"], **values}}, {}))
+    bench.qtbot.waitUntil(lambda: window.files.reading is None)
     bench.armed()
     write(window.devices.forms["tracking"].rows["minmass"], 777.0)
     panel.apply_button.click()
@@ -301,7 +301,7 @@ def test_what_is_being_typed_outlives_a_correction_image_that_finishes(bench: Be
         focused(bench, box)
         typed(box, "2")
         before = box.lineEdit().text()  # type: ignore[union-attr]
-        window.change_rig({"tracking.search_px": 9.0 + (panel is window.panel)}, False)
+        window.settings.change_rig({"tracking.search_px": 9.0 + (panel is window.panel)}, False)
         assert box.lineEdit().text() == before  # type: ignore[union-attr]
         button = window.panel.apply_button if panel is window.panel else window.devices.button
         bench.qtbot.waitUntil(button.isEnabled)

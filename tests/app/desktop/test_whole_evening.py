@@ -61,8 +61,8 @@ def test_a_whole_evening(qtbot: QtBot, tmp_path: Path, capsys: pytest.CaptureFix
     (record,) = tmp_path.glob("*.h5")
     assert verify_run(record, json=None) == 0, capsys.readouterr().out
 
-    window.open(record)
-    qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(record)
+    qtbot.waitUntil(lambda: window.files.reading is None)
     assert not session.running
     qtbot.waitUntil(lambda: window.playback.shown is not None)
     assert window.strip.kind.word == "REPLAY"

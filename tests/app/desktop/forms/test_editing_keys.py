@@ -248,8 +248,8 @@ def test_up_and_the_wheel_step_what_is_typed(bench: Bench, how: str) -> None:
 def test_keys_in_an_untouched_field_change_nothing(bench: Bench, key: Qt.Key, modifiers: Any) -> None:
     """Its value has 16 digits, of which 8 are shown."""
     window, panel = bench.window, bench.window.panel
-    window.open(FIRST.parent / "families" / "d_square.yaml")
-    bench.qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(FIRST.parent / "families" / "d_square.yaml")
+    bench.qtbot.waitUntil(lambda: window.files.reading is None)
     before = window.session.plan.experiment
     panel.tabs.setCurrentIndex(1)
     trap = panel.carrying.rows["trap"]
@@ -262,7 +262,7 @@ def test_keys_in_an_untouched_field_change_nothing(bench: Bench, key: Qt.Key, mo
     assert not panel.undo_stack.canUndo()
     assert panel.read() == before
     assert window.session.plan.experiment is before
-    assert window._unsaved() is None
+    assert window.files.unsaved() is None
 
 
 def in_sight(panel: QWidget, but: list[QWidget]) -> list[QWidget]:

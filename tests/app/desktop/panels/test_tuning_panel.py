@@ -84,7 +84,7 @@ def test_the_marks_go_with_the_panel_and_with_the_bench(bench: Bench) -> None:
 def test_all_that_use_these_changes_stands_in_the_table(bench: Bench) -> None:
     """A largest size that keeps none of them, of another lens: it goes, and that is marked."""
     window, panel = bench.window, bench.window.tuning
-    window.change_rig({"tracking.maxsize_px": 1.0}, False)
+    window.settings.change_rig({"tracking.maxsize_px": 1.0}, False)
     bench.armed()
     suggested(bench)
     assert panel.shown is not None

@@ -116,7 +116,7 @@ def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
 
 def opened(bench: Bench, path: Path) -> None:
     bench.window.panel.list.chosen.emit(path)
-    bench.qtbot.waitUntil(lambda: bench.window.reading is None)
+    bench.qtbot.waitUntil(lambda: bench.window.files.reading is None)
 
 
 def drawn(bench: Bench, plot: Plot, turns: Sequence[Turn]) -> Plot:

@@ -90,7 +90,7 @@ def test_a_window_whose_close_was_refused_does_not_close_later_by_itself(
     def full() -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(window.copies, "keep", full)
+    monkeypatch.setattr(window.files.copies, "keep", full)
     Held(bench, monkeypatch)
     QTimer.singleShot(300, window.close)
     window.close_rig()

@@ -221,7 +221,7 @@ def test_another_experiment_darkens_and_is_ready(bench: Bench) -> None:
     bench.armed()
     beam = bench.toy.beam
     window.panel.list.chosen.emit(FIRST.parent / "ring_crystal.yaml")
-    bench.qtbot.waitUntil(lambda: bench.window.reading is None)
+    bench.qtbot.waitUntil(lambda: bench.window.files.reading is None)
     assert beam.closed
     assert window.session.plan.experiment.title == "Ring crystal"
     assert window.session.plan.rig.sample.number == 7
@@ -240,7 +240,7 @@ def test_save_and_open_again(bench: Bench, tmp_path: Path) -> None:
     panel.list.saved.emit(tmp_path / "slow.yaml")
     bench.qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
     panel.list.chosen.emit(tmp_path / "slow.yaml")
-    bench.qtbot.waitUntil(lambda: bench.window.reading is None)
+    bench.qtbot.waitUntil(lambda: bench.window.files.reading is None)
     assert delay_s(window.session.plan.experiment) == 0.75
     assert window.session.plan.experiment.policy == wanted.policy
     assert (tmp_path / window.session.plan.experiment.rig).resolve().is_file()
@@ -275,7 +275,7 @@ def test_a_bad_file_is_a_sentence_and_nothing_changes(bench: Bench, tmp_path: Pa
     bad = tmp_path / "bad.yaml"
     bad.write_text("title: bad\npolicy: {kind: programed}\n")
     bench.window.panel.list.chosen.emit(bad)
-    bench.qtbot.waitUntil(lambda: bench.window.reading is None)
+    bench.qtbot.waitUntil(lambda: bench.window.files.reading is None)
     assert "programed" in bench.window.strip.reason.whole
     assert bench.window.session.plan.experiment.title == "Annular activity"
 

@@ -107,13 +107,13 @@ def test_a_run_is_tracked_again_with_other_settings(window: Window, qtbot: QtBot
 
 
 def test_from_a_recording_to_an_experiment_and_back(window: Window, recorded: Path, qtbot: QtBot) -> None:
-    window.open(EXPERIMENTS / "ring_crystal.yaml")
-    qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(EXPERIMENTS / "ring_crystal.yaml")
+    qtbot.waitUntil(lambda: window.files.reading is None)
     assert window.strip.kind.word == "SIMULATED"
     assert not window.transport.isVisible()
     assert window.actions_bar.start.isEnabled()
-    window.open(recorded)
-    qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(recorded)
+    qtbot.waitUntil(lambda: window.files.reading is None)
     assert window.strip.kind.word == "REPLAY"
     assert window.transport.isVisible()
 
@@ -142,8 +142,8 @@ def test_a_recording_has_its_numbers_and_latencies(window: Window, recorded: Pat
     latency_ms = 1e3 * window.playback.latencies_s()
     assert len(latency_ms) == len(window.transport.reel or ())
     assert window.plots.latency.curves["measured"].yData.sum() == len(latency_ms)
-    window.open(EXPERIMENTS / "ring_crystal.yaml")
-    qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(EXPERIMENTS / "ring_crystal.yaml")
+    qtbot.waitUntil(lambda: window.files.reading is None)
     window.plots.setCurrentWidget(numbers)
     window.plots.draw()
     assert numbers.rowCount() == 0
@@ -153,8 +153,8 @@ def test_a_file_that_can_not_be_read_leaves_the_picture(window: Window, recorded
     qtbot.waitUntil(lambda: window.playback.shown is not None)
     bad = recorded.parent / "bad.yaml"
     bad.write_text("a: 1\n")
-    window.open(bad)
-    qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(bad)
+    qtbot.waitUntil(lambda: window.files.reading is None)
     assert window.view.notice.text() == ""
     assert "bad.yaml" in window.status.currentMessage()
     assert any("bad.yaml" in line for line in window.log.read())

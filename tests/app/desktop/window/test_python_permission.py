@@ -58,18 +58,18 @@ def applied(window: Window) -> bool:
 
 def test_an_opened_experiment_asks_with_the_path_of_its_file(window: Window, qtbot: QtBot, tmp_path: Path) -> None:
     experiment = lay_out(tmp_path / "lab", source=MARK + SPRING)
-    window.open(experiment)
-    qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(experiment)
+    qtbot.waitUntil(lambda: window.files.reading is None)
     assert window.asking.isVisible()
     assert not window.asking.isModal()
     assert str(tmp_path / "lab" / "my_laws.py") in asked(window)
     assert window.path == FIRST
     window.asking.reject()
     assert not (tmp_path / "lab" / "it_ran").exists()
-    window.open(experiment)
-    qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(experiment)
+    qtbot.waitUntil(lambda: window.files.reading is None)
     run_it(window)
-    qtbot.waitUntil(lambda: window.reading is None and window.path == experiment)
+    qtbot.waitUntil(lambda: window.files.reading is None and window.path == experiment)
     assert (tmp_path / "lab" / "it_ran").exists()
     assert isinstance(window.session.plan.experiment.policy, PythonLaw)
     assert not window.asking.isVisible()

@@ -157,7 +157,7 @@ def test_escape_reaches_the_loop_whatever_the_window_does(flight: Flight) -> Non
             lambda: flight.session.newest is not None and flight.session.newest.level is Level.SAFE, timeout=PATIENCE_MS
         )
     flight.lit()
-    found["another experiment"] = flight.escaped_s(lambda: window.open(EXPERIMENTS / "annular_activity.yaml"))
+    found["another experiment"] = flight.escaped_s(lambda: window.files.open(EXPERIMENTS / "annular_activity.yaml"))
     assert {name: took_s for name, took_s in found.items() if took_s > MOST_S} == {}, found
 
 

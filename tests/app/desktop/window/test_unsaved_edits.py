@@ -56,7 +56,7 @@ def listed(box: QComboBox) -> list[str]:
 
 
 def read(bench: Bench) -> None:
-    bench.qtbot.waitUntil(lambda: bench.window.reading is None)
+    bench.qtbot.waitUntil(lambda: bench.window.files.reading is None)
 
 
 def test_a_drawn_curve_outlives_another_experiment_with_its_undo(bench: Bench) -> None:
@@ -101,7 +101,7 @@ def test_what_was_applied_and_not_saved_is_kept_too_until_it_is_saved(bench: Ben
     assert window.panel.undo_button.text() == "Undo, apply"
     window.save(tmp_path / "mine.yaml")
     bench.qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
-    window.open(FIRST.parent / "ring_crystal.yaml")
+    window.files.open(FIRST.parent / "ring_crystal.yaml")
     read(bench)
     assert not any("unsaved" in name for name in listed(window.panel.list.box))  # it is in a file
 
@@ -112,7 +112,7 @@ def test_kept_edits_go_on_with_the_rig_as_its_file_says_now(bench: Bench) -> Non
     choose(window.panel, "drawn")
     pick(window, "Ring crystal")
     bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Ring crystal")
-    window._planner = lambda path, *more: planner(path, None, ("loop.power_cap_mw=20", *more))[1]
+    window.files._planner = lambda path, *more: planner(path, None, ("loop.power_cap_mw=20", *more))[1]
     pick(window, listed(window.panel.list.box)[0])
     bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Annular activity")
     assert window.session.plan.rig.loop.power_cap_mw == 20.0
@@ -135,9 +135,9 @@ def test_settings_of_devices_are_kept_too_and_an_undo_leaves_them(bench: Bench) 
     window = bench.window
     window.devices.forms["camera"].rows["exposure_s"].put(0.004)
     window.devices.forms["camera"].edited.emit()
-    window.change_rig({"tracking.memory": 7}, False)
+    window.settings.change_rig({"tracking.memory": 7}, False)
     assert window.devices.edits() == {"camera.exposure_s": 0.004}
-    window.open(FIRST.parent / "ring_crystal.yaml")
+    window.files.open(FIRST.parent / "ring_crystal.yaml")
     read(bench)
     pick(window, listed(window.panel.list.box)[0])
     bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Annular activity")
@@ -146,7 +146,7 @@ def test_settings_of_devices_are_kept_too_and_an_undo_leaves_them(bench: Bench) 
     box = focused(bench, radius_box(bench))
     typed(box, "1.25")
     REAL.keyClick(box, Qt.Key.Key_Return)
-    window.change_rig({"tracking.memory": 5}, False)
+    window.settings.change_rig({"tracking.memory": 5}, False)
     REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # of the rig, which was changed last
     assert window.session.plan.rig.tracking.memory == 7
     assert radius_um(window.panel.read()) == 1.25
@@ -187,7 +187,7 @@ def test_closing_while_armed_keeps_the_edits_for_the_next_time(evening: Callable
     assert kept.startswith("Annular activity · unsaved")
     assert any("not saved" in line for line in again.log.read())
     pick(again, kept)
-    qtbot.waitUntil(lambda: again.reading is None)
+    qtbot.waitUntil(lambda: again.files.reading is None)
     shape = again.panel.data()["policy"]["forces"][0]["shape"]
     assert shape["formula"] == "0.5*k*(r-R)**2 +"  # as it stood, faults and all
     assert again.session.plan.experiment.title == "Annular activity"

@@ -54,7 +54,7 @@ def test_what_is_not_known_is_asked_for_and_lengths_are_in_pixels_until_then(
     window.asking.boxes["optics.um_per_px"].setValue(0.25)
     assert window.asking.use is not None
     window.asking.use.click()
-    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
     rig = window.session.plan.rig
     assert (rig.camera.fps, rig.optics.um_per_px) == (50.0, 0.25)
     assert window.playback.reel is not None
@@ -70,24 +70,24 @@ def test_what_is_not_known_is_asked_for_and_lengths_are_in_pixels_until_then(
     assert not window.panel.apply_button.isEnabled()
     assert window.panel.unsaved(window.path, window.session.plan, {}) is not None
     window.panel.undo()
-    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
     assert window.session.plan.rig.camera.fps == 50.0
     window.panel.redo()
-    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
     tifffile.imwrite(tmp_path / "b.tif", IMAGES, photometric="minisblack")
-    window.open(tmp_path / "b.tif")
-    qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(tmp_path / "b.tif")
+    qtbot.waitUntil(lambda: window.files.reading is None)
     window.asking.close()
-    window.resume(next(iter(window.copies)))  # nothing was lost
-    qtbot.waitUntil(lambda: window.reading is None)
+    window.files.resume(next(iter(window.files.copies)))  # nothing was lost
+    qtbot.waitUntil(lambda: window.files.reading is None)
     rig = window.session.plan.rig
     assert (rig.camera.fps, rig.optics.um_per_px) == (60.0, 0.25)
-    window.open(tmp_path / "b.tif", Unsaved(tmp_path / "b.tif", "b", window.panel.data(), {}))  # as from a file
-    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    window.files.open(tmp_path / "b.tif", Unsaved(tmp_path / "b.tif", "b", window.panel.data(), {}))  # as from a file
+    qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
     assert window.playback.reel is not None
     assert window.playback.reel.fps == 30.0
     window.panel.apply()
-    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
     assert window.playback.reel.fps == 60.0
     assert not window.panel.apply_button.isEnabled()
 
@@ -96,7 +96,7 @@ def apply_fps(window: Window, qtbot: QtBot, fps: float) -> None:
     window.devices.forms["camera"].rows["fps"].put(fps)
     window.devices.forms["camera"].edited.emit()
     window.devices.button.click()
-    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
     assert window.playback.reel is not None
     assert window.playback.reel.fps == fps
 
@@ -119,8 +119,8 @@ def test_the_channel_of_a_stack_is_asked_for_and_another_one_is_shown_as_soon_as
     two = np.stack([IMAGES, np.roll(IMAGES, 20, axis=2)], axis=1)
     said = {"axes": "TCYX", "TimeIncrement": 0.02, "PhysicalSizeX": 0.1, "PhysicalSizeY": 0.1}
     tifffile.imwrite(tmp_path / "two.ome.tif", two, ome=True, photometric="minisblack", metadata=said)
-    window.open(tmp_path / "two.ome.tif")
-    qtbot.waitUntil(lambda: window.reading is None)
+    window.files.open(tmp_path / "two.ome.tif")
+    qtbot.waitUntil(lambda: window.files.reading is None)
     assert window.asking.isVisible()
     assert not window.asking.isModal()
     assert window.asking.channel.count() == 2
@@ -133,13 +133,13 @@ def test_the_channel_of_a_stack_is_asked_for_and_another_one_is_shown_as_soon_as
     devices.forms["camera"].rows["channel_number"].put(1)
     devices.forms["camera"].edited.emit()
     devices.button.click()
-    qtbot.waitUntil(lambda: window.reading is None and window.playback.shown is not None)
+    qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
     assert np.array_equal(shown(window), two[0, 0])
     assert devices.edits() == {}
     devices.forms["camera"].rows["channel_number"].put(3)  # there is none
     devices.forms["camera"].edited.emit()
     devices.button.click()
-    qtbot.waitUntil(lambda: window.reading is None)
+    qtbot.waitUntil(lambda: window.files.reading is None)
     assert "the file has 2 channels" in window.log.read()[-1]
     assert not window.asking.isVisible()
     assert np.array_equal(shown(window), two[0, 0])

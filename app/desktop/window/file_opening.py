@@ -1,0 +1,189 @@
+"""Files that the window opens: read in the background, shown with edits that were not saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PyQt6.QtWidgets import QApplication
+
+from app.assembly.in_flight import opened_anew
+from app.assembly.plan import unpinned
+from app.assembly.python_law import NotAllowed
+from app.assembly.rig import Plan
+from app.assembly.stated_by_recording import channels_to_choose, with_told
+from app.desktop.forms.editing_keys import commit
+from app.desktop.window import theme
+from app.desktop.window.kept_plan import with_kept
+from app.desktop.window.settings_changes import rig_edit
+from app.desktop.window.unsaved_edits import Copies, Unsaved
+from app.running.file_reading import Reading, read_with
+from config.refused import Refused
+from control.contract import Fault
+
+if TYPE_CHECKING:
+    from app.desktop.window.main_window import Window
+
+
+class FileOpening:
+    """Reads one file at a time for a window, and keeps unsaved edits of the file before it.
+
+    Args:
+        planner: the plan of a file, called with its path and settings such as "camera.channel_number=2".
+        unsaved: folder of the copies of unsaved edits; None: they are not stored.
+    """
+
+    def __init__(self, window: Window, planner: Callable[..., Plan], unsaved: Path | None) -> None:
+        self._window, self._planner = window, planner
+        self.reading: Reading | None = None  # of an opened file that is not shown yet
+        self._resumed: Unsaved | None = None  # the edits for this file
+        self._done: Callable[[], None] | None = None  # step of the undo stack after this reading
+        self._reopened_for: frozenset[str] = frozenset()  # changed settings for which a recording is read again
+        self.copies = Copies(unsaved)
+
+    def open(self, path: Path, resumed: Unsaved | None = None, sets: tuple[str, ...] = ()) -> None:
+        """Begin to read an experiment, a rig, a run or a video; cancel the present reading.
+
+        After reading, the previous rig is closed, dark, and its unsaved edits are stored in the list.
+
+        Args:
+            resumed: stored edits of this file.
+            sets: settings for it, such as "camera.channel_number=2".
+        """
+        window = self._window
+        self.drop()
+        window.asking.close()
+        kept = resumed.plan if resumed is not None else None
+        self._resumed, self._done = resumed, None
+
+        def read(file: Path) -> Plan:
+            if kept is None:
+                return self._planner(file, *sets)
+            if kept.kind == "REPLAY":
+                return kept  # with the values that the user gave for the recording
+            return with_kept(
+                [self._planner(file, *sets), *([window.first()] if window.first is not None else [])], kept
+            )
+
+        self.reading = Reading(path, read_with(read))
+        window.status.showMessage(f"reading {path}; STOP (Esc) ends that")
+
+    def resume(self, copy: Unsaved) -> None:
+        """Resume stored edits."""
+        self.open(copy.path, copy)
+
+    def poll(self) -> None:
+        """Show an opened file as soon as it is read."""
+        window = self._window
+        if self.reading is None:
+            return
+        try:
+            found = self.reading.taken()
+        except (Fault, Refused) as error:
+            self._not_read(self.reading.path, error)
+            return
+        except BaseException:
+            self.reading = None
+            raise
+        if found is None:
+            return
+        path, (plan, reel) = self.reading.path, found
+        resumed, before, stack = self._resumed, self.unsaved(), window.panel.undo_stack
+        if resumed is not None and resumed.stack is stack:  # include edits made during the reading
+            values = resumed.data["set"]
+            resumed.data = {**window.panel.data(), "set": values}
+            edits = window.devices.edits()
+            resumed.devices = {key: value for key, value in edits.items() if key not in self._reopened_for}
+        try:
+            window.show_plan(plan, resumed.devices if resumed is not None else None)
+        except (Fault, Refused) as error:
+            self.reading.drop()
+            self._not_read(path, error)
+            return
+        self.reading = None
+        window.path = path
+        window.panel.list.remember(path)
+        window.log.clear()
+        if reel is not None:
+            window.show_recording(reel)
+        window.status.clearMessage()
+        window.show_lost_record()  # the log was cleared
+        self._show_edits(resumed)
+        if stack is window.panel.undo_stack:
+            before = None  # these edits are resumed
+            if self._done is not None:
+                self._done()
+        elif before is None:
+            stack.deleteLater()
+        else:
+            self.copies.add(before)
+        self.list_copies(before)
+
+    def _show_edits(self, resumed: Unsaved | None) -> None:
+        """Show the experiment of the present plan, with the resumed edits."""
+        window = self._window
+        plan = window.session.plan
+        experiment = unpinned(plan.experiment)
+        if resumed is None:
+            window.panel.show_experiment(experiment)
+            return
+        window.panel.show_unsaved(resumed, experiment)
+        self.copies.remove(resumed)
+        if resumed.plan is not None and (parts := opened_anew(resumed.plan.rig, plan.rig)):
+            said = f"since these edits were kept, the files of this rig have other settings: {', '.join(parts)}"
+            window.log.say(said, theme.AMBER)
+
+    def use_values(self, values: dict[str, float]) -> None:
+        """Open a video again, with its edits, after the user has given values that the file does not state."""
+        window = self._window
+        plan, stack = window.session.plan, window.panel.undo_stack
+        edit = rig_edit(plan, values, True)
+        waiting = {key: value for key, value in window.devices.edits().items() if key not in values}
+        self.reopen(with_told(plan, values), values, waiting, lambda: stack.push(edit))
+
+    def reopen(self, plan: Plan, edits: dict[str, Any], waiting: dict[str, Any], done: Callable[[], None]) -> None:
+        """Open the same recording with other values of its camera or scale (`edits`), stored in `set`."""
+        window = self._window
+        copy = window.panel.as_it_stands(window.path, plan, waiting)
+        copy.data = {**copy.data, "set": {**copy.data["set"], **edits}}
+        self.open(window.path, copy)
+        self._done, self._reopened_for = done, frozenset(edits)
+
+    def _not_read(self, path: Path, error: Exception) -> None:
+        window = self._window
+        self.reading = None
+        window.status.clearMessage()
+        window.panel.list.show_title(window.session.plan.experiment.title)
+        resumed = self._resumed
+        channels = channels_to_choose(error) if isinstance(error, Refused) and self._resumed is None else 0
+        if channels:
+            window.status.showMessage(str(error))
+            window.asking.ask_channel(
+                str(error), channels, lambda number: self.open(path, sets=(f"camera.channel_number={number}",))
+            )
+        else:
+            window.trouble(str(error))
+            if isinstance(error, NotAllowed):
+                window.permission.ask(error, lambda: self.open(path, resumed))
+
+    def drop(self) -> None:
+        if self.reading is not None:
+            self.reading.drop()
+            self.reading = None
+
+    def unsaved(self) -> Unsaved | None:
+        """The unsaved edits, including typed text; None if there are none."""
+        window = self._window
+        field = QApplication.focusWidget()
+        if field is not None and window.isAncestorOf(field):
+            commit(field)
+        return window.panel.unsaved(window.path, window.session.plan, window.devices.edits())
+
+    def list_copies(self, copy: Unsaved | None = None) -> None:
+        """Show the unsaved edits in the list, with a message about a new copy."""
+        window = self._window
+        window.panel.list.show_unsaved(self.copies)
+        if copy is not None:
+            window.status.showMessage(f"in the list: {copy.name}", 10_000)
+            window.log.say(f"{copy.name}: these edits are kept in the list of experiments")
