@@ -15,7 +15,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 
 from config.refused import Refused
 from config.words import quoted
@@ -300,7 +299,7 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
     pixels = every[0]
     own = {key: str(value) for key, value in pixels.attrib.items()}
     scale = _scale(_side_um(own, "X"), _side_um(own, "Y"), "its OME-XML: PhysicalSizeX")
-    fps, notes = _ome_rate(own, np.array(sorted(_times_s(pixels))))
+    fps, notes = _ome_rate(own, dict(_times_s(pixels)))
     samples = max(int(first.samplesperpixel), 1)
     names = tuple(_names(pixels))
     order = own.get("DimensionOrder", "XYCZT")[2:]
@@ -320,23 +319,24 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
     return Stated(fps, scale.um_per_px, scale.oblong, notes), stack
 
 
-def _ome_rate(own: Mapping[str, str], times_s: NDArray[np.float64]) -> tuple[Value | None, tuple[str, ...]]:
+def _ome_rate(own: Mapping[str, str], times_s: Mapping[int, float]) -> tuple[Value | None, tuple[str, ...]]:
     """(frame rate, notes on it). The rate is that of TimeIncrement, or the mean rate by DeltaT if TimeIncrement is
     missing or differs: a camera may be slower than requested.
 
     Args:
         own: the attributes of Pixels.
-        times_s: DeltaT of the frames, rising; empty if not stated.
+        times_s: DeltaT by the number of the frame (TheT), of those frames that state it.
     """
+    number = np.array(sorted(times_s), np.int64)
+    time_s = np.array([times_s[one] for one in number.tolist()], np.float64)
     unit_s = SECONDS.get(_unit(own.get("TimeIncrementUnit", "s")), math.nan)
     asked = _value(_inverse(_number(own.get("TimeIncrement")) * unit_s), FPS, "its OME-XML: TimeIncrement")
     with np.errstate(over="ignore", invalid="ignore"):  # for absurd times the rate is not allowed
-        steps_s = np.diff(times_s)
-        found_hz = mean_hz(np.arange(len(times_s)), times_s, math.nan)  # as `export` writes TimeIncrement
+        steps_s = np.diff(time_s) / np.diff(number)  # per frame
+        found_hz = mean_hz(number, time_s, math.nan)  # as `export` writes TimeIncrement
     seen = _value(found_hz, FPS, "its OME-XML: the mean interval of its frames' DeltaT, pauses left out")
     notes: tuple[str, ...] = ()
-    whole = len(times_s) == _count(own.get("SizeT", 1))  # else steps may span several frames
-    if asked is not None and seen is not None and whole and abs(seen.value - asked.value) > CONFLICT * seen.value:
+    if asked is not None and seen is not None and abs(seen.value - asked.value) > CONFLICT * seen.value:
         notes = (f"TimeIncrement in its OME-XML says {asked.value:.6g} frames a second, and the times of its frames "
                  f"(DeltaT) {seen.value:.6g}, which is taken",)  # fmt: skip
         asked = None
@@ -445,12 +445,13 @@ def _names(pixels: Any) -> Iterator[str]:
     return (str(one.attrib.get("Name", "")) for one in pixels if _name(one) == "Channel")
 
 
-def _times_s(pixels: Any) -> Iterator[float]:
-    """Times of the frames of the first channel and plane."""
+def _times_s(pixels: Any) -> Iterator[tuple[int, float]]:
+    """(number, time) of each frame of the first channel and plane that states both."""
     for plane in pixels:
         own = plane.attrib
         if _name(plane) != "Plane" or _number(own.get("TheC", 0)) > 0 or _number(own.get("TheZ", 0)) > 0:
             continue
+        frame = _number(own.get("TheT"))
         time_s = _number(own.get("DeltaT")) * SECONDS.get(_unit(own.get("DeltaTUnit", "s")), math.nan)
-        if math.isfinite(time_s):
-            yield time_s
+        if math.isfinite(time_s) and 0 <= frame < 2**31:
+            yield int(frame), time_s

@@ -420,3 +420,21 @@ def test_of_two_statements_of_time_the_times_of_the_frames_are_taken(tmp_path: P
     assert (fps, "note" in said) == (100.0, False)
     stamped_once = {"DeltaT": [0.0] * 6}
     assert taken(ome(tmp_path / "c.ome.tif", clip(), axes="TYX", TimeIncrement=0.01, Plane=stamped_once))[0] == 100.0
+
+
+def test_times_of_some_frames_only_are_those_of_their_frames(tmp_path: Path) -> None:
+    """The rate was that of frames that follow each other: 1.3 instead of 25."""
+
+    def timed(name: str, times_s: dict[int, float], increment: str = "") -> tuple[float, str]:
+        planes = "".join(f'<Plane TheC="0" TheZ="0" TheT="{t}" DeltaT="{at_s}"/>' for t, at_s in times_s.items())
+        found = taken(ome_of(tmp_path / name, clip(), f'SizeC="1" SizeT="6" {increment}', planes))
+        return found[0], found[2]
+
+    for name, frames in (("ends.ome.tif", (0, 5)), ("some.ome.tif", (5, 0, 2))):
+        fps, said = timed(name, {t: 0.04 * t for t in frames})
+        assert fps == pytest.approx(25.0)
+        assert "note" not in said
+    fps, said = timed("slow.ome.tif", {t: 0.04 * t for t in (0, 2, 5)}, 'TimeIncrement="0.01"')
+    assert fps == pytest.approx(25.0)
+    assert "the times of its frames (DeltaT) 25, which is taken" in said
+    assert "uneven (up to 0.48 s apart" in timed("gap.ome.tif", {0: 0.0, 1: 0.01, 2: 0.02, 3: 0.5, 5: 0.52})[1]
