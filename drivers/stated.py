@@ -288,7 +288,10 @@ def _json(text: str) -> dict[str, Any]:
 
 
 def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
-    """OME-XML: TimeIncrement or DeltaT; PhysicalSizeX and Y; SizeC, SizeZ and SizeT; TiffData."""
+    """OME-XML: TimeIncrement or DeltaT; PhysicalSizeX and Y; SizeC, SizeZ and SizeT; TiffData.
+
+    Of several images (as of the positions of a stage) those count whose TiffData name this file.
+    """
     if why := _too_large(text):
         note = f"its OME-XML is not read, for it has {why}; its pages are taken as they come"
         return Stated(notes=(note,)), Stack()
@@ -296,7 +299,10 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
     every = [one for one in root.iter() if _name(one) == "Pixels"] if root is not None else []
     if root is None or not every:
         return Stated(notes=_elsewhere(root)), Stack()
-    pixels = every[0]
+    uuid = str(root.attrib.get("UUID", ""))
+    files = [_files(one) for one in every]
+    mine = [one for one, named in zip(every, files, strict=True) if uuid in named] or every
+    pixels = mine[0]
     own = {key: str(value) for key, value in pixels.attrib.items()}
     scale = _scale(_side_um(own, "X"), _side_um(own, "Y"), "its OME-XML: PhysicalSizeX")
     fps, notes = _ome_rate(own, dict(_times_s(pixels)))
@@ -310,10 +316,12 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
         order if sorted(order) == ["C", "T", "Z"] else "CZT",
         names,
         "its OME-XML",
-        len(every),
+        len(mine),
     )
     try:
-        stack = replace(stack, table=_table(pixels, str(root.attrib.get("UUID", "")), stack, samples, pages))
+        if uuid not in (found := set[str]().union(*files)) and len(found) > 1:
+            raise ValueError("which of its files this one is, is not said")
+        stack = replace(stack, table=_table(pixels, uuid, stack, samples, pages))
     except ValueError as error:
         stack = replace(stack, wrong=str(error))
     return Stated(fps, scale.um_per_px, scale.oblong, notes), stack
@@ -382,7 +390,7 @@ def _table(pixels: Any, own: str, stack: Stack, samples: int, pages: int) -> dic
     """The page of each image of a stack by TiffData; None if not stated: then pages are in the order of the images.
 
     Args:
-        own: the UUID of this file; images in files with other UUIDs are left out.
+        own: the UUID of this file; images in files with other UUIDs are left out, if several files are named.
         samples: OME channels in one image, as in a colour image.
 
     Raises ValueError, with the reason why it can't be used.
@@ -392,9 +400,7 @@ def _table(pixels: Any, own: str, stack: Stack, samples: int, pages: int) -> dic
         return None
     if len(stack) > MOST_IMAGES:
         raise ValueError(f"{len(stack)} images, of at most {MOST_IMAGES}")
-    files = {uuid for _, uuid in blocks if uuid}
-    if len(files) > 1 and own not in files:
-        raise ValueError("which of its files this one is, is not said")
+    files = _files(pixels)
     here = own if own in files else next(iter(files), "")
     table: dict[int, int] = {}
     for block, uuid in blocks:
@@ -433,6 +439,11 @@ def _index(block: Mapping[str, Any], name: str, otherwise: int = 0) -> int:
 def _uuid(block: Any) -> str:
     """UUID of the file of a TiffData; "" if not stated."""
     return next((str(one.text or "").strip() for one in block if _name(one) == "UUID"), "")
+
+
+def _files(pixels: Any) -> set[str]:
+    """The UUIDs of the files that have images of this Pixels."""
+    return {_uuid(one) for one in pixels if _name(one) == "TiffData"} - {""}
 
 
 def _name(element: Any) -> str:

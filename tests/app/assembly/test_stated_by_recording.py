@@ -438,3 +438,25 @@ def test_times_of_some_frames_only_are_those_of_their_frames(tmp_path: Path) -> 
     assert fps == pytest.approx(25.0)
     assert "the times of its frames (DeltaT) 25, which is taken" in said
     assert "uneven (up to 0.48 s apart" in timed("gap.ome.tif", {0: 0.0, 1: 0.01, 2: 0.02, 3: 0.5, 5: 0.52})[1]
+
+
+def position(name: str, uuid: str, um: float, step_s: float) -> str:
+    """An image of six frames in the file of this UUID."""
+    sizes = f'SizeC="1" SizeZ="1" SizeT="6" PhysicalSizeX="{um}" PhysicalSizeY="{um}" TimeIncrement="{step_s}"'
+    inside = f'<TiffData IFD="0" PlaneCount="6"><UUID FileName="{name}">{uuid}</UUID></TiffData>'
+    return f'<Image><Pixels DimensionOrder="XYCZT" {sizes}>{inside}</Pixels></Image>'
+
+
+def test_a_file_of_several_positions_is_described_by_its_own(tmp_path: Path) -> None:
+    """The second had the rate and the scale of the first."""
+    both = position("a.ome.tif", "urn:a", 0.125, 0.04) + position("b.ome.tif", "urn:b", 0.5, 0.1)
+
+    def written(name: str, root: str) -> Path:
+        text = f"<OME {root}>{both}</OME>"
+        tifffile.imwrite(tmp_path / name, clip(), photometric="minisblack", description=text, metadata=None)
+        return tmp_path / name
+
+    assert taken(written("a.ome.tif", 'UUID="urn:a"'))[:2] == (25.0, 0.125)
+    assert taken(written("b.ome.tif", 'UUID="urn:b"'))[:2] == (10.0, 0.5)
+    with pytest.raises(Refused, match=r"\(TiffData: which of its files this one is, is not said\)"):
+        taken(written("c.ome.tif", ""))
