@@ -69,7 +69,7 @@ class Stack:
     where: str = ""
     series: int = 1  # number of stacks that the file describes; this is the first
     table: Mapping[int, int] | None = None  # page of each image in this file; None: not stated
-    wrong: str = ""  # reason why the statements about its pages can't be used
+    wrong: str = ""  # reason why a file of several pages is refused: what is said of them can't be used
 
     def __len__(self) -> int:
         return self.channels * self.planes * self.frames
@@ -111,6 +111,8 @@ def channel_of(stack: Stack, chosen: int, pages: int, at: Path) -> list[int] | N
         pages: number of images.
         at: the file.
     """
+    if stack.wrong and pages > 1:
+        raise Refused(f"{at}: {stack.wrong}")
     if stack.planes > 1 and stack.frames > 1:
         raise Refused(f"{at}: found {stack.planes} planes in depth at each of {stack.frames} times ({stack.where}); "
                       "a video has one; save the plane that is meant in a file of its own")  # fmt: skip
@@ -119,8 +121,6 @@ def channel_of(stack: Stack, chosen: int, pages: int, at: Path) -> list[int] | N
     if stack.series > 1 and pages > len(stack):
         raise Refused(f"{at}: found {stack.series} series ({stack.where}), the first of {len(stack)} images, and "
                       f"{pages} images in all; save the series that is meant in a file of its own")  # fmt: skip
-    if stack.wrong and pages > 1:
-        raise Refused(f"{at}: what its OME-XML says of its pages can't be used (TiffData: {stack.wrong})")
     if stack.channels == 1 or (not chosen and stack.is_row("C")):
         return _in_order(stack, 0 if stack.channels == 1 else None, pages, at) if pages > 1 else None
     if not chosen:
@@ -262,18 +262,31 @@ def _of_imagej(said: Mapping[str, Any], first: Any) -> tuple[Stated, Stack]:
 
 
 def _of_shape(tiff: Any) -> Stack:
-    """The shape that tifffile writes. Of two unnamed axes before the image's own axes, the last is the channel."""
+    """The shape that tifffile writes: axes of the file, then those of a page. Axes without a letter are the time; the
+    time and the channel; or the time, the depth and the channel.
+    """
     first = tiff.pages[0]
     said = _json(first.description) or _json(first.description1)
-    shape, axes = tuple(said.get("shape", ())), str(said.get("axes", ""))
-    own = len(first.shape)
-    outer = [_count(size) for size in shape[: len(shape) - own]] if tuple(shape[-own:]) == tuple(first.shape) else []
-    names = axes[: len(outer)] if len(axes) == len(shape) else "TZC"[-len(outer) :] if len(outer) != 2 else "TC"
-    if len(outer) < 2 or len(outer) > 3 or len(set(names)) != len(outer) or not set(names) <= set("TZC"):
+    sizes, axes = [_count(size) for size in said.get("shape", ())], str(said.get("axes", "")).upper()
+    if len(axes) != len(sizes):
+        axes = ""
+    longer = [index for index, size in enumerate(sizes) if size > 1]  # an axis of one image counts for nothing
+    of_page = [size for size in first.shape if size > 1]
+    count = len(longer) - len(of_page)
+    if count < 0 or [sizes[index] for index in longer[count:]] != of_page:
         return Stack()
+    where, outer = "the shape in its description", [sizes[index] for index in longer[:count]]
+    letters = "".join(axes[index] for index in longer) if axes else ""
+    names = letters[:count] if axes else {0: "", 1: "T", 2: "TC", 3: "TZC"}.get(count, "")
+    if len(names) == 1 and names not in "TZCYX":
+        names = "T"  # images in a row
+    page_is_image = letters[count:].replace("S", "") in ("YX", "Y", "X", "")
+    if len(set(names)) != count or not set(names) <= set("TZC") or not page_is_image:
+        found = f"the axes {quoted(axes, 40)}" if axes else f"a shape of {len(sizes)} axes without letters"
+        return Stack(wrong=f"found {found} ({where}; allowed: some of T, Z and C, each once, and then YX, YXS or SYX)")
     size = {"T": 1, "Z": 1, "C": 1} | dict(zip(names, outer, strict=True))
     order = names[::-1] + "".join(axis for axis in "CZT" if axis not in names)
-    return Stack(size["C"], size["Z"], size["T"], order, (), "the shape in its description")
+    return Stack(size["C"], size["Z"], size["T"], order, (), where)
 
 
 def _json(text: str) -> dict[str, Any]:
@@ -323,7 +336,8 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
             raise ValueError("which of its files this one is, is not said")
         stack = replace(stack, table=_table(pixels, uuid, stack, samples, pages))
     except ValueError as error:
-        stack = replace(stack, wrong=str(error))
+        wrong = f"what its OME-XML says of its pages can't be used (TiffData: {error})"
+        stack = replace(stack, wrong=wrong)
     return Stated(fps, scale.um_per_px, scale.oblong, notes), stack
 
 

@@ -460,3 +460,37 @@ def test_a_file_of_several_positions_is_described_by_its_own(tmp_path: Path) -> 
     assert taken(written("b.ome.tif", 'UUID="urn:b"'))[:2] == (10.0, 0.5)
     with pytest.raises(Refused, match=r"\(TiffData: which of its files this one is, is not said\)"):
         taken(written("c.ome.tif", ""))
+
+
+@pytest.mark.parametrize("axes", ["YXT", "XYT", "TXY", "PTCYX", "TPYX", "TRYX", "TQYX", "CTTYX", ""])
+def test_axes_that_are_no_video_are_refused(tmp_path: Path, axes: str) -> None:
+    """Rows were taken as frames, and positions and channels as frames of one video."""
+    images = np.zeros((4, 3, 2, 5, 8, 9)[6 - len(axes or "TZCPYX") :], np.uint8)
+    metadata = {"axes": axes} if axes else {}
+    tifffile.imwrite(tmp_path / "a.tif", images, photometric="minisblack", metadata=metadata)
+    found = f"the axes {axes}" if axes else "a shape of 6 axes without letters"
+    with pytest.raises(Refused, match=rf"a\.tif: found {found} \(the shape in its description; allowed: some of T, Z"):
+        shown(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "count"),
+    [("TYX", (6, 8, 9), 6), ("ZYX", (6, 8, 9), 6), ("QYX", (6, 8, 9), 6), ("RYX", (6, 8, 9), 6),
+     ("PTYX", (1, 6, 8, 9), 6), ("TCYX", (6, 1, 8, 9), 6), ("tyx", (6, 8, 9), 6), ("TYXS", (6, 8, 9, 3), 6),
+     ("TYXS", (6, 8, 9, 1), 6), ("TYX", (6, 1, 9), 6), ("YXT", (8, 9, 1), 1)],
+)  # fmt: skip
+def test_axes_of_images_in_a_row_are_frames(tmp_path: Path, axes: str, shape: tuple[int, ...], count: int) -> None:
+    photometric = "rgb" if shape[-1] == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint8), photometric=photometric, metadata={"axes": axes})
+    assert len(shown(tmp_path / "a.tif")) == count
+
+
+def test_channels_in_a_shape_are_chosen_by_their_letter(tmp_path: Path) -> None:
+    """An axis C alone; and an axis of one image between those of the channels and of the page."""
+    tifffile.imwrite(tmp_path / "a.tif", TWO[0], photometric="minisblack", metadata={"axes": "CYX"})
+    np.testing.assert_array_equal(shown(tmp_path / "a.tif", 2), TWO[:1, 1])
+    assert "its 2 channels of one image (the shape in its description) are taken as frames" in taken(
+        tmp_path / "a.tif"
+    )[2]
+    tifffile.imwrite(tmp_path / "b.tif", TWO[:, :, None], photometric="minisblack", metadata={"axes": "TCZYX"})
+    np.testing.assert_array_equal(shown(tmp_path / "b.tif", 2), TWO[:, 1])
