@@ -29,7 +29,7 @@ from config.words import one_line, quoted
 from control.contract import Fault
 from drivers.image_size import MOST_PIXELS
 from drivers.opencv_log import be_quiet
-from drivers.stated import Stated, channel_of, of_film, of_tiff
+from drivers.stated import TRUNCATED, Stated, channel_of, images_of_one_page, of_film, of_tiff
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # this program reports errors itself
 
@@ -103,7 +103,9 @@ def _opened(path: Path, channel: int) -> Pages:
 
 
 class Tiff:
-    """A TIFF of one or many pages, or an ImageJ stack of more than 4 GB: one page, followed by the other images."""
+    """A TIFF of one or many pages, or one page followed by the other images without pages of their own: as in ImageJ's
+    stacks of more than 4 GB, MetaMorph's STK, and tifffile's truncated files.
+    """
 
     off_grey_counts = 0
 
@@ -130,11 +132,9 @@ class Tiff:
     def image(self, number: int) -> NDArray[Any]:
         if self._chosen is not None:
             number = self._chosen[number]
-        if self._behind is not None:
-            return np.asarray(self._behind[number])
         try:
-            page: Any = self._tiff.pages[number]
-            image: NDArray[Any] = page.asarray()
+            page: Any = self._tiff.pages[0 if self._behind is not None else number]
+            image: NDArray[Any] = page.asarray() if self._behind is None else np.asarray(self._behind[number])
         except DAMAGE as error:
             raise Fault(f"{self.path}, page {number + 1}: it can't be decoded ({one_line(error)})") from None
         planar = image.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
@@ -155,17 +155,22 @@ class Tiff:
         return f"{self._tiff.pages[0].dtype}"
 
     def _stack(self, first: Any) -> NDArray[Any] | None:
-        """The images of an ImageJ stack with one page for all images; None for other files."""
-        images = int((self._tiff.imagej_metadata or {}).get("images", 1))
-        if images <= 1 or len(self._tiff.pages) > 1 or first.samplesperpixel > 1:
+        """The images of a stack with one page for all images; None for other files."""
+        kind, images = images_of_one_page(self._tiff)
+        if kind == TRUNCATED and images > 1 and len(self._tiff.pages) > 1:
+            raise Refused(f"{self.path}: found {len(self._tiff.pages)} pages, the first of which is one page for {images} "
+                          "images; save it as a TIFF with a page for each image")  # fmt: skip
+        if images <= 1 or len(self._tiff.pages) > 1:
             return None
-        require_pixels((first.imagelength, first.imagewidth), f"{self.path}")
-        size = images * first.imagelength * first.imagewidth * first.dtype.itemsize
+        require_pixels(first.shape, f"{self.path}")
+        if first.compression != tifffile.COMPRESSION.NONE or not first.is_contiguous:
+            raise Refused(f"{self.path}: this {kind} has one page for {images} images, and it is compressed or in "
+                          "pieces; save it as a TIFF with a page for each image")  # fmt: skip
+        size = images * math.prod(first.shape) * first.dtype.itemsize
         if first.dataoffsets[0] + size > self.path.stat().st_size:
-            raise Refused(f"{self.path}: this ImageJ stack is cut off: it says that it has {images} images")
-        shape = (images, first.imagelength, first.imagewidth)
+            raise Refused(f"{self.path}: this {kind} is cut off: it says that it has {images} images")
         dtype = first.dtype.newbyteorder(self._tiff.byteorder)
-        return np.memmap(self.path, dtype, "r", first.dataoffsets[0], shape)
+        return np.memmap(self.path, dtype, "r", first.dataoffsets[0], (images, *first.shape))
 
     def _assert_uniform(self, first: Any, layouts: list[Layout]) -> None:
         """Raises Refused. Pages of a layout that was already checked are skipped: tifffile needs 0.4 ms for each."""

@@ -29,6 +29,8 @@ UNEVEN = 0.5  # largest relative difference of an interval of frames from that o
 CONFLICT = 0.01  # largest relative difference of two stated frame rates
 MOST_CHANNELS = 1000
 MOST_IMAGES = 2_000_000  # in a description
+TRUNCATED = "truncated TIFF"  # by tifffile: one page for all images of a series
+STK_PLANES = 33629  # the tag UIC2, with one value for each plane
 MISSING = -1  # instead of a page number
 
 SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "us": 1e-6, "ns": 1e-9,
@@ -178,6 +180,18 @@ def _of_tiff(tiff: Any) -> tuple[Stated, Stack]:
         note = f"its {images} ({stack.where}) are taken as frames, one after the other in time"
         stated = replace(stated, notes=(*stated.notes, note))
     return stated, stack
+
+
+def images_of_one_page(tiff: Any) -> tuple[str, int]:
+    """(kind of the stack, number of its images) where a TIFF says that its one page is followed by other images."""
+    first = tiff.pages[0]
+    if said := tiff.imagej_metadata:
+        return "ImageJ stack", int(said.get("images", 1))
+    if stk := first.tags.get(STK_PLANES):
+        return "STK of MetaMorph", int(stk.count)
+    said = _json(first.description) or _json(first.description1)
+    images = math.prod(map(_count, said.get("shape", ()))) // max(math.prod(first.shape), 1)
+    return TRUNCATED, images if said.get("truncated") is True else 1
 
 
 def of_film(fps: float, kind: str) -> Stated:

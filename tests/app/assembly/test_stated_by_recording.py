@@ -489,8 +489,8 @@ def test_channels_in_a_shape_are_chosen_by_their_letter(tmp_path: Path) -> None:
     """An axis C alone; and an axis of one image between those of the channels and of the page."""
     tifffile.imwrite(tmp_path / "a.tif", TWO[0], photometric="minisblack", metadata={"axes": "CYX"})
     np.testing.assert_array_equal(shown(tmp_path / "a.tif", 2), TWO[:1, 1])
-    assert "its 2 channels of one image (the shape in its description) are taken as frames" in taken(
-        tmp_path / "a.tif"
-    )[2]
+    assert (
+        "its 2 channels of one image (the shape in its description) are taken as frames" in taken(tmp_path / "a.tif")[2]
+    )
     tifffile.imwrite(tmp_path / "b.tif", TWO[:, :, None], photometric="minisblack", metadata={"axes": "TCZYX"})
     np.testing.assert_array_equal(shown(tmp_path / "b.tif", 2), TWO[:, 1])
