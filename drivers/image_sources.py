@@ -14,7 +14,7 @@ import re
 import struct
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 from warnings import catch_warnings
 
 import cv2
@@ -29,7 +29,7 @@ from config.words import one_line, quoted
 from control.contract import Fault
 from drivers.image_size import MOST_PIXELS
 from drivers.opencv_log import be_quiet
-from drivers.stated import TRUNCATED, Stated, channel_of, images_of_one_page, of_film, of_tiff
+from drivers.stated import TRUNCATED, Stated, channel_of, images_of_one_page, of_film, of_tiff, sample_of
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # this program reports errors itself
 
@@ -81,16 +81,16 @@ def open_pages(path: Path | str, channel: int = 0) -> Pages:
         channel: number of the channel, from 1, in a TIFF with several channels; 0: there is only one.
     """
     pages = _opened(Path(path), channel)
-    if channel > 1 and not isinstance(pages, Tiff):
+    if channel > 1 and isinstance(pages, Film):
         pages.close()
-        raise Refused(f"{path}: camera.channel_number is {channel}, and only a TIFF may have several channels")
+        raise Refused(_one_channel(path, channel))
     return pages
 
 
 def _opened(path: Path, channel: int) -> Pages:
     found = kind_of(path)
     if found == "a folder":
-        return Folder(path)
+        return Folder(path, channel)
     if not found:
         raise Refused(f"{path}: there is no such file or folder")
     require_file(path, "a recording")
@@ -109,7 +109,12 @@ class Tiff:
 
     off_grey_counts = 0
 
-    def __init__(self, path: Path, channel: int = 0) -> None:
+    def __init__(self, path: Path, channel: int = 0, in_folder: bool = False) -> None:
+        """Raises Refused.
+
+        Args:
+            in_folder: it is one image of a folder, which leaves out the files of channels that were not chosen.
+        """
         self.path = path
         layouts = tiff_layouts(path)
         with ExitStack() as refusing:
@@ -122,7 +127,10 @@ class Tiff:
             except DAMAGE as error:
                 raise Refused(f"{path}: this TIFF can't be read ({one_line(error)})") from None
             images = len(self._tiff.pages) if self._behind is None else len(self._behind)
-            self._chosen = channel_of(stack, channel, images, path)
+            self.channel_number = stack.only_channel  # from 1; 0: there is one only, or several are in this file
+            self.channels = stack.channels
+            chosen = self.channel_number or channel if in_folder else channel
+            self._chosen, self._sample = channel_of(stack, chosen, images, path), sample_of(stack, chosen)
             refusing.pop_all()  # it stays open
         self._count = images if self._chosen is None else len(self._chosen)
 
@@ -138,7 +146,8 @@ class Tiff:
         except DAMAGE as error:
             raise Fault(f"{self.path}, page {number + 1}: it can't be decoded ({one_line(error)})") from None
         planar = image.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
-        return image.transpose(1, 2, 0) if planar else image
+        image = image.transpose(1, 2, 0) if planar else image
+        return image if self._sample is None else image[:, :, self._sample]
 
     def close(self) -> None:
         self._tiff.close()
@@ -158,8 +167,8 @@ class Tiff:
         """The images of a stack with one page for all images; None for other files."""
         kind, images = images_of_one_page(self._tiff)
         if kind == TRUNCATED and images > 1 and len(self._tiff.pages) > 1:
-            raise Refused(f"{self.path}: found {len(self._tiff.pages)} pages, the first of which is one page for {images} "
-                          "images; save it as a TIFF with a page for each image")  # fmt: skip
+            raise Refused(f"{self.path}: found {len(self._tiff.pages)} pages, the first of which is one page for "
+                          f"{images} images; save it as a TIFF with a page for each image")  # fmt: skip
         if images <= 1 or len(self._tiff.pages) > 1:
             return None
         require_pixels(first.shape, f"{self.path}")
@@ -195,10 +204,14 @@ class Tiff:
 
 
 class Folder:
-    """The images in a folder, by the natural order of their names: 2.png before 10.png."""
+    """The images in a folder, by the natural order of their names: 2.png before 10.png.
 
-    def __init__(self, path: Path) -> None:
+    Of OME-TIFFs that say which channel each of them is, those of the chosen channel.
+    """
+
+    def __init__(self, path: Path, channel: int = 0) -> None:
         self.path = path
+        self._channel = channel
         try:
             files = list(path.iterdir())
         except OSError as error:
@@ -208,7 +221,8 @@ class Folder:
             raise Refused(f"{path}: there is no image in this folder (allowed: {', '.join(PICTURES)})")
         self._files = sorted(found, key=lambda file: natural(file.name))
         self.off_grey_counts = LOSSY_COUNTS if {".jpg", ".jpeg"} & {file.suffix.lower() for file in found} else 0
-        self._assert_uniform()
+        pictures = self._uniform()
+        self._files = self._of_channel(pictures)
         self.stated = self._stated()
 
     def __len__(self) -> int:
@@ -217,7 +231,7 @@ class Folder:
     def image(self, number: int) -> NDArray[Any]:
         file = self._files[number]
         if file.suffix.lower() in TIFFS:
-            tiff = Tiff(file)
+            tiff = Tiff(file, self._channel, in_folder=True)
             try:
                 return tiff.image(0)
             finally:
@@ -237,19 +251,38 @@ class Folder:
         """The scale in the metadata of the first image."""
         if self._files[0].suffix.lower() not in TIFFS:
             return Stated()
-        first = Tiff(self._files[0])
+        first = Tiff(self._files[0], self._channel, in_folder=True)
         first.close()
         return Stated(um_per_px=first.stated.um_per_px, oblong=first.stated.oblong)
 
-    def _assert_uniform(self) -> None:
-        first = self._files[0]
-        size, depth = picture_form(first)
-        for file in self._files[1:]:
-            if (found := picture_form(file)) != (size, depth):
+    def _uniform(self) -> list[Picture]:
+        """What the header of each file says. Raises Refused if they differ in size or type."""
+        name = self._files[0].name
+        pictures = list[Picture]()
+        for file in self._files:
+            pictures.append(found := picture_form(file, self._channel))
+            first = pictures[0]
+            if (found.size, found.pixel_type) != (first.size, first.pixel_type):
                 raise Refused(
-                    f"{file}: found {_size(found[0])} {found[1]}, where {first.name} is {_size(size)} {depth}; "
-                    "all must be of one size and type"
+                    f"{file}: found {_size(found.size)} {found.pixel_type}, where {name} is {_size(first.size)} "
+                    f"{first.pixel_type}; all must be of one size and type"
                 )
+        return pictures
+
+    def _of_channel(self, pictures: list[Picture]) -> list[Path]:
+        """The files of the chosen channel, or all if they are of one channel. Raises Refused."""
+        found = sorted({picture.channel_number for picture in pictures} - {0})
+        if not found or found == [self._channel] or (len(found) == 1 and not self._channel):
+            return self._files
+        if not self._channel:
+            count = max(picture.channels for picture in pictures)
+            raise Refused(f"{self.path}: found images of {len(found)} channels (the OME-XML of each); choose one with "
+                          f"camera.channel_number (1 to {count})")  # fmt: skip
+        if self._channel not in found:
+            raise Refused(f"{self.path}: camera.channel_number is {self._channel}, and the OME-XML of the images says "
+                          f"that they are of channel {', '.join(map(str, found))}")  # fmt: skip
+        pairs = zip(self._files, pictures, strict=True)
+        return [file for file, picture in pairs if picture.channel_number == self._channel]
 
 
 class Film:
@@ -323,22 +356,33 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces], name
 
 
-def picture_form(file: Path) -> tuple[tuple[int, ...], str]:
-    """((height, width), type of a pixel) of an image file, from its header.
+class Picture(NamedTuple):
+    """What the header of an image file says."""
 
-    Raises Refused; also for a TIFF with many pages.
+    size: tuple[int, ...]  # (height, width)
+    pixel_type: str
+    channel_number: int = 0  # of an OME-TIFF, from 1; 0: there is one channel only, or it is not stated
+    channels: int = 1  # in all files that its OME-XML describes
+
+
+def picture_form(file: Path, channel: int = 0) -> Picture:
+    """What the header of an image file says.
+
+    Raises Refused; also for a TIFF with many pages, or without this channel.
     """
     require_file(file, "an image")
     if file.suffix.lower() in TIFFS:
-        tiff = Tiff(file)
+        tiff = Tiff(file, channel, in_folder=True)
         try:
             if len(tiff) > 1:
                 raise Refused(
                     f"{file}: found {len(tiff)} pages, where one image a file is needed; give the file itself"
                 )
-            return tiff.shape[:2], tiff.pixel_type
+            return Picture(tiff.shape[:2], tiff.pixel_type, tiff.channel_number, tiff.channels)
         finally:
             tiff.close()
+    if channel > 1:
+        raise Refused(_one_channel(file, channel))
     try:
         with catch_warnings(action="ignore"), Image.open(file) as picture:
             size = picture.height, picture.width
@@ -348,7 +392,11 @@ def picture_form(file: Path) -> tuple[tuple[int, ...], str]:
     except (UnidentifiedImageError, SyntaxError, *DAMAGE) as error:
         raise Refused(f"{file}: this image can't be read ({one_line(error)})") from None
     require_pixels(size, f"{file}")
-    return size, "uint16" if deep else "uint8"
+    return Picture(size, "uint16" if deep else "uint8")
+
+
+def _one_channel(path: Path | str, channel: int) -> str:
+    return f"{path}: camera.channel_number is {channel}, and only a TIFF may have several channels"
 
 
 def require_pixels(shape: tuple[int, ...], at: str) -> None:

@@ -38,6 +38,8 @@ SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "mse
 MICROMETRES = {"um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0, "nm": 1e-3, "pm": 1e-6,
                "mm": 1e3, "cm": 1e4, "m": 1e6, "a": 1e-4}  # fmt: skip
 NO_UNIT, INCH, CENTIMETRE = 1, 2, 3  # of the resolution in a TIFF
+GREY, COLOURS = (0, 1), 3  # photometric interpretations of grey, white or black first; samples that may be colours
+TRANSPARENCY = (1, 2)  # kinds of an extra sample
 RESOLUTION_UM = {INCH: 25_400.0, CENTIMETRE: 10_000.0}
 
 
@@ -71,10 +73,20 @@ class Stack:
     where: str = ""
     series: int = 1  # number of stacks that the file describes; this is the first
     table: Mapping[int, int] | None = None  # page of each image in this file; None: not stated
+    samples: int = 1  # channels in one page, as samples of each pixel that are no colours; they vary fastest
     wrong: str = ""  # reason why a file of several pages is refused: what is said of them can't be used
 
     def __len__(self) -> int:
         return self.channels * self.planes * self.frames
+
+    @property
+    def only_channel(self) -> int:
+        """The channel of all pages of this file, from 1, where there are others in other files; 0: not stated."""
+        if self.channels == 1 or self.samples > 1 or not self.table:
+            return 0
+        step = self.number(C=1)
+        here = {image // step % self.channels for image in self.table}
+        return here.pop() + 1 if len(here) == 1 else 0
 
     def is_row(self, axis: str) -> bool:
         """Whether the images follow each other along this axis only."""
@@ -118,19 +130,31 @@ def channel_of(stack: Stack, chosen: int, pages: int, at: Path) -> list[int] | N
     if stack.planes > 1 and stack.frames > 1:
         raise Refused(f"{at}: found {stack.planes} planes in depth at each of {stack.frames} times ({stack.where}); "
                       "a video has one; save the plane that is meant in a file of its own")  # fmt: skip
-    if chosen > stack.channels:
+    chosen = chosen or stack.only_channel
+    count = stack.channels * stack.samples
+    if chosen > count:
         raise Refused(f"{at}: camera.channel_number is {chosen}, and the file has {_channels(stack)}")
     if stack.series > 1 and pages > len(stack):
         raise Refused(f"{at}: found {stack.series} series ({stack.where}), the first of {len(stack)} images, and "
                       f"{pages} images in all; save the series that is meant in a file of its own")  # fmt: skip
-    if stack.channels == 1 or (not chosen and stack.is_row("C")):
+    in_row = stack.channels == 1 or stack.is_row("C")
+    if count == 1 or (not chosen and in_row and stack.samples in (1, COLOURS)):
         return _in_order(stack, 0 if stack.channels == 1 else None, pages, at) if pages > 1 else None
-    if not chosen:
-        raise Refused(f"{at}: found {_channels(stack)}; choose one with camera.channel_number (1 to {stack.channels})")
-    if len(stack) != pages:
+    if stack.channels > 1 and stack.table is None and len(stack) != pages:
+        found = f"{pages} image{'s are' if pages > 1 else ' is'}"
         raise Refused(f"{at}: its description says {stack.channels} channels of {len(stack) // stack.channels} images "
-                      f"({stack.where}), and there are {pages} images in the file")  # fmt: skip
-    return _in_order(stack, chosen - 1, pages, at) or stack.pages(chosen - 1)
+                      f"({stack.where}), and {found} in the file")  # fmt: skip
+    if not chosen:
+        raise Refused(f"{at}: found {_channels(stack)}; choose one with camera.channel_number (1 to {count})")
+    if stack.channels == 1 and (pages == 1 or stack.table is None):
+        return None
+    channel = (chosen - 1) // stack.samples
+    return stack.pages(channel) if stack.table is None else _in_order(stack, channel, pages, at)
+
+
+def sample_of(stack: Stack, chosen: int) -> int | None:
+    """Which sample of each pixel the chosen channel is; None: a pixel has one channel, or colours."""
+    return (chosen - 1) % stack.samples if chosen and stack.samples > 1 else None
 
 
 def _in_order(stack: Stack, channel: int | None, pages: int, at: Path) -> list[int] | None:
@@ -152,7 +176,9 @@ def _in_order(stack: Stack, channel: int | None, pages: int, at: Path) -> list[i
 
 def _channels(stack: Stack) -> str:
     names = f": {', '.join(quoted(name, 40) for name in stack.names[:8])}" if any(stack.names) else ""
-    return f"{stack.channels} channel{'s' * (stack.channels > 1)} ({stack.where or 'no description'}{names})"
+    count = stack.channels * stack.samples
+    where = "samples of each pixel" if stack.samples > 1 else stack.where or "no description"
+    return f"{count} channel{'s' * (count > 1)} ({where}{names})"
 
 
 def of_tiff(tiff: Any) -> tuple[Stated, Stack]:
@@ -172,6 +198,7 @@ def _of_tiff(tiff: Any) -> tuple[Stated, Stack]:
         stated, stack = _of_imagej(tiff.imagej_metadata or {}, first)
     else:
         stated, stack = Stated(), _of_shape(tiff)
+    stack = replace(stack, samples=_samples(first))
     if stated.um_per_px is None and not stated.oblong:
         stated = replace(stated, um_per_px=scale.um_per_px, oblong=scale.oblong)
     along = "depth" if stack.planes > 1 and stack.frames == 1 else "channels" if stack.is_row("C") else ""
@@ -247,6 +274,13 @@ def _of_tags(first: Any) -> Stated:
         return Stated(oblong=f"{x / y:.4g} times as wide as high ({where})")
     um = RESOLUTION_UM.get(unit, math.nan)
     return _scale(um * x, um * y, where, LARGEST_UM_PER_PX)
+
+
+def _samples(first: Any) -> int:
+    """Number of channels in a page, as samples of each pixel; 1 for colours. Transparency is no channel."""
+    if first.photometric not in GREY:
+        return 1
+    return max(int(first.samplesperpixel) - sum(int(one) in TRANSPARENCY for one in first.extrasamples), 1)
 
 
 def _tag(page: Any, code: int, otherwise: Any) -> Any:

@@ -494,3 +494,87 @@ def test_channels_in_a_shape_are_chosen_by_their_letter(tmp_path: Path) -> None:
     )
     tifffile.imwrite(tmp_path / "b.tif", TWO[:, :, None], photometric="minisblack", metadata={"axes": "TCZYX"})
     np.testing.assert_array_equal(shown(tmp_path / "b.tif", 2), TWO[:, 1])
+
+
+def samples_of(path: Path, count: int, planar: bool = False, **how: Any) -> NDArray[np.uint8]:
+    """A TIFF whose pixels have this many grey samples; [T, sample, height, width] of it."""
+    images = np.stack([np.roll(clip(), 5 * index, -1) for index in range(count)], 1)
+    given = images if planar else np.moveaxis(images, 1, -1)
+    config = "separate" if planar else "contig"
+    tifffile.imwrite(path, given, photometric="minisblack", planarconfig=config, **how)
+    return images
+
+
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+@pytest.mark.parametrize("is_ome", [False, True])
+def test_channels_in_the_samples_of_a_pixel_are_chosen(tmp_path: Path, count: int, planar: bool, is_ome: bool) -> None:
+    """They were said to be one channel, or a colour video."""
+    path = tmp_path / ("a.ome.tif" if is_ome else "a.tif")
+    axes = "TSYX" if planar else "TYXS"
+    images = samples_of(path, count, planar, metadata={"axes": axes}, **({"ome": True} if is_ome else {}))
+    for number in range(1, count + 1):
+        np.testing.assert_array_equal(shown(path, number), images[:, number - 1])
+    with pytest.raises(Refused, match=f"is {count + 1}, and the file has {count} channels"):
+        shown(path, count + 1)
+    said = f"found {count} channels .*choose one with camera.channel_number .1 to {count}." if count != 3 else "colour"
+    with pytest.raises(Refused, match=said):
+        shown(path)
+
+
+def test_transparency_is_no_channel(tmp_path: Path) -> None:
+    images = samples_of(tmp_path / "a.tif", 3, extrasamples=["unspecified", "unassalpha"])
+    with pytest.raises(Refused, match=r"found 2 channels \(samples of each pixel\)"):
+        shown(tmp_path / "a.tif")
+    np.testing.assert_array_equal(shown(tmp_path / "a.tif", 2), images[:, 1])
+
+
+def test_a_folder_of_pictures_with_samples_has_channels(tmp_path: Path) -> None:
+    for index in range(2):
+        tifffile.imwrite(tmp_path / f"{index}.tif", TWO[index], photometric="minisblack", planarconfig="separate")
+    with pytest.raises(Refused, match=r"choose one with camera.channel_number \(1 to 2\)"):
+        shown(tmp_path)
+    np.testing.assert_array_equal(shown(tmp_path, 2), TWO[:2, 1])
+
+
+def one_of_many(path: Path, index: int, channels: int) -> None:
+    """Image `index` of six of an OME set of six files; of the channels, each time has all."""
+    blocks = "".join(
+        f'<TiffData IFD="0" FirstC="{k % channels}" FirstT="{k // channels}"><UUID>urn:{k}</UUID></TiffData>'
+        for k in range(6)
+    )
+    ome_of(path, clip()[index], f'SizeC="{channels}" SizeT="{6 // channels}"', blocks, f'UUID="urn:{index}"')
+
+
+def test_of_a_folder_of_channels_one_is_chosen(tmp_path: Path) -> None:
+    """camera.channel_number was asked for, and refused whatever it was."""
+    for index in range(6):
+        one_of_many(tmp_path / f"{index}.ome.tif", index, 2)
+    with pytest.raises(Refused, match=r"found images of 2 channels .*choose one with camera.channel_number \(1 to 2\)"):
+        shown(tmp_path)
+    for number in (1, 2):
+        np.testing.assert_array_equal(shown(tmp_path, number), clip()[number - 1 :: 2])
+    with pytest.raises(Refused, match="is 3, and the OME-XML of the images says that they are of channel 1, 2"):
+        shown(tmp_path, 3)
+    for index in range(0, 6, 2):
+        (tmp_path / f"{index}.ome.tif").unlink()
+    np.testing.assert_array_equal(shown(tmp_path), clip()[1::2])
+    with pytest.raises(Refused, match="is 1, and the OME-XML of the images says that they are of channel 2"):
+        shown(tmp_path, 1)
+    np.testing.assert_array_equal(shown(tmp_path / "3.ome.tif"), clip()[3:4])
+    np.testing.assert_array_equal(shown(tmp_path / "3.ome.tif", 2), clip()[3:4])
+    with pytest.raises(Refused, match="of none of its 1 pages that it is image 1 of 3"):
+        shown(tmp_path / "3.ome.tif", 1)
+
+
+def test_no_choice_is_offered_where_none_would_do(tmp_path: Path) -> None:
+    path = ome_of(tmp_path / "a.ome.tif", clip()[0], 'SizeC="2" SizeT="3"', "")
+    for where in (path, tmp_path):
+        with pytest.raises(Refused, match=r"says 2 channels of 3 images \(its OME-XML\), and 1 image is in the file$"):
+            shown(where)
+
+
+def test_only_images_in_tiff_have_channels(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), clip()[0])
+    with pytest.raises(Refused, match=r"0\.png: camera\.channel_number is 2, and only a TIFF may have several channels"):
+        shown(tmp_path, 2)
