@@ -576,5 +576,7 @@ def test_no_choice_is_offered_where_none_would_do(tmp_path: Path) -> None:
 
 def test_only_images_in_tiff_have_channels(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "0.png"), clip()[0])
-    with pytest.raises(Refused, match=r"0\.png: camera\.channel_number is 2, and only a TIFF may have several channels"):
+    with pytest.raises(
+        Refused, match=r"0\.png: camera\.channel_number is 2, and only a TIFF may have several channels"
+    ):
         shown(tmp_path, 2)
