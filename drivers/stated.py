@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from config.refused import Refused
-from config.words import quoted
+from config.words import one_line, quoted
 from drivers.frame_rate import mean_hz
 
 FPS, UM_PER_PX = (1e-4, 1e5), (1e-4, 1e3)  # least and largest allowed setting
@@ -28,6 +28,7 @@ SQUARE = 0.01  # largest relative difference of the sides of a square pixel
 UNEVEN = 0.5  # largest relative difference of an interval of frames from that of the frame rate
 CONFLICT = 0.01  # largest relative difference of two stated frame rates
 MOST_CHANNELS = 1000
+BEGIN = 2000  # characters at the beginning of an XML, in which its element OME is looked for
 MOST_IMAGES = 2_000_000  # in a description
 TRUNCATED = "truncated TIFF"  # by tifffile: one page for all images of a series
 STK_PLANES = 33629  # the tag UIC2, with one value for each plane
@@ -192,8 +193,8 @@ def of_tiff(tiff: Any) -> tuple[Stated, Stack]:
 def _of_tiff(tiff: Any) -> tuple[Stated, Stack]:
     first = tiff.pages[0]
     scale = _of_tags(first)
-    if tiff.is_ome:
-        stated, stack = _of_ome(tiff.ome_metadata or "", first, len(tiff.pages))
+    if tiff.is_ome or "<OME" in first.description[:BEGIN]:  # tifffile tells it by its end, which may be cut off
+        stated, stack = _of_ome(tiff.ome_metadata or first.description, first, len(tiff.pages))
     elif tiff.is_imagej:
         stated, stack = _of_imagej(tiff.imagej_metadata or {}, first)
     else:
@@ -297,9 +298,10 @@ def _resolution(page: Any, code: int) -> float:
 
 
 def _of_imagej(said: Mapping[str, Any], first: Any) -> tuple[Stated, Stack]:
-    """ImageJ: finterval in tunit, pixels per `unit`, channels, slices and frames."""
+    """ImageJ: finterval in tunit, pixels per `unit` (of y per `yunit`, if stated), channels, slices and frames."""
     unit = MICROMETRES.get(_unit(said.get("unit", "")), math.nan)
-    x_um, y_um = (unit * _inverse(_resolution(first, code)) for code in (282, 283))
+    y_unit = MICROMETRES.get(_unit(said["yunit"]), math.nan) if said.get("yunit") else unit
+    x_um, y_um = unit * _inverse(_resolution(first, 282)), y_unit * _inverse(_resolution(first, 283))
     scale = _scale(x_um, y_um, "its ImageJ description: pixels per unit")
     interval_s = _number(said.get("finterval")) * SECONDS.get(_unit(said.get("tunit", "s")), math.nan)
     fps = _value(_inverse(interval_s), FPS, "its ImageJ description: finterval")
@@ -356,7 +358,10 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
     if why := _too_large(text):
         note = f"its OME-XML is not read, for it has {why}; its pages are taken as they come"
         return Stated(notes=(note,)), Stack()
-    root = _root(text)
+    root, why = _root(text)
+    if why:
+        note = f"its OME-XML can't be read ({why}); its pages are taken as they come"
+        return Stated(notes=(note,)), Stack()
     every = [one for one in root.iter() if _name(one) == "Pixels"] if root is not None else []
     if root is None or not every:
         return Stated(notes=_elsewhere(root)), Stack()
@@ -431,14 +436,14 @@ def _too_large(text: str) -> str:
     return f"{tags} tags (allowed: {MOST_TAGS})" if tags > MOST_TAGS else ""
 
 
-def _root(text: str) -> Any:
-    """The element OME; None for invalid XML, and for XML that declares entities or a document type."""
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        return None
+def _root(text: str) -> tuple[Any, str]:
+    """(the element OME, ""), or (None, the reason) for invalid XML, and for XML that declares entities or a type."""
+    if found := next((one for one in ("<!DOCTYPE", "<!ENTITY") if one in text), ""):
+        return None, f"it contains {found}, which is not allowed"
     try:
-        return ElementTree.fromstring(text)
-    except (ElementTree.ParseError, ValueError, RecursionError):
-        return None
+        return ElementTree.fromstring(text), ""
+    except (ElementTree.ParseError, ValueError, RecursionError) as error:
+        return None, one_line(error)
 
 
 def _elsewhere(root: Any) -> tuple[str, ...]:

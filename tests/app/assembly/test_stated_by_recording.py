@@ -580,3 +580,59 @@ def test_only_images_in_tiff_have_channels(tmp_path: Path) -> None:
         Refused, match=r"0\.png: camera\.channel_number is 2, and only a TIFF may have several channels"
     ):
         shown(tmp_path, 2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("<A> &micro; </A>", "undefined entity"),
+        ("<A> R&D </A>", "not well-formed"),
+        ("<A> \x02 </A>", "not well-formed"),
+        ("<!DOCTYPE OME>", "it contains <!DOCTYPE, which is not allowed"),
+        ("<!ENTITY a>", "it contains <!ENTITY, which is not allowed"),
+        ("<A>", "mismatched tag"),
+    ],
+)
+def test_an_xml_that_can_not_be_read_is_noted(tmp_path: Path, wrong: str, why: str) -> None:
+    """Its pages were taken as they come, and it was said that it does not say."""
+    sizes = 'DimensionOrder="XYCZT" SizeC="2" SizeZ="1" SizeT="3"'
+    text = f"<OME>{wrong}<Image><Pixels {sizes}/></Image></OME>"
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, clip(), photometric="minisblack", description=text, metadata=None)
+    (note,) = taken(path)[2].splitlines()[1:]
+    assert note.startswith(f"note: a.ome.tif: its OME-XML can't be read ({why}")
+    assert note.endswith("); its pages are taken as they come")
+
+
+def test_an_xml_that_is_cut_off_is_noted(tmp_path: Path) -> None:
+    text = '<?xml version="1.0"?><OME><Image><Pixels SizeC="2" SizeT="3"'
+    tifffile.imwrite(tmp_path / "a.ome.tif", clip(), photometric="minisblack", description=text, metadata=None)
+    assert "note: a.ome.tif: its OME-XML can't be read (unclosed token" in taken(tmp_path / "a.ome.tif")[2]
+
+
+def test_pixels_that_are_taken_as_square_are_noted(tmp_path: Path) -> None:
+    """Nothing was said of them where the scale was given from the start."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, clip(), imagej=True, resolution=(10.0, 5.0), metadata={"axes": "TYX", "unit": "um"})
+    square = "the pixels of a.tif are 0.1 x 0.2 um (its ImageJ description: pixels per unit); they are taken as square"
+    given = "optics.um_per_px is 0.2 (--set optics.um_per_px=0.2)"
+    assert taken(path, "optics.um_per_px=0.2")[2].splitlines()[1:] == [f"note: {given}, and {square}"]
+    made = plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "video.yaml", (f"camera.path={path}",))
+    assert contradictions(made) == (f"optics.um_per_px is {made.rig.optics.um_per_px} (the rig), and {square}",)
+
+
+@pytest.mark.parametrize(
+    ("unit", "resolution"), [("unit=micron\nyunit=nm", (4.0, 0.004)), ("unit=mm\nyunit=um", (4000.0, 4.0))]
+)
+def test_the_unit_of_y_in_imagej_is_its_own(tmp_path: Path, unit: str, resolution: tuple[float, float]) -> None:
+    """Square pixels were refused as 0.25 x 250 um."""
+    text = f"ImageJ=1.53t\nimages=6\nframes=6\n{unit}\n"
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, clip(), photometric="minisblack", description=text, metadata=None, resolution=resolution)
+    assert taken(path)[1] == pytest.approx(0.25)
+    oblong = tmp_path / "b.tif"
+    tifffile.imwrite(
+        oblong, clip(), photometric="minisblack", description=text, metadata=None, resolution=(resolution[0],) * 2
+    )
+    with pytest.raises(Refused, match="its pixels are"):
+        taken(oblong)
