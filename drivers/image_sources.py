@@ -123,10 +123,10 @@ class Tiff:
                 first = self._tiff.pages[0]
                 self._behind = self._stack(first)
                 self._assert_uniform(first, layouts)
-                self.stated, stack = of_tiff(self._tiff)
+                images = len(self._tiff.pages) if self._behind is None else len(self._behind)
+                self.stated, stack = of_tiff(self._tiff, images, channel)
             except DAMAGE as error:
                 raise Refused(f"{path}: this TIFF can't be read ({one_line(error)})") from None
-            images = len(self._tiff.pages) if self._behind is None else len(self._behind)
             self.channel_number = stack.only_channel  # from 1; 0: there is one only, or several are in this file
             self.channels = stack.channels
             chosen = self.channel_number or channel if in_folder else channel

@@ -34,10 +34,17 @@ TRUNCATED = "truncated TIFF"  # by tifffile: one page for all images of a series
 STK_PLANES = 33629  # the tag UIC2, with one value for each plane
 MISSING = -1  # instead of a page number
 
-SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "us": 1e-6, "ns": 1e-9,
-           "min": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0}  # fmt: skip
+SECONDS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "usec", "usecs", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("ns", "nsec", "nsecs", "nanosecond", "nanoseconds"), 1e-9),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
+}
+INCHES = ("in", "inch", "inches")
 MICROMETRES = {"um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0, "nm": 1e-3, "pm": 1e-6,
-               "mm": 1e3, "cm": 1e4, "m": 1e6, "a": 1e-4}  # fmt: skip
+               "mm": 1e3, "cm": 1e4, "dm": 1e5, "m": 1e6, "a": 1e-4, **dict.fromkeys(INCHES, 25_400.0)}  # fmt: skip
 NO_UNIT, INCH, CENTIMETRE = 1, 2, 3  # of the resolution in a TIFF
 GREY, COLOURS = (0, 1), 3  # photometric interpretations of grey, white or black first; samples that may be colours
 TRANSPARENCY = (1, 2)  # kinds of an extra sample
@@ -182,19 +189,27 @@ def _channels(stack: Stack) -> str:
     return f"{count} channel{'s' * (count > 1)} ({where}{names})"
 
 
-def of_tiff(tiff: Any) -> tuple[Stated, Stack]:
-    """Metadata of a TIFF. Invalid metadata are ignored."""
+def of_tiff(tiff: Any, images: int, channel: int = 0) -> tuple[Stated, Stack]:
+    """Metadata of a TIFF. Invalid metadata are ignored.
+
+    Args:
+        images: number of images in the file.
+        channel: the chosen channel, from 1; 0: none was chosen.
+    """
     try:
-        return _of_tiff(tiff)
+        return _of_tiff(tiff, images, channel)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError):
         return Stated(), Stack()
 
 
-def _of_tiff(tiff: Any) -> tuple[Stated, Stack]:
+def _of_tiff(tiff: Any, images: int, channel: int) -> tuple[Stated, Stack]:
     first = tiff.pages[0]
     scale = _of_tags(first)
+    others = [scale]
     if tiff.is_ome or "<OME" in first.description[:BEGIN]:  # tifffile tells it by its end, which may be cut off
         stated, stack = _of_ome(tiff.ome_metadata or first.description, first, len(tiff.pages))
+        if tiff.is_imagej:
+            others.append(_of_imagej(tiff.imagej_metadata or {}, first)[0])
     elif tiff.is_imagej:
         stated, stack = _of_imagej(tiff.imagej_metadata or {}, first)
     else:
@@ -202,12 +217,25 @@ def _of_tiff(tiff: Any) -> tuple[Stated, Stack]:
     stack = replace(stack, samples=_samples(first))
     if stated.um_per_px is None and not stated.oblong:
         stated = replace(stated, um_per_px=scale.um_per_px, oblong=scale.oblong)
+    notes = [*stated.notes, *(note for other in others for note in _disagreement(stated, other))]
     along = "depth" if stack.planes > 1 and stack.frames == 1 else "channels" if stack.is_row("C") else ""
-    if along:
-        images = f"{stack.planes} planes in depth" if along == "depth" else f"{stack.channels} channels of one image"
-        note = f"its {images} ({stack.where}) are taken as frames, one after the other in time"
-        stated = replace(stated, notes=(*stated.notes, note))
-    return stated, stack
+    if images > 1 and (along == "depth" or (along and not channel)):
+        found = f"{stack.planes} planes in depth" if along == "depth" else f"{stack.channels} channels of one image"
+        notes.append(f"its {found} ({stack.where}) are taken as frames, one after the other in time")
+    many = tiff.is_ome or len(stack) > 1  # else the images are described one by one
+    if stack.where and stack.table is None and many and len(stack) != images:
+        notes.append(f"{stack.where} says that it has {len(stack)} image{'s' * (len(stack) > 1)}, and it has {images}")
+    return replace(stated, notes=tuple(notes)), stack
+
+
+def _disagreement(taken: Stated, other: Stated) -> Iterator[str]:
+    """Notes on numbers of which two parts of a description say different things."""
+    for unit, first, second in (
+        ("frames a second", taken.fps, other.fps),
+        ("um per pixel", taken.um_per_px, other.um_per_px),
+    ):
+        if first and second and abs(first.value - second.value) > CONFLICT * first.value:
+            yield f"{first.value:.6g} {unit} ({first.where}) is taken, and {second.value:.6g} is in {second.where}"
 
 
 def images_of_one_page(tiff: Any) -> tuple[str, int]:
@@ -302,8 +330,11 @@ def _of_imagej(said: Mapping[str, Any], first: Any) -> tuple[Stated, Stack]:
     unit = MICROMETRES.get(_unit(said.get("unit", "")), math.nan)
     y_unit = MICROMETRES.get(_unit(said["yunit"]), math.nan) if said.get("yunit") else unit
     x_um, y_um = unit * _inverse(_resolution(first, 282)), y_unit * _inverse(_resolution(first, 283))
-    scale = _scale(x_um, y_um, "its ImageJ description: pixels per unit")
-    interval_s = _number(said.get("finterval")) * SECONDS.get(_unit(said.get("tunit", "s")), math.nan)
+    largest_um = LARGEST_UM_PER_PX if _unit(said.get("unit", "")) in INCHES else UM_PER_PX[1]
+    scale = _scale(x_um, y_um, "its ImageJ description: pixels per unit", largest_um)
+    interval_s = _number(str(said.get("finterval")).replace(",", ".")) * SECONDS.get(
+        _unit(said.get("tunit", "s")), math.nan
+    )
     fps = _value(_inverse(interval_s), FPS, "its ImageJ description: finterval")
     channels, planes = (_count(said.get(name, 1)) for name in ("channels", "slices"))
     frames = _count(said.get("frames", _count(said.get("images", 1)) // (channels * planes)))
@@ -425,7 +456,8 @@ def _ome_rate(own: Mapping[str, str], times_s: Mapping[int, float]) -> tuple[Val
 def _side_um(own: Mapping[str, str], axis: str) -> float:
     """Side of a pixel by the attributes of Pixels; nan if not stated."""
     unit_um = MICROMETRES.get(_unit(own.get(f"PhysicalSize{axis}Unit", "um")), math.nan)
-    return _number(own.get(f"PhysicalSize{axis}")) * unit_um
+    side = _number(own.get(f"PhysicalSize{axis}"))
+    return side * unit_um if side > 0 else math.nan
 
 
 def _too_large(text: str) -> str:

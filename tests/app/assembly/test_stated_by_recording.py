@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -315,9 +316,14 @@ def test_a_second_series_is_not_more_of_the_first(tmp_path: Path) -> None:
 
 def ome_of(path: Path, images: NDArray[Any], sizes: str, blocks: str, root: str = "") -> Path:
     """An OME-TIFF whose pages are these images, with these attributes of Pixels and elements TiffData."""
-    text = f'<OME {root}><Image><Pixels DimensionOrder="XYCZT" SizeZ="1" {sizes}>{blocks}</Pixels></Image></OME>'
+    text = ome_text(sizes, blocks, root)
     tifffile.imwrite(path, images, photometric="minisblack", description=text, metadata=None)
     return path
+
+
+def ome_text(sizes: str, blocks: str = "", root: str = "") -> str:
+    """An OME-XML of one plane in depth with these attributes of Pixels and of the root, and elements of Pixels."""
+    return f'<OME {root}><Image><Pixels DimensionOrder="XYCZT" SizeZ="1" {sizes}>{blocks}</Pixels></Image></OME>'
 
 
 def shown(path: Path, number: int = 0) -> NDArray[Any]:
@@ -636,3 +642,77 @@ def test_the_unit_of_y_in_imagej_is_its_own(tmp_path: Path, unit: str, resolutio
     )
     with pytest.raises(Refused, match="its pixels are"):
         taken(oblong)
+
+
+@pytest.mark.parametrize(
+    ("interval", "unit", "fps"),
+    [("0,04", "sec", 25.0), ("0.0005", "minutes", 1 / 0.03), ("0.00001", "hours", 1 / 0.036), ("40", "msecs", 25.0),
+     ("40", "milliseconds", 25.0), ("40000", "microseconds", 25.0), ("0,04,1", "sec", 30.0)],
+)  # fmt: skip
+def test_units_of_time_may_be_written_out(tmp_path: Path, interval: str, unit: str, fps: float) -> None:
+    text = f"ImageJ=1.53t\nimages=6\nframes=6\nfinterval={interval}\ntunit={unit}\n"
+    tifffile.imwrite(tmp_path / "a.tif", clip(), photometric="minisblack", description=text, metadata=None)
+    assert taken(tmp_path / "a.tif")[0] == pytest.approx(fps)
+
+
+def test_inches_are_a_unit_of_length(tmp_path: Path) -> None:
+    """Of the many that a page of 72 dpi has, ImageJ's are no scale."""
+    inches = {f"PhysicalSize{axis}{unit}": value for axis in "XY" for unit, value in (("", 1e-5), ("Unit", "in"))}
+    assert taken(ome(tmp_path / "a.ome.tif", clip(), axes="TYX", **inches))[1] == pytest.approx(0.254)
+    for per_inch, um_per_px in ((100_000, 0.254), (72, 0.1)):
+        path = tmp_path / "b.tif"
+        tifffile.imwrite(
+            path, clip(), imagej=True, resolution=(per_inch,) * 2, metadata={"axes": "TYX", "unit": "inch"}
+        )
+        assert taken(path)[1] == pytest.approx(um_per_px)
+
+
+def test_a_side_of_a_pixel_that_is_not_above_0_is_not_stated(tmp_path: Path) -> None:
+    """It was refused as -0.1 x -0.1 um, which are no square ones."""
+    for index, (x, y, um_per_px) in enumerate(((-0.1, -0.1, 0.1), (0.2, -0.2, 0.2), (0.2, 0.0, 0.2))):
+        path = ome(tmp_path / f"{index}.ome.tif", clip(), axes="TYX", PhysicalSizeX=x, PhysicalSizeY=y)
+        assert taken(path)[1] == um_per_px
+
+
+def test_a_chosen_channel_is_not_noted_as_all_of_them(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", clip(), imagej=True, metadata={"axes": "CYX"})
+    assert "are taken as frames" in taken(tmp_path / "a.tif")[2]
+    assert "note" not in taken(tmp_path / "a.tif", "camera.channel_number=2")[2]
+
+
+def test_parts_of_a_description_that_disagree_are_noted(tmp_path: Path) -> None:
+    text = ome_text('SizeC="1" SizeT="6" TimeIncrement="0.04" PhysicalSizeX="0.2" PhysicalSizeY="0.2"')
+    other = b"ImageJ=1.53t\nimages=6\nframes=6\nfinterval=1.0\nunit=um\n\0"
+    path, tags = tmp_path / "a.tif", [(65_000, 2, len(other), other, True)]
+    how: dict[str, Any] = {"resolution": (2.0, 2.0), "resolutionunit": 1, "extratags": tags}
+    tifffile.imwrite(path, clip(), description=text, metadata=None, **how)
+    before, second = (struct.pack("<HHI", code, 2, len(other)) for code in (65_000, 270))  # tifffile writes one only
+    path.write_bytes(path.read_bytes().replace(before, second))
+    fps, um_per_px, said = taken(tmp_path / "a.tif")
+    assert (fps, um_per_px) == (25.0, 0.2)
+    assert said.splitlines()[1:] == [
+        "note: a.tif: 25 frames a second (its OME-XML: TimeIncrement) is taken, and 1 is in its ImageJ description: "
+        "finterval",
+        "note: a.tif: 0.2 um per pixel (its OME-XML: PhysicalSizeX) is taken, and 0.5 is in its ImageJ description: "
+        "pixels per unit",
+    ]
+    for per_cm, noted in ((20_000, True), (50_000, False), (28, False)):
+        how = {"resolution": (per_cm, per_cm), "resolutionunit": "CENTIMETER"}
+        tifffile.imwrite(tmp_path / "b.ome.tif", clip(), description=text, metadata=None, **how)
+        said = taken(tmp_path / "b.ome.tif")[2]
+        assert ("is taken, and 0.5 is in its TIFF resolution tags" in said) == noted
+        assert ("note" in said) == noted
+
+
+@pytest.mark.parametrize(("kind", "count"), [("ome", 4), ("ome", 9), ("ome", 1), ("imagej", 9), ("shape", 4)])
+def test_a_wrong_number_of_images_is_noted(tmp_path: Path, kind: str, count: int) -> None:
+    path = tmp_path / "a.tif"
+    text = {
+        "ome": ome_text(f'SizeC="1" SizeT="{count}"'),
+        "imagej": f"ImageJ=1.53t\nimages={count}\nframes={count}\n",
+        "shape": f'{{"shape": [{count}, 48, 64]}}',
+    }[kind]
+    tifffile.imwrite(path, clip(), photometric="minisblack", description=text, metadata=None)
+    where = {"ome": "its OME-XML", "imagej": "its ImageJ description", "shape": "the shape in its description"}[kind]
+    images = "1 image" if count == 1 else f"{count} images"
+    assert taken(path)[2].splitlines()[1:] == [f"note: a.tif: {where} says that it has {images}, and it has 6"]
