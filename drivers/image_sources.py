@@ -28,8 +28,9 @@ from config.refused import Refused
 from config.words import one_line, quoted
 from control.contract import Fault
 from drivers.image_size import MOST_PIXELS
+from drivers.names_of_images import notes_on_names
 from drivers.opencv_log import be_quiet
-from drivers.stated import TRUNCATED, Stated, channel_of, images_of_one_page, of_film, of_tiff, sample_of
+from drivers.stated import CONFLICT, TRUNCATED, Stated, channel_of, images_of_one_page, of_film, of_tiff, sample_of
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # this program reports errors itself
 
@@ -221,9 +222,9 @@ class Folder:
             raise Refused(f"{path}: there is no image in this folder (allowed: {', '.join(PICTURES)})")
         self._files = sorted(found, key=lambda file: natural(file.name))
         self.off_grey_counts = LOSSY_COUNTS if {".jpg", ".jpeg"} & {file.suffix.lower() for file in found} else 0
-        pictures = self._uniform()
-        self._files = self._of_channel(pictures)
-        self.stated = self._stated()
+        pictures = self._of_channel(self._uniform())
+        self._files = list(pictures)
+        self.stated = self._stated(pictures)
 
     def __len__(self) -> int:
         return len(self._files)
@@ -247,21 +248,28 @@ class Folder:
     def close(self) -> None:
         """Do nothing: no file stays open between two images."""
 
-    def _stated(self) -> Stated:
-        """The scale in the metadata of the first image."""
+    def _stated(self, pictures: dict[Path, Picture]) -> Stated:
+        """The scale in the metadata of the first image, and notes on the others."""
+        notes = notes_on_names(self._files)
         if self._files[0].suffix.lower() not in TIFFS:
-            return Stated()
+            return Stated(notes=notes)
         first = Tiff(self._files[0], self._channel, in_folder=True)
         first.close()
-        return Stated(um_per_px=first.stated.um_per_px, oblong=first.stated.oblong)
+        scale = first.stated.um_per_px
+        for file, picture in pictures.items():
+            if scale and picture.um_per_px and abs(picture.um_per_px - scale.value) > CONFLICT * scale.value:
+                other = f"{picture.um_per_px:.6g} um per pixel by {quoted(file.name, 60)}"
+                notes = (*notes, f"{scale.value:.6g} um per pixel is taken, by its first image, and it is {other}")
+                break
+        return Stated(um_per_px=scale, oblong=first.stated.oblong, notes=notes)
 
-    def _uniform(self) -> list[Picture]:
+    def _uniform(self) -> dict[Path, Picture]:
         """What the header of each file says. Raises Refused if they differ in size or type."""
         name = self._files[0].name
-        pictures = list[Picture]()
+        pictures = dict[Path, Picture]()
         for file in self._files:
-            pictures.append(found := picture_form(file, self._channel))
-            first = pictures[0]
+            found = pictures[file] = picture_form(file, self._channel)
+            first = pictures[self._files[0]]
             if (found.size, found.pixel_type) != (first.size, first.pixel_type):
                 raise Refused(
                     f"{file}: found {_size(found.size)} {found.pixel_type}, where {name} is {_size(first.size)} "
@@ -269,20 +277,19 @@ class Folder:
                 )
         return pictures
 
-    def _of_channel(self, pictures: list[Picture]) -> list[Path]:
+    def _of_channel(self, pictures: dict[Path, Picture]) -> dict[Path, Picture]:
         """The files of the chosen channel, or all if they are of one channel. Raises Refused."""
-        found = sorted({picture.channel_number for picture in pictures} - {0})
+        found = sorted({picture.channel_number for picture in pictures.values()} - {0})
         if not found or found == [self._channel] or (len(found) == 1 and not self._channel):
-            return self._files
+            return pictures
         if not self._channel:
-            count = max(picture.channels for picture in pictures)
+            count = max(picture.channels for picture in pictures.values())
             raise Refused(f"{self.path}: found images of {len(found)} channels (the OME-XML of each); choose one with "
                           f"camera.channel_number (1 to {count})")  # fmt: skip
         if self._channel not in found:
             raise Refused(f"{self.path}: camera.channel_number is {self._channel}, and the OME-XML of the images says "
                           f"that they are of channel {', '.join(map(str, found))}")  # fmt: skip
-        pairs = zip(self._files, pictures, strict=True)
-        return [file for file, picture in pairs if picture.channel_number == self._channel]
+        return {file: picture for file, picture in pictures.items() if picture.channel_number == self._channel}
 
 
 class Film:
@@ -363,6 +370,7 @@ class Picture(NamedTuple):
     pixel_type: str
     channel_number: int = 0  # of an OME-TIFF, from 1; 0: there is one channel only, or it is not stated
     channels: int = 1  # in all files that its OME-XML describes
+    um_per_px: float | None = None  # None: not stated
 
 
 def picture_form(file: Path, channel: int = 0) -> Picture:
@@ -378,7 +386,9 @@ def picture_form(file: Path, channel: int = 0) -> Picture:
                 raise Refused(
                     f"{file}: found {len(tiff)} pages, where one image a file is needed; give the file itself"
                 )
-            return Picture(tiff.shape[:2], tiff.pixel_type, tiff.channel_number, tiff.channels)
+            scale = tiff.stated.um_per_px
+            um_per_px = None if scale is None else scale.value
+            return Picture(tiff.shape[:2], tiff.pixel_type, tiff.channel_number, tiff.channels, um_per_px)
         finally:
             tiff.close()
     if channel > 1:

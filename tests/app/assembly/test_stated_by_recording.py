@@ -716,3 +716,13 @@ def test_a_wrong_number_of_images_is_noted(tmp_path: Path, kind: str, count: int
     where = {"ome": "its OME-XML", "imagej": "its ImageJ description", "shape": "the shape in its description"}[kind]
     images = "1 image" if count == 1 else f"{count} images"
     assert taken(path)[2].splitlines()[1:] == [f"note: a.tif: {where} says that it has {images}, and it has 6"]
+
+
+def test_scales_that_differ_in_a_folder_are_noted(tmp_path: Path) -> None:
+    for number, image in enumerate(clip()):
+        per_um = (4.0, 4.0) if number < 3 else (2.0, 2.0)
+        tifffile.imwrite(tmp_path / f"{number}.tif", image, imagej=True, resolution=per_um, metadata={"unit": "um"})
+    _, um_per_px, said = taken(tmp_path)
+    assert um_per_px == 0.25
+    (note,) = said.splitlines()[1:]
+    assert note.endswith(": 0.25 um per pixel is taken, by its first image, and it is 0.5 um per pixel by 3.tif")
