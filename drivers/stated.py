@@ -213,7 +213,8 @@ def _of_tiff(tiff: Any, images: int, channel: int) -> tuple[Stated, Stack]:
     elif tiff.is_imagej:
         stated, stack = _of_imagej(tiff.imagej_metadata or {}, first)
     else:
-        stated, stack = Stated(), _of_shape(tiff)
+        stk = ("what MetaMorph's tags say of its scale and times is not read",) if STK_PLANES in first.tags else ()
+        stated, stack = Stated(notes=stk), _of_shape(tiff)
     stack = replace(stack, samples=_samples(first))
     if stated.um_per_px is None and not stated.oblong:
         stated = replace(stated, um_per_px=scale.um_per_px, oblong=scale.oblong)

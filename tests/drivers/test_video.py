@@ -402,6 +402,9 @@ def test_a_tiff_of_one_page_for_all_images_gives_them_all(tmp_path: Path, kind: 
         tifffile.imwrite(path, three, truncate=True, photometric="rgb", planarconfig="separate")
     with tifffile.TiffFile(path) as file:
         assert len(file.pages) == 1
+    pages = open_pages(path)
+    pages.close()
+    assert (pages.stated.notes == ("what MetaMorph's tags say of its scale and times is not read",)) == (kind == "stk")
     np.testing.assert_array_equal(frames(open_video(VideoCamera(), path)), given)
     path.write_bytes(path.read_bytes()[:-9])
     assert "is cut off: it says that it has 4 images" in refused(path)
