@@ -14,7 +14,7 @@ import re
 import struct
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 from warnings import catch_warnings
 
 import cv2
@@ -28,8 +28,9 @@ from config.refused import Refused
 from config.words import one_line, quoted
 from control.contract import Fault
 from drivers.image_size import MOST_PIXELS
+from drivers.names_of_images import notes_on_names
 from drivers.opencv_log import be_quiet
-from drivers.stated import Stated, channel_of, of_film, of_tiff
+from drivers.stated import CONFLICT, TRUNCATED, Stated, channel_of, images_of_one_page, of_film, of_tiff, sample_of
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # this program reports errors itself
 
@@ -81,16 +82,16 @@ def open_pages(path: Path | str, channel: int = 0) -> Pages:
         channel: number of the channel, from 1, in a TIFF with several channels; 0: there is only one.
     """
     pages = _opened(Path(path), channel)
-    if channel > 1 and not isinstance(pages, Tiff):
+    if channel > 1 and isinstance(pages, Film):
         pages.close()
-        raise Refused(f"{path}: camera.channel_number is {channel}, and only a TIFF may have several channels")
+        raise Refused(_one_channel(path, channel))
     return pages
 
 
 def _opened(path: Path, channel: int) -> Pages:
     found = kind_of(path)
     if found == "a folder":
-        return Folder(path)
+        return Folder(path, channel)
     if not found:
         raise Refused(f"{path}: there is no such file or folder")
     require_file(path, "a recording")
@@ -103,11 +104,18 @@ def _opened(path: Path, channel: int) -> Pages:
 
 
 class Tiff:
-    """A TIFF of one or many pages, or an ImageJ stack of more than 4 GB: one page, followed by the other images."""
+    """A TIFF of one or many pages, or one page followed by the other images without pages of their own: as in ImageJ's
+    stacks of more than 4 GB, MetaMorph's STK, and tifffile's truncated files.
+    """
 
     off_grey_counts = 0
 
-    def __init__(self, path: Path, channel: int = 0) -> None:
+    def __init__(self, path: Path, channel: int = 0, in_folder: bool = False) -> None:
+        """Raises Refused.
+
+        Args:
+            in_folder: it is one image of a folder, which leaves out the files of channels that were not chosen.
+        """
         self.path = path
         layouts = tiff_layouts(path)
         with ExitStack() as refusing:
@@ -116,11 +124,14 @@ class Tiff:
                 first = self._tiff.pages[0]
                 self._behind = self._stack(first)
                 self._assert_uniform(first, layouts)
-                self.stated, stack = of_tiff(self._tiff)
+                images = len(self._tiff.pages) if self._behind is None else len(self._behind)
+                self.stated, stack = of_tiff(self._tiff, images, channel)
             except DAMAGE as error:
                 raise Refused(f"{path}: this TIFF can't be read ({one_line(error)})") from None
-            images = len(self._tiff.pages) if self._behind is None else len(self._behind)
-            self._chosen = channel_of(stack, channel, images, path)
+            self.channel_number = stack.only_channel  # from 1; 0: there is one only, or several are in this file
+            self.channels = stack.channels
+            chosen = self.channel_number or channel if in_folder else channel
+            self._chosen, self._sample = channel_of(stack, chosen, images, path), sample_of(stack, chosen)
             refusing.pop_all()  # it stays open
         self._count = images if self._chosen is None else len(self._chosen)
 
@@ -130,15 +141,14 @@ class Tiff:
     def image(self, number: int) -> NDArray[Any]:
         if self._chosen is not None:
             number = self._chosen[number]
-        if self._behind is not None:
-            return np.asarray(self._behind[number])
         try:
-            page: Any = self._tiff.pages[number]
-            image: NDArray[Any] = page.asarray()
+            page: Any = self._tiff.pages[0 if self._behind is not None else number]
+            image: NDArray[Any] = page.asarray() if self._behind is None else np.asarray(self._behind[number])
         except DAMAGE as error:
             raise Fault(f"{self.path}, page {number + 1}: it can't be decoded ({one_line(error)})") from None
         planar = image.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
-        return image.transpose(1, 2, 0) if planar else image
+        image = image.transpose(1, 2, 0) if planar else image
+        return image if self._sample is None else image[:, :, self._sample]
 
     def close(self) -> None:
         self._tiff.close()
@@ -155,17 +165,22 @@ class Tiff:
         return f"{self._tiff.pages[0].dtype}"
 
     def _stack(self, first: Any) -> NDArray[Any] | None:
-        """The images of an ImageJ stack with one page for all images; None for other files."""
-        images = int((self._tiff.imagej_metadata or {}).get("images", 1))
-        if images <= 1 or len(self._tiff.pages) > 1 or first.samplesperpixel > 1:
+        """The images of a stack with one page for all images; None for other files."""
+        kind, images = images_of_one_page(self._tiff)
+        if kind == TRUNCATED and images > 1 and len(self._tiff.pages) > 1:
+            raise Refused(f"{self.path}: found {len(self._tiff.pages)} pages, the first of which is one page for "
+                          f"{images} images; save it as a TIFF with a page for each image")  # fmt: skip
+        if images <= 1 or len(self._tiff.pages) > 1:
             return None
-        require_pixels((first.imagelength, first.imagewidth), f"{self.path}")
-        size = images * first.imagelength * first.imagewidth * first.dtype.itemsize
+        require_pixels(first.shape, f"{self.path}")
+        if first.compression != tifffile.COMPRESSION.NONE or not first.is_contiguous:
+            raise Refused(f"{self.path}: this {kind} has one page for {images} images, and it is compressed or in "
+                          "pieces; save it as a TIFF with a page for each image")  # fmt: skip
+        size = images * math.prod(first.shape) * first.dtype.itemsize
         if first.dataoffsets[0] + size > self.path.stat().st_size:
-            raise Refused(f"{self.path}: this ImageJ stack is cut off: it says that it has {images} images")
-        shape = (images, first.imagelength, first.imagewidth)
+            raise Refused(f"{self.path}: this {kind} is cut off: it says that it has {images} images")
         dtype = first.dtype.newbyteorder(self._tiff.byteorder)
-        return np.memmap(self.path, dtype, "r", first.dataoffsets[0], shape)
+        return np.memmap(self.path, dtype, "r", first.dataoffsets[0], (images, *first.shape))
 
     def _assert_uniform(self, first: Any, layouts: list[Layout]) -> None:
         """Raises Refused. Pages of a layout that was already checked are skipped: tifffile needs 0.4 ms for each."""
@@ -190,10 +205,14 @@ class Tiff:
 
 
 class Folder:
-    """The images in a folder, by the natural order of their names: 2.png before 10.png."""
+    """The images in a folder, by the natural order of their names: 2.png before 10.png.
 
-    def __init__(self, path: Path) -> None:
+    Of OME-TIFFs that say which channel each of them is, those of the chosen channel.
+    """
+
+    def __init__(self, path: Path, channel: int = 0) -> None:
         self.path = path
+        self._channel = channel
         try:
             files = list(path.iterdir())
         except OSError as error:
@@ -203,8 +222,9 @@ class Folder:
             raise Refused(f"{path}: there is no image in this folder (allowed: {', '.join(PICTURES)})")
         self._files = sorted(found, key=lambda file: natural(file.name))
         self.off_grey_counts = LOSSY_COUNTS if {".jpg", ".jpeg"} & {file.suffix.lower() for file in found} else 0
-        self._assert_uniform()
-        self.stated = self._stated()
+        pictures = self._of_channel(self._uniform())
+        self._files = list(pictures)
+        self.stated = self._stated(pictures)
 
     def __len__(self) -> int:
         return len(self._files)
@@ -212,7 +232,7 @@ class Folder:
     def image(self, number: int) -> NDArray[Any]:
         file = self._files[number]
         if file.suffix.lower() in TIFFS:
-            tiff = Tiff(file)
+            tiff = Tiff(file, self._channel, in_folder=True)
             try:
                 return tiff.image(0)
             finally:
@@ -228,23 +248,48 @@ class Folder:
     def close(self) -> None:
         """Do nothing: no file stays open between two images."""
 
-    def _stated(self) -> Stated:
-        """The scale in the metadata of the first image."""
+    def _stated(self, pictures: dict[Path, Picture]) -> Stated:
+        """The scale in the metadata of the first image, and notes on the others."""
+        notes = notes_on_names(self._files)
         if self._files[0].suffix.lower() not in TIFFS:
-            return Stated()
-        first = Tiff(self._files[0])
+            return Stated(notes=notes)
+        first = Tiff(self._files[0], self._channel, in_folder=True)
         first.close()
-        return Stated(um_per_px=first.stated.um_per_px, oblong=first.stated.oblong)
+        scale = first.stated.um_per_px
+        for file, picture in pictures.items():
+            if scale and picture.um_per_px and abs(picture.um_per_px - scale.value) > CONFLICT * scale.value:
+                other = f"{picture.um_per_px:.6g} um per pixel by {quoted(file.name, 60)}"
+                notes = (*notes, f"{scale.value:.6g} um per pixel is taken, by its first image, and it is {other}")
+                break
+        return Stated(um_per_px=scale, oblong=first.stated.oblong, notes=notes)
 
-    def _assert_uniform(self) -> None:
-        first = self._files[0]
-        size, depth = picture_form(first)
-        for file in self._files[1:]:
-            if (found := picture_form(file)) != (size, depth):
+    def _uniform(self) -> dict[Path, Picture]:
+        """What the header of each file says. Raises Refused if they differ in size or type."""
+        name = self._files[0].name
+        pictures = dict[Path, Picture]()
+        for file in self._files:
+            found = pictures[file] = picture_form(file, self._channel)
+            first = pictures[self._files[0]]
+            if (found.size, found.pixel_type) != (first.size, first.pixel_type):
                 raise Refused(
-                    f"{file}: found {_size(found[0])} {found[1]}, where {first.name} is {_size(size)} {depth}; "
-                    "all must be of one size and type"
+                    f"{file}: found {_size(found.size)} {found.pixel_type}, where {name} is {_size(first.size)} "
+                    f"{first.pixel_type}; all must be of one size and type"
                 )
+        return pictures
+
+    def _of_channel(self, pictures: dict[Path, Picture]) -> dict[Path, Picture]:
+        """The files of the chosen channel, or all if they are of one channel. Raises Refused."""
+        found = sorted({picture.channel_number for picture in pictures.values()} - {0})
+        if not found or found == [self._channel] or (len(found) == 1 and not self._channel):
+            return pictures
+        if not self._channel:
+            count = max(picture.channels for picture in pictures.values())
+            raise Refused(f"{self.path}: found images of {len(found)} channels (the OME-XML of each); choose one with "
+                          f"camera.channel_number (1 to {count})")  # fmt: skip
+        if self._channel not in found:
+            raise Refused(f"{self.path}: camera.channel_number is {self._channel}, and the OME-XML of the images says "
+                          f"that they are of channel {', '.join(map(str, found))}")  # fmt: skip
+        return {file: picture for file, picture in pictures.items() if picture.channel_number == self._channel}
 
 
 class Film:
@@ -318,22 +363,36 @@ def natural(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces], name
 
 
-def picture_form(file: Path) -> tuple[tuple[int, ...], str]:
-    """((height, width), type of a pixel) of an image file, from its header.
+class Picture(NamedTuple):
+    """What the header of an image file says."""
 
-    Raises Refused; also for a TIFF with many pages.
+    size: tuple[int, ...]  # (height, width)
+    pixel_type: str
+    channel_number: int = 0  # of an OME-TIFF, from 1; 0: there is one channel only, or it is not stated
+    channels: int = 1  # in all files that its OME-XML describes
+    um_per_px: float | None = None  # None: not stated
+
+
+def picture_form(file: Path, channel: int = 0) -> Picture:
+    """What the header of an image file says.
+
+    Raises Refused; also for a TIFF with many pages, or without this channel.
     """
     require_file(file, "an image")
     if file.suffix.lower() in TIFFS:
-        tiff = Tiff(file)
+        tiff = Tiff(file, channel, in_folder=True)
         try:
             if len(tiff) > 1:
                 raise Refused(
                     f"{file}: found {len(tiff)} pages, where one image a file is needed; give the file itself"
                 )
-            return tiff.shape[:2], tiff.pixel_type
+            scale = tiff.stated.um_per_px
+            um_per_px = None if scale is None else scale.value
+            return Picture(tiff.shape[:2], tiff.pixel_type, tiff.channel_number, tiff.channels, um_per_px)
         finally:
             tiff.close()
+    if channel > 1:
+        raise Refused(_one_channel(file, channel))
     try:
         with catch_warnings(action="ignore"), Image.open(file) as picture:
             size = picture.height, picture.width
@@ -343,7 +402,11 @@ def picture_form(file: Path) -> tuple[tuple[int, ...], str]:
     except (UnidentifiedImageError, SyntaxError, *DAMAGE) as error:
         raise Refused(f"{file}: this image can't be read ({one_line(error)})") from None
     require_pixels(size, f"{file}")
-    return size, "uint16" if deep else "uint8"
+    return Picture(size, "uint16" if deep else "uint8")
+
+
+def _one_channel(path: Path | str, channel: int) -> str:
+    return f"{path}: camera.channel_number is {channel}, and only a TIFF may have several channels"
 
 
 def require_pixels(shape: tuple[int, ...], at: str) -> None:

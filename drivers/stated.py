@@ -15,10 +15,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 
 from config.refused import Refused
-from config.words import quoted
+from config.words import one_line, quoted
 from drivers.frame_rate import mean_hz
 
 FPS, UM_PER_PX = (1e-4, 1e5), (1e-4, 1e3)  # least and largest allowed setting
@@ -29,14 +28,26 @@ SQUARE = 0.01  # largest relative difference of the sides of a square pixel
 UNEVEN = 0.5  # largest relative difference of an interval of frames from that of the frame rate
 CONFLICT = 0.01  # largest relative difference of two stated frame rates
 MOST_CHANNELS = 1000
+BEGIN = 2000  # characters at the beginning of an XML, in which its element OME is looked for
 MOST_IMAGES = 2_000_000  # in a description
+TRUNCATED = "truncated TIFF"  # by tifffile: one page for all images of a series
+STK_PLANES = 33629  # the tag UIC2, with one value for each plane
 MISSING = -1  # instead of a page number
 
-SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "us": 1e-6, "ns": 1e-9,
-           "min": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0}  # fmt: skip
+SECONDS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "usec", "usecs", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("ns", "nsec", "nsecs", "nanosecond", "nanoseconds"), 1e-9),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
+}
+INCHES = ("in", "inch", "inches")
 MICROMETRES = {"um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0, "nm": 1e-3, "pm": 1e-6,
-               "mm": 1e3, "cm": 1e4, "m": 1e6, "a": 1e-4}  # fmt: skip
+               "mm": 1e3, "cm": 1e4, "dm": 1e5, "m": 1e6, "a": 1e-4, **dict.fromkeys(INCHES, 25_400.0)}  # fmt: skip
 NO_UNIT, INCH, CENTIMETRE = 1, 2, 3  # of the resolution in a TIFF
+GREY, COLOURS = (0, 1), 3  # photometric interpretations of grey, white or black first; samples that may be colours
+TRANSPARENCY = (1, 2)  # kinds of an extra sample
 RESOLUTION_UM = {INCH: 25_400.0, CENTIMETRE: 10_000.0}
 
 
@@ -70,10 +81,20 @@ class Stack:
     where: str = ""
     series: int = 1  # number of stacks that the file describes; this is the first
     table: Mapping[int, int] | None = None  # page of each image in this file; None: not stated
-    wrong: str = ""  # reason why the statements about its pages can't be used
+    samples: int = 1  # channels in one page, as samples of each pixel that are no colours; they vary fastest
+    wrong: str = ""  # reason why a file of several pages is refused: what is said of them can't be used
 
     def __len__(self) -> int:
         return self.channels * self.planes * self.frames
+
+    @property
+    def only_channel(self) -> int:
+        """The channel of all pages of this file, from 1, where there are others in other files; 0: not stated."""
+        if self.channels == 1 or self.samples > 1 or not self.table:
+            return 0
+        step = self.number(C=1)
+        here = {image // step % self.channels for image in self.table}
+        return here.pop() + 1 if len(here) == 1 else 0
 
     def is_row(self, axis: str) -> bool:
         """Whether the images follow each other along this axis only."""
@@ -112,24 +133,36 @@ def channel_of(stack: Stack, chosen: int, pages: int, at: Path) -> list[int] | N
         pages: number of images.
         at: the file.
     """
+    if stack.wrong and pages > 1:
+        raise Refused(f"{at}: {stack.wrong}")
     if stack.planes > 1 and stack.frames > 1:
         raise Refused(f"{at}: found {stack.planes} planes in depth at each of {stack.frames} times ({stack.where}); "
                       "a video has one; save the plane that is meant in a file of its own")  # fmt: skip
-    if chosen > stack.channels:
+    chosen = chosen or stack.only_channel
+    count = stack.channels * stack.samples
+    if chosen > count:
         raise Refused(f"{at}: camera.channel_number is {chosen}, and the file has {_channels(stack)}")
     if stack.series > 1 and pages > len(stack):
         raise Refused(f"{at}: found {stack.series} series ({stack.where}), the first of {len(stack)} images, and "
                       f"{pages} images in all; save the series that is meant in a file of its own")  # fmt: skip
-    if stack.wrong and pages > 1:
-        raise Refused(f"{at}: what its OME-XML says of its pages can't be used (TiffData: {stack.wrong})")
-    if stack.channels == 1 or (not chosen and stack.is_row("C")):
+    in_row = stack.channels == 1 or stack.is_row("C")
+    if count == 1 or (not chosen and in_row and stack.samples in (1, COLOURS)):
         return _in_order(stack, 0 if stack.channels == 1 else None, pages, at) if pages > 1 else None
-    if not chosen:
-        raise Refused(f"{at}: found {_channels(stack)}; choose one with camera.channel_number (1 to {stack.channels})")
-    if len(stack) != pages:
+    if stack.channels > 1 and stack.table is None and len(stack) != pages:
+        found = f"{pages} image{'s are' if pages > 1 else ' is'}"
         raise Refused(f"{at}: its description says {stack.channels} channels of {len(stack) // stack.channels} images "
-                      f"({stack.where}), and there are {pages} images in the file")  # fmt: skip
-    return _in_order(stack, chosen - 1, pages, at) or stack.pages(chosen - 1)
+                      f"({stack.where}), and {found} in the file")  # fmt: skip
+    if not chosen:
+        raise Refused(f"{at}: found {_channels(stack)}; choose one with camera.channel_number (1 to {count})")
+    if stack.channels == 1 and (pages == 1 or stack.table is None):
+        return None
+    channel = (chosen - 1) // stack.samples
+    return stack.pages(channel) if stack.table is None else _in_order(stack, channel, pages, at)
+
+
+def sample_of(stack: Stack, chosen: int) -> int | None:
+    """Which sample of each pixel the chosen channel is; None: a pixel has one channel, or colours."""
+    return (chosen - 1) % stack.samples if chosen and stack.samples > 1 else None
 
 
 def _in_order(stack: Stack, channel: int | None, pages: int, at: Path) -> list[int] | None:
@@ -151,34 +184,71 @@ def _in_order(stack: Stack, channel: int | None, pages: int, at: Path) -> list[i
 
 def _channels(stack: Stack) -> str:
     names = f": {', '.join(quoted(name, 40) for name in stack.names[:8])}" if any(stack.names) else ""
-    return f"{stack.channels} channel{'s' * (stack.channels > 1)} ({stack.where or 'no description'}{names})"
+    count = stack.channels * stack.samples
+    where = "samples of each pixel" if stack.samples > 1 else stack.where or "no description"
+    return f"{count} channel{'s' * (count > 1)} ({where}{names})"
 
 
-def of_tiff(tiff: Any) -> tuple[Stated, Stack]:
-    """Metadata of a TIFF. Invalid metadata are ignored."""
+def of_tiff(tiff: Any, images: int, channel: int = 0) -> tuple[Stated, Stack]:
+    """Metadata of a TIFF. Invalid metadata are ignored.
+
+    Args:
+        images: number of images in the file.
+        channel: the chosen channel, from 1; 0: none was chosen.
+    """
     try:
-        return _of_tiff(tiff)
+        return _of_tiff(tiff, images, channel)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError):
         return Stated(), Stack()
 
 
-def _of_tiff(tiff: Any) -> tuple[Stated, Stack]:
+def _of_tiff(tiff: Any, images: int, channel: int) -> tuple[Stated, Stack]:
     first = tiff.pages[0]
     scale = _of_tags(first)
-    if tiff.is_ome:
-        stated, stack = _of_ome(tiff.ome_metadata or "", first, len(tiff.pages))
+    others = [scale]
+    if tiff.is_ome or "<OME" in first.description[:BEGIN]:  # tifffile tells it by its end, which may be cut off
+        stated, stack = _of_ome(tiff.ome_metadata or first.description, first, len(tiff.pages))
+        if tiff.is_imagej:
+            others.append(_of_imagej(tiff.imagej_metadata or {}, first)[0])
     elif tiff.is_imagej:
         stated, stack = _of_imagej(tiff.imagej_metadata or {}, first)
     else:
-        stated, stack = Stated(), _of_shape(tiff)
+        stk = ("what MetaMorph's tags say of its scale and times is not read",) if STK_PLANES in first.tags else ()
+        stated, stack = Stated(notes=stk), _of_shape(tiff)
+    stack = replace(stack, samples=_samples(first))
     if stated.um_per_px is None and not stated.oblong:
         stated = replace(stated, um_per_px=scale.um_per_px, oblong=scale.oblong)
+    notes = [*stated.notes, *(note for other in others for note in _disagreement(stated, other))]
     along = "depth" if stack.planes > 1 and stack.frames == 1 else "channels" if stack.is_row("C") else ""
-    if along:
-        images = f"{stack.planes} planes in depth" if along == "depth" else f"{stack.channels} channels of one image"
-        note = f"its {images} ({stack.where}) are taken as frames, one after the other in time"
-        stated = replace(stated, notes=(*stated.notes, note))
-    return stated, stack
+    if images > 1 and (along == "depth" or (along and not channel)):
+        found = f"{stack.planes} planes in depth" if along == "depth" else f"{stack.channels} channels of one image"
+        notes.append(f"its {found} ({stack.where}) are taken as frames, one after the other in time")
+    many = tiff.is_ome or len(stack) > 1  # else the images are described one by one
+    if stack.where and stack.table is None and many and len(stack) != images:
+        notes.append(f"{stack.where} says that it has {len(stack)} image{'s' * (len(stack) > 1)}, and it has {images}")
+    return replace(stated, notes=tuple(notes)), stack
+
+
+def _disagreement(taken: Stated, other: Stated) -> Iterator[str]:
+    """Notes on numbers of which two parts of a description say different things."""
+    for unit, first, second in (
+        ("frames a second", taken.fps, other.fps),
+        ("um per pixel", taken.um_per_px, other.um_per_px),
+    ):
+        if first and second and abs(first.value - second.value) > CONFLICT * first.value:
+            yield f"{first.value:.6g} {unit} ({first.where}) is taken, and {second.value:.6g} is in {second.where}"
+
+
+def images_of_one_page(tiff: Any) -> tuple[str, int]:
+    """(kind of the stack, number of its images) where a TIFF says that its one page is followed by other images."""
+    first = tiff.pages[0]
+    if said := tiff.imagej_metadata:
+        return "ImageJ stack", int(said.get("images", 1))
+    if stk := first.tags.get(STK_PLANES):
+        return "STK of MetaMorph", int(stk.count)
+    said = _json(first.description) or _json(first.description1)
+    images = math.prod(map(_count, said.get("shape", ()))) // max(math.prod(first.shape), 1)
+    return TRUNCATED, images if said.get("truncated") is True else 1
 
 
 def of_film(fps: float, kind: str) -> Stated:
@@ -236,6 +306,13 @@ def _of_tags(first: Any) -> Stated:
     return _scale(um * x, um * y, where, LARGEST_UM_PER_PX)
 
 
+def _samples(first: Any) -> int:
+    """Number of channels in a page, as samples of each pixel; 1 for colours. Transparency is no channel."""
+    if first.photometric not in GREY:
+        return 1
+    return max(int(first.samplesperpixel) - sum(int(one) in TRANSPARENCY for one in first.extrasamples), 1)
+
+
 def _tag(page: Any, code: int, otherwise: Any) -> Any:
     tag = page.tags.get(code)
     return otherwise if tag is None or tag.value is None else tag.value
@@ -250,11 +327,15 @@ def _resolution(page: Any, code: int) -> float:
 
 
 def _of_imagej(said: Mapping[str, Any], first: Any) -> tuple[Stated, Stack]:
-    """ImageJ: finterval in tunit, pixels per `unit`, channels, slices and frames."""
+    """ImageJ: finterval in tunit, pixels per `unit` (of y per `yunit`, if stated), channels, slices and frames."""
     unit = MICROMETRES.get(_unit(said.get("unit", "")), math.nan)
-    x_um, y_um = (unit * _inverse(_resolution(first, code)) for code in (282, 283))
-    scale = _scale(x_um, y_um, "its ImageJ description: pixels per unit")
-    interval_s = _number(said.get("finterval")) * SECONDS.get(_unit(said.get("tunit", "s")), math.nan)
+    y_unit = MICROMETRES.get(_unit(said["yunit"]), math.nan) if said.get("yunit") else unit
+    x_um, y_um = unit * _inverse(_resolution(first, 282)), y_unit * _inverse(_resolution(first, 283))
+    largest_um = LARGEST_UM_PER_PX if _unit(said.get("unit", "")) in INCHES else UM_PER_PX[1]
+    scale = _scale(x_um, y_um, "its ImageJ description: pixels per unit", largest_um)
+    interval_s = _number(str(said.get("finterval")).replace(",", ".")) * SECONDS.get(
+        _unit(said.get("tunit", "s")), math.nan
+    )
     fps = _value(_inverse(interval_s), FPS, "its ImageJ description: finterval")
     channels, planes = (_count(said.get(name, 1)) for name in ("channels", "slices"))
     frames = _count(said.get("frames", _count(said.get("images", 1)) // (channels * planes)))
@@ -263,18 +344,31 @@ def _of_imagej(said: Mapping[str, Any], first: Any) -> tuple[Stated, Stack]:
 
 
 def _of_shape(tiff: Any) -> Stack:
-    """The shape that tifffile writes. Of two unnamed axes before the image's own axes, the last is the channel."""
+    """The shape that tifffile writes: axes of the file, then those of a page. Axes without a letter are the time; the
+    time and the channel; or the time, the depth and the channel.
+    """
     first = tiff.pages[0]
     said = _json(first.description) or _json(first.description1)
-    shape, axes = tuple(said.get("shape", ())), str(said.get("axes", ""))
-    own = len(first.shape)
-    outer = [_count(size) for size in shape[: len(shape) - own]] if tuple(shape[-own:]) == tuple(first.shape) else []
-    names = axes[: len(outer)] if len(axes) == len(shape) else "TZC"[-len(outer) :] if len(outer) != 2 else "TC"
-    if len(outer) < 2 or len(outer) > 3 or len(set(names)) != len(outer) or not set(names) <= set("TZC"):
+    sizes, axes = [_count(size) for size in said.get("shape", ())], str(said.get("axes", "")).upper()
+    if len(axes) != len(sizes):
+        axes = ""
+    longer = [index for index, size in enumerate(sizes) if size > 1]  # an axis of one image counts for nothing
+    of_page = [size for size in first.shape if size > 1]
+    count = len(longer) - len(of_page)
+    if count < 0 or [sizes[index] for index in longer[count:]] != of_page:
         return Stack()
+    where, outer = "the shape in its description", [sizes[index] for index in longer[:count]]
+    letters = "".join(axes[index] for index in longer) if axes else ""
+    names = letters[:count] if axes else {0: "", 1: "T", 2: "TC", 3: "TZC"}.get(count, "")
+    if len(names) == 1 and names not in "TZCYX":
+        names = "T"  # images in a row
+    page_is_image = letters[count:].replace("S", "") in ("YX", "Y", "X", "")
+    if len(set(names)) != count or not set(names) <= set("TZC") or not page_is_image:
+        found = f"the axes {quoted(axes, 40)}" if axes else f"a shape of {len(sizes)} axes without letters"
+        return Stack(wrong=f"found {found} ({where}; allowed: some of T, Z and C, each once, and then YX, YXS or SYX)")
     size = {"T": 1, "Z": 1, "C": 1} | dict(zip(names, outer, strict=True))
     order = names[::-1] + "".join(axis for axis in "CZT" if axis not in names)
-    return Stack(size["C"], size["Z"], size["T"], order, (), "the shape in its description")
+    return Stack(size["C"], size["Z"], size["T"], order, (), where)
 
 
 def _json(text: str) -> dict[str, Any]:
@@ -289,18 +383,27 @@ def _json(text: str) -> dict[str, Any]:
 
 
 def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
-    """OME-XML: TimeIncrement or DeltaT; PhysicalSizeX and Y; SizeC, SizeZ and SizeT; TiffData."""
+    """OME-XML: TimeIncrement or DeltaT; PhysicalSizeX and Y; SizeC, SizeZ and SizeT; TiffData.
+
+    Of several images (as of the positions of a stage) those count whose TiffData name this file.
+    """
     if why := _too_large(text):
         note = f"its OME-XML is not read, for it has {why}; its pages are taken as they come"
         return Stated(notes=(note,)), Stack()
-    root = _root(text)
+    root, why = _root(text)
+    if why:
+        note = f"its OME-XML can't be read ({why}); its pages are taken as they come"
+        return Stated(notes=(note,)), Stack()
     every = [one for one in root.iter() if _name(one) == "Pixels"] if root is not None else []
     if root is None or not every:
         return Stated(notes=_elsewhere(root)), Stack()
-    pixels = every[0]
+    uuid = str(root.attrib.get("UUID", ""))
+    files = [_files(one) for one in every]
+    mine = [one for one, named in zip(every, files, strict=True) if uuid in named] or every
+    pixels = mine[0]
     own = {key: str(value) for key, value in pixels.attrib.items()}
     scale = _scale(_side_um(own, "X"), _side_um(own, "Y"), "its OME-XML: PhysicalSizeX")
-    fps, notes = _ome_rate(own, np.array(sorted(_times_s(pixels))))
+    fps, notes = _ome_rate(own, dict(_times_s(pixels)))
     samples = max(int(first.samplesperpixel), 1)
     names = tuple(_names(pixels))
     order = own.get("DimensionOrder", "XYCZT")[2:]
@@ -311,32 +414,36 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
         order if sorted(order) == ["C", "T", "Z"] else "CZT",
         names,
         "its OME-XML",
-        len(every),
+        len(mine),
     )
     try:
-        stack = replace(stack, table=_table(pixels, str(root.attrib.get("UUID", "")), stack, samples, pages))
+        if uuid not in (found := set[str]().union(*files)) and len(found) > 1:
+            raise ValueError("which of its files this one is, is not said")
+        stack = replace(stack, table=_table(pixels, uuid, stack, samples, pages))
     except ValueError as error:
-        stack = replace(stack, wrong=str(error))
+        wrong = f"what its OME-XML says of its pages can't be used (TiffData: {error})"
+        stack = replace(stack, wrong=wrong)
     return Stated(fps, scale.um_per_px, scale.oblong, notes), stack
 
 
-def _ome_rate(own: Mapping[str, str], times_s: NDArray[np.float64]) -> tuple[Value | None, tuple[str, ...]]:
+def _ome_rate(own: Mapping[str, str], times_s: Mapping[int, float]) -> tuple[Value | None, tuple[str, ...]]:
     """(frame rate, notes on it). The rate is that of TimeIncrement, or the mean rate by DeltaT if TimeIncrement is
     missing or differs: a camera may be slower than requested.
 
     Args:
         own: the attributes of Pixels.
-        times_s: DeltaT of the frames, rising; empty if not stated.
+        times_s: DeltaT by the number of the frame (TheT), of those frames that state it.
     """
+    number = np.array(sorted(times_s), np.int64)
+    time_s = np.array([times_s[one] for one in number.tolist()], np.float64)
     unit_s = SECONDS.get(_unit(own.get("TimeIncrementUnit", "s")), math.nan)
     asked = _value(_inverse(_number(own.get("TimeIncrement")) * unit_s), FPS, "its OME-XML: TimeIncrement")
     with np.errstate(over="ignore", invalid="ignore"):  # for absurd times the rate is not allowed
-        steps_s = np.diff(times_s)
-        found_hz = mean_hz(np.arange(len(times_s)), times_s, math.nan)  # as `export` writes TimeIncrement
+        steps_s = np.diff(time_s) / np.diff(number)  # per frame
+        found_hz = mean_hz(number, time_s, math.nan)  # as `export` writes TimeIncrement
     seen = _value(found_hz, FPS, "its OME-XML: the mean interval of its frames' DeltaT, pauses left out")
     notes: tuple[str, ...] = ()
-    whole = len(times_s) == _count(own.get("SizeT", 1))  # else steps may span several frames
-    if asked is not None and seen is not None and whole and abs(seen.value - asked.value) > CONFLICT * seen.value:
+    if asked is not None and seen is not None and abs(seen.value - asked.value) > CONFLICT * seen.value:
         notes = (f"TimeIncrement in its OME-XML says {asked.value:.6g} frames a second, and the times of its frames "
                  f"(DeltaT) {seen.value:.6g}, which is taken",)  # fmt: skip
         asked = None
@@ -350,7 +457,8 @@ def _ome_rate(own: Mapping[str, str], times_s: NDArray[np.float64]) -> tuple[Val
 def _side_um(own: Mapping[str, str], axis: str) -> float:
     """Side of a pixel by the attributes of Pixels; nan if not stated."""
     unit_um = MICROMETRES.get(_unit(own.get(f"PhysicalSize{axis}Unit", "um")), math.nan)
-    return _number(own.get(f"PhysicalSize{axis}")) * unit_um
+    side = _number(own.get(f"PhysicalSize{axis}"))
+    return side * unit_um if side > 0 else math.nan
 
 
 def _too_large(text: str) -> str:
@@ -361,14 +469,14 @@ def _too_large(text: str) -> str:
     return f"{tags} tags (allowed: {MOST_TAGS})" if tags > MOST_TAGS else ""
 
 
-def _root(text: str) -> Any:
-    """The element OME; None for invalid XML, and for XML that declares entities or a document type."""
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        return None
+def _root(text: str) -> tuple[Any, str]:
+    """(the element OME, ""), or (None, the reason) for invalid XML, and for XML that declares entities or a type."""
+    if found := next((one for one in ("<!DOCTYPE", "<!ENTITY") if one in text), ""):
+        return None, f"it contains {found}, which is not allowed"
     try:
-        return ElementTree.fromstring(text)
-    except (ElementTree.ParseError, ValueError, RecursionError):
-        return None
+        return ElementTree.fromstring(text), ""
+    except (ElementTree.ParseError, ValueError, RecursionError) as error:
+        return None, one_line(error)
 
 
 def _elsewhere(root: Any) -> tuple[str, ...]:
@@ -382,7 +490,7 @@ def _table(pixels: Any, own: str, stack: Stack, samples: int, pages: int) -> dic
     """The page of each image of a stack by TiffData; None if not stated: then pages are in the order of the images.
 
     Args:
-        own: the UUID of this file; images in files with other UUIDs are left out.
+        own: the UUID of this file; images in files with other UUIDs are left out, if several files are named.
         samples: OME channels in one image, as in a colour image.
 
     Raises ValueError, with the reason why it can't be used.
@@ -392,9 +500,7 @@ def _table(pixels: Any, own: str, stack: Stack, samples: int, pages: int) -> dic
         return None
     if len(stack) > MOST_IMAGES:
         raise ValueError(f"{len(stack)} images, of at most {MOST_IMAGES}")
-    files = {uuid for _, uuid in blocks if uuid}
-    if len(files) > 1 and own not in files:
-        raise ValueError("which of its files this one is, is not said")
+    files = _files(pixels)
     here = own if own in files else next(iter(files), "")
     table: dict[int, int] = {}
     for block, uuid in blocks:
@@ -435,6 +541,11 @@ def _uuid(block: Any) -> str:
     return next((str(one.text or "").strip() for one in block if _name(one) == "UUID"), "")
 
 
+def _files(pixels: Any) -> set[str]:
+    """The UUIDs of the files that have images of this Pixels."""
+    return {_uuid(one) for one in pixels if _name(one) == "TiffData"} - {""}
+
+
 def _name(element: Any) -> str:
     """Name of an element, without its namespace."""
     return str(element.tag).rpartition("}")[2]
@@ -445,12 +556,13 @@ def _names(pixels: Any) -> Iterator[str]:
     return (str(one.attrib.get("Name", "")) for one in pixels if _name(one) == "Channel")
 
 
-def _times_s(pixels: Any) -> Iterator[float]:
-    """Times of the frames of the first channel and plane."""
+def _times_s(pixels: Any) -> Iterator[tuple[int, float]]:
+    """(number, time) of each frame of the first channel and plane that states both."""
     for plane in pixels:
         own = plane.attrib
         if _name(plane) != "Plane" or _number(own.get("TheC", 0)) > 0 or _number(own.get("TheZ", 0)) > 0:
             continue
+        frame = _number(own.get("TheT"))
         time_s = _number(own.get("DeltaT")) * SECONDS.get(_unit(own.get("DeltaTUnit", "s")), math.nan)
-        if math.isfinite(time_s):
-            yield time_s
+        if math.isfinite(time_s) and 0 <= frame < 2**31:
+            yield int(frame), time_s

@@ -54,6 +54,7 @@ def with_stated(
         if given is not None:
             taken.append(f"{key} {given} ({by})")
             conflicts += _conflict(key, given, by, value, name)
+            conflicts += _as_square(key, given, by, stated.oblong, name)
             continue
         if key == SCALE and stated.oblong:
             raise Refused(f"{recording}: its pixels are {stated.oblong}, and square ones are needed; set "
@@ -81,7 +82,8 @@ def contradictions(made: Plan) -> tuple[str, ...]:
         KEYS, (camera.fps, made.rig.optics.um_per_px), (opened.stated.fps, opened.stated.um_per_px), strict=True
     )
     name = quoted(Path(camera.address).name, 60)
-    return tuple(said for key, given, value in values for said in _conflict(key, given, "the rig", value, name))
+    said = [one for key, given, value in values for one in _conflict(key, given, "the rig", value, name)]
+    return (*said, *_as_square(SCALE, made.rig.optics.um_per_px, "the rig", opened.stated.oblong, name))
 
 
 def channels_to_choose(refused: Refused) -> int:
@@ -153,3 +155,10 @@ def _conflict(key: str, given: object, by: str, value: Value | None, name: str) 
     if abs(given - value.value) <= SAME * abs(value.value):
         return []
     return [f"{key} is {given:g} ({by}), and {name} says {value.value:.6g} ({value.where}); {given:g} is taken"]
+
+
+def _as_square(key: str, given: object, by: str, oblong: str, name: str) -> list[str]:
+    """One sentence where a scale was given for pixels that are not square."""
+    if key != SCALE or not oblong:
+        return []
+    return [f"{key} is {given} ({by}), and the pixels of {name} are {oblong}; they are taken as square"]

@@ -373,3 +373,53 @@ def test_of_many_pages_each_is_checked_but_few_are_taken_apart(
     path.write_bytes(data)
     with pytest.raises(Refused, match="page 251: the file is cut off"):
         open_pages(path)
+
+
+def stk(path: Path, given: NDArray[Any]) -> Path:
+    """MetaMorph's stack: one page, with a value for each plane in a tag, and the other planes behind the first."""
+    planes = len(given)
+    tags = [(33628, 4, planes, [0] * planes, True), (33629, 5, planes, [0, 1] * planes, True)]
+    tifffile.imwrite(path, given[0], rowsperstrip=4, metadata=None, photometric="minisblack", extratags=tags)
+    with path.open("ab") as file:
+        file.write(given[1:].tobytes())
+    return path
+
+
+@pytest.mark.parametrize("kind", ["stk", "truncated", "truncated colours", "truncated planes", "imagej colours"])
+def test_a_tiff_of_one_page_for_all_images_gives_them_all(tmp_path: Path, kind: str) -> None:
+    """Only the first was read."""
+    path, given = tmp_path / "a.tif", images(4)
+    if kind == "stk":
+        stk(path, given)
+    elif kind == "truncated":
+        tifffile.imwrite(path, given, truncate=True, photometric="minisblack")
+    elif kind == "imagej colours":
+        tifffile.imwrite(path, np.repeat(given[..., None], 3, -1), truncate=True, imagej=True)
+    elif kind == "truncated colours":
+        tifffile.imwrite(path, np.repeat(given[..., None], 3, -1), truncate=True, photometric="rgb")
+    else:
+        three = np.repeat(given[:, None], 3, 1)
+        tifffile.imwrite(path, three, truncate=True, photometric="rgb", planarconfig="separate")
+    with tifffile.TiffFile(path) as file:
+        assert len(file.pages) == 1
+    pages = open_pages(path)
+    pages.close()
+    assert (pages.stated.notes == ("what MetaMorph's tags say of its scale and times is not read",)) == (kind == "stk")
+    np.testing.assert_array_equal(frames(open_video(VideoCamera(), path)), given)
+    path.write_bytes(path.read_bytes()[:-9])
+    assert "is cut off: it says that it has 4 images" in refused(path)
+
+
+def test_a_tiff_of_one_page_for_all_images_that_can_not_be_read_is_refused(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "two.tif") as file:
+        for _ in range(2):
+            file.write(images(4), truncate=True, photometric="minisblack")
+    assert "found 2 pages, the first of which is one page for 4 images" in refused(tmp_path / "two.tif")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    stk(folder / "1.tif", images(4))
+    assert "found 4 pages, where one image a file is needed" in refused(folder)
+    planes = [(33628, 4, 4, [0] * 4, True), (33629, 5, 4, [0, 1] * 4, True)]
+    packed = tmp_path / "packed.tif"
+    tifffile.imwrite(packed, images(1)[0], metadata=None, compression="zlib", extratags=planes)
+    assert "has one page for 4 images, and it is compressed or in pieces" in refused(packed)

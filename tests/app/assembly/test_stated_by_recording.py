@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -315,9 +316,14 @@ def test_a_second_series_is_not_more_of_the_first(tmp_path: Path) -> None:
 
 def ome_of(path: Path, images: NDArray[Any], sizes: str, blocks: str, root: str = "") -> Path:
     """An OME-TIFF whose pages are these images, with these attributes of Pixels and elements TiffData."""
-    text = f'<OME {root}><Image><Pixels DimensionOrder="XYCZT" SizeZ="1" {sizes}>{blocks}</Pixels></Image></OME>'
+    text = ome_text(sizes, blocks, root)
     tifffile.imwrite(path, images, photometric="minisblack", description=text, metadata=None)
     return path
+
+
+def ome_text(sizes: str, blocks: str = "", root: str = "") -> str:
+    """An OME-XML of one plane in depth with these attributes of Pixels and of the root, and elements of Pixels."""
+    return f'<OME {root}><Image><Pixels DimensionOrder="XYCZT" SizeZ="1" {sizes}>{blocks}</Pixels></Image></OME>'
 
 
 def shown(path: Path, number: int = 0) -> NDArray[Any]:
@@ -420,3 +426,303 @@ def test_of_two_statements_of_time_the_times_of_the_frames_are_taken(tmp_path: P
     assert (fps, "note" in said) == (100.0, False)
     stamped_once = {"DeltaT": [0.0] * 6}
     assert taken(ome(tmp_path / "c.ome.tif", clip(), axes="TYX", TimeIncrement=0.01, Plane=stamped_once))[0] == 100.0
+
+
+def test_times_of_some_frames_only_are_those_of_their_frames(tmp_path: Path) -> None:
+    """The rate was that of frames that follow each other: 1.3 instead of 25."""
+
+    def timed(name: str, times_s: dict[int, float], increment: str = "") -> tuple[float, str]:
+        planes = "".join(f'<Plane TheC="0" TheZ="0" TheT="{t}" DeltaT="{at_s}"/>' for t, at_s in times_s.items())
+        found = taken(ome_of(tmp_path / name, clip(), f'SizeC="1" SizeT="6" {increment}', planes))
+        return found[0], found[2]
+
+    for name, frames in (("ends.ome.tif", (0, 5)), ("some.ome.tif", (5, 0, 2))):
+        fps, said = timed(name, {t: 0.04 * t for t in frames})
+        assert fps == pytest.approx(25.0)
+        assert "note" not in said
+    fps, said = timed("slow.ome.tif", {t: 0.04 * t for t in (0, 2, 5)}, 'TimeIncrement="0.01"')
+    assert fps == pytest.approx(25.0)
+    assert "the times of its frames (DeltaT) 25, which is taken" in said
+    assert "uneven (up to 0.48 s apart" in timed("gap.ome.tif", {0: 0.0, 1: 0.01, 2: 0.02, 3: 0.5, 5: 0.52})[1]
+
+
+def position(name: str, uuid: str, um: float, step_s: float) -> str:
+    """An image of six frames in the file of this UUID."""
+    sizes = f'SizeC="1" SizeZ="1" SizeT="6" PhysicalSizeX="{um}" PhysicalSizeY="{um}" TimeIncrement="{step_s}"'
+    inside = f'<TiffData IFD="0" PlaneCount="6"><UUID FileName="{name}">{uuid}</UUID></TiffData>'
+    return f'<Image><Pixels DimensionOrder="XYCZT" {sizes}>{inside}</Pixels></Image>'
+
+
+def test_a_file_of_several_positions_is_described_by_its_own(tmp_path: Path) -> None:
+    """The second had the rate and the scale of the first."""
+    both = position("a.ome.tif", "urn:a", 0.125, 0.04) + position("b.ome.tif", "urn:b", 0.5, 0.1)
+
+    def written(name: str, root: str) -> Path:
+        text = f"<OME {root}>{both}</OME>"
+        tifffile.imwrite(tmp_path / name, clip(), photometric="minisblack", description=text, metadata=None)
+        return tmp_path / name
+
+    assert taken(written("a.ome.tif", 'UUID="urn:a"'))[:2] == (25.0, 0.125)
+    assert taken(written("b.ome.tif", 'UUID="urn:b"'))[:2] == (10.0, 0.5)
+    with pytest.raises(Refused, match=r"\(TiffData: which of its files this one is, is not said\)"):
+        taken(written("c.ome.tif", ""))
+
+
+@pytest.mark.parametrize("axes", ["YXT", "XYT", "TXY", "PTCYX", "TPYX", "TRYX", "TQYX", "CTTYX", ""])
+def test_axes_that_are_no_video_are_refused(tmp_path: Path, axes: str) -> None:
+    """Rows were taken as frames, and positions and channels as frames of one video."""
+    images = np.zeros((4, 3, 2, 5, 8, 9)[6 - len(axes or "TZCPYX") :], np.uint8)
+    metadata = {"axes": axes} if axes else {}
+    tifffile.imwrite(tmp_path / "a.tif", images, photometric="minisblack", metadata=metadata)
+    found = f"the axes {axes}" if axes else "a shape of 6 axes without letters"
+    with pytest.raises(Refused, match=rf"a\.tif: found {found} \(the shape in its description; allowed: some of T, Z"):
+        shown(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "count"),
+    [("TYX", (6, 8, 9), 6), ("ZYX", (6, 8, 9), 6), ("QYX", (6, 8, 9), 6), ("RYX", (6, 8, 9), 6),
+     ("PTYX", (1, 6, 8, 9), 6), ("TCYX", (6, 1, 8, 9), 6), ("tyx", (6, 8, 9), 6), ("TYXS", (6, 8, 9, 3), 6),
+     ("TYXS", (6, 8, 9, 1), 6), ("TYX", (6, 1, 9), 6), ("YXT", (8, 9, 1), 1)],
+)  # fmt: skip
+def test_axes_of_images_in_a_row_are_frames(tmp_path: Path, axes: str, shape: tuple[int, ...], count: int) -> None:
+    photometric = "rgb" if shape[-1] == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint8), photometric=photometric, metadata={"axes": axes})
+    assert len(shown(tmp_path / "a.tif")) == count
+
+
+def test_channels_in_a_shape_are_chosen_by_their_letter(tmp_path: Path) -> None:
+    """An axis C alone; and an axis of one image between those of the channels and of the page."""
+    tifffile.imwrite(tmp_path / "a.tif", TWO[0], photometric="minisblack", metadata={"axes": "CYX"})
+    np.testing.assert_array_equal(shown(tmp_path / "a.tif", 2), TWO[:1, 1])
+    assert (
+        "its 2 channels of one image (the shape in its description) are taken as frames" in taken(tmp_path / "a.tif")[2]
+    )
+    tifffile.imwrite(tmp_path / "b.tif", TWO[:, :, None], photometric="minisblack", metadata={"axes": "TCZYX"})
+    np.testing.assert_array_equal(shown(tmp_path / "b.tif", 2), TWO[:, 1])
+
+
+def samples_of(path: Path, count: int, planar: bool = False, **how: Any) -> NDArray[np.uint8]:
+    """A TIFF whose pixels have this many grey samples; [T, sample, height, width] of it."""
+    images = np.stack([np.roll(clip(), 5 * index, -1) for index in range(count)], 1)
+    given = images if planar else np.moveaxis(images, 1, -1)
+    config = "separate" if planar else "contig"
+    tifffile.imwrite(path, given, photometric="minisblack", planarconfig=config, **how)
+    return images
+
+
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+@pytest.mark.parametrize("is_ome", [False, True])
+def test_channels_in_the_samples_of_a_pixel_are_chosen(tmp_path: Path, count: int, planar: bool, is_ome: bool) -> None:
+    """They were said to be one channel, or a colour video."""
+    path = tmp_path / ("a.ome.tif" if is_ome else "a.tif")
+    axes = "TSYX" if planar else "TYXS"
+    images = samples_of(path, count, planar, metadata={"axes": axes}, **({"ome": True} if is_ome else {}))
+    for number in range(1, count + 1):
+        np.testing.assert_array_equal(shown(path, number), images[:, number - 1])
+    with pytest.raises(Refused, match=f"is {count + 1}, and the file has {count} channels"):
+        shown(path, count + 1)
+    said = f"found {count} channels .*choose one with camera.channel_number .1 to {count}." if count != 3 else "colour"
+    with pytest.raises(Refused, match=said):
+        shown(path)
+
+
+def test_transparency_is_no_channel(tmp_path: Path) -> None:
+    images = samples_of(tmp_path / "a.tif", 3, extrasamples=["unspecified", "unassalpha"])
+    with pytest.raises(Refused, match=r"found 2 channels \(samples of each pixel\)"):
+        shown(tmp_path / "a.tif")
+    np.testing.assert_array_equal(shown(tmp_path / "a.tif", 2), images[:, 1])
+
+
+def test_a_folder_of_pictures_with_samples_has_channels(tmp_path: Path) -> None:
+    for index in range(2):
+        tifffile.imwrite(tmp_path / f"{index}.tif", TWO[index], photometric="minisblack", planarconfig="separate")
+    with pytest.raises(Refused, match=r"choose one with camera.channel_number \(1 to 2\)"):
+        shown(tmp_path)
+    np.testing.assert_array_equal(shown(tmp_path, 2), TWO[:2, 1])
+
+
+def one_of_many(path: Path, index: int, channels: int) -> None:
+    """Image `index` of six of an OME set of six files; of the channels, each time has all."""
+    blocks = "".join(
+        f'<TiffData IFD="0" FirstC="{k % channels}" FirstT="{k // channels}"><UUID>urn:{k}</UUID></TiffData>'
+        for k in range(6)
+    )
+    ome_of(path, clip()[index], f'SizeC="{channels}" SizeT="{6 // channels}"', blocks, f'UUID="urn:{index}"')
+
+
+def test_of_a_folder_of_channels_one_is_chosen(tmp_path: Path) -> None:
+    """camera.channel_number was asked for, and refused whatever it was."""
+    for index in range(6):
+        one_of_many(tmp_path / f"{index}.ome.tif", index, 2)
+    with pytest.raises(Refused, match=r"found images of 2 channels .*choose one with camera.channel_number \(1 to 2\)"):
+        shown(tmp_path)
+    for number in (1, 2):
+        np.testing.assert_array_equal(shown(tmp_path, number), clip()[number - 1 :: 2])
+    with pytest.raises(Refused, match="is 3, and the OME-XML of the images says that they are of channel 1, 2"):
+        shown(tmp_path, 3)
+    for index in range(0, 6, 2):
+        (tmp_path / f"{index}.ome.tif").unlink()
+    np.testing.assert_array_equal(shown(tmp_path), clip()[1::2])
+    with pytest.raises(Refused, match="is 1, and the OME-XML of the images says that they are of channel 2"):
+        shown(tmp_path, 1)
+    np.testing.assert_array_equal(shown(tmp_path / "3.ome.tif"), clip()[3:4])
+    np.testing.assert_array_equal(shown(tmp_path / "3.ome.tif", 2), clip()[3:4])
+    with pytest.raises(Refused, match="of none of its 1 pages that it is image 1 of 3"):
+        shown(tmp_path / "3.ome.tif", 1)
+
+
+def test_no_choice_is_offered_where_none_would_do(tmp_path: Path) -> None:
+    path = ome_of(tmp_path / "a.ome.tif", clip()[0], 'SizeC="2" SizeT="3"', "")
+    for where in (path, tmp_path):
+        with pytest.raises(Refused, match=r"says 2 channels of 3 images \(its OME-XML\), and 1 image is in the file$"):
+            shown(where)
+
+
+def test_only_images_in_tiff_have_channels(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), clip()[0])
+    with pytest.raises(
+        Refused, match=r"0\.png: camera\.channel_number is 2, and only a TIFF may have several channels"
+    ):
+        shown(tmp_path, 2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("<A> &micro; </A>", "undefined entity"),
+        ("<A> R&D </A>", "not well-formed"),
+        ("<A> \x02 </A>", "not well-formed"),
+        ("<!DOCTYPE OME>", "it contains <!DOCTYPE, which is not allowed"),
+        ("<!ENTITY a>", "it contains <!ENTITY, which is not allowed"),
+        ("<A>", "mismatched tag"),
+    ],
+)
+def test_an_xml_that_can_not_be_read_is_noted(tmp_path: Path, wrong: str, why: str) -> None:
+    """Its pages were taken as they come, and it was said that it does not say."""
+    sizes = 'DimensionOrder="XYCZT" SizeC="2" SizeZ="1" SizeT="3"'
+    text = f"<OME>{wrong}<Image><Pixels {sizes}/></Image></OME>"
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, clip(), photometric="minisblack", description=text, metadata=None)
+    (note,) = taken(path)[2].splitlines()[1:]
+    assert note.startswith(f"note: a.ome.tif: its OME-XML can't be read ({why}")
+    assert note.endswith("); its pages are taken as they come")
+
+
+def test_an_xml_that_is_cut_off_is_noted(tmp_path: Path) -> None:
+    text = '<?xml version="1.0"?><OME><Image><Pixels SizeC="2" SizeT="3"'
+    tifffile.imwrite(tmp_path / "a.ome.tif", clip(), photometric="minisblack", description=text, metadata=None)
+    assert "note: a.ome.tif: its OME-XML can't be read (unclosed token" in taken(tmp_path / "a.ome.tif")[2]
+
+
+def test_pixels_that_are_taken_as_square_are_noted(tmp_path: Path) -> None:
+    """Nothing was said of them where the scale was given from the start."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, clip(), imagej=True, resolution=(10.0, 5.0), metadata={"axes": "TYX", "unit": "um"})
+    square = "the pixels of a.tif are 0.1 x 0.2 um (its ImageJ description: pixels per unit); they are taken as square"
+    given = "optics.um_per_px is 0.2 (--set optics.um_per_px=0.2)"
+    assert taken(path, "optics.um_per_px=0.2")[2].splitlines()[1:] == [f"note: {given}, and {square}"]
+    made = plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "video.yaml", (f"camera.path={path}",))
+    assert contradictions(made) == (f"optics.um_per_px is {made.rig.optics.um_per_px} (the rig), and {square}",)
+
+
+@pytest.mark.parametrize(
+    ("unit", "resolution"), [("unit=micron\nyunit=nm", (4.0, 0.004)), ("unit=mm\nyunit=um", (4000.0, 4.0))]
+)
+def test_the_unit_of_y_in_imagej_is_its_own(tmp_path: Path, unit: str, resolution: tuple[float, float]) -> None:
+    """Square pixels were refused as 0.25 x 250 um."""
+    text = f"ImageJ=1.53t\nimages=6\nframes=6\n{unit}\n"
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, clip(), photometric="minisblack", description=text, metadata=None, resolution=resolution)
+    assert taken(path)[1] == pytest.approx(0.25)
+    oblong = tmp_path / "b.tif"
+    tifffile.imwrite(
+        oblong, clip(), photometric="minisblack", description=text, metadata=None, resolution=(resolution[0],) * 2
+    )
+    with pytest.raises(Refused, match="its pixels are"):
+        taken(oblong)
+
+
+@pytest.mark.parametrize(
+    ("interval", "unit", "fps"),
+    [("0,04", "sec", 25.0), ("0.0005", "minutes", 1 / 0.03), ("0.00001", "hours", 1 / 0.036), ("40", "msecs", 25.0),
+     ("40", "milliseconds", 25.0), ("40000", "microseconds", 25.0), ("0,04,1", "sec", 30.0)],
+)  # fmt: skip
+def test_units_of_time_may_be_written_out(tmp_path: Path, interval: str, unit: str, fps: float) -> None:
+    text = f"ImageJ=1.53t\nimages=6\nframes=6\nfinterval={interval}\ntunit={unit}\n"
+    tifffile.imwrite(tmp_path / "a.tif", clip(), photometric="minisblack", description=text, metadata=None)
+    assert taken(tmp_path / "a.tif")[0] == pytest.approx(fps)
+
+
+def test_inches_are_a_unit_of_length(tmp_path: Path) -> None:
+    """Of the many that a page of 72 dpi has, ImageJ's are no scale."""
+    inches = {f"PhysicalSize{axis}{unit}": value for axis in "XY" for unit, value in (("", 1e-5), ("Unit", "in"))}
+    assert taken(ome(tmp_path / "a.ome.tif", clip(), axes="TYX", **inches))[1] == pytest.approx(0.254)
+    for per_inch, um_per_px in ((100_000, 0.254), (72, 0.1)):
+        path = tmp_path / "b.tif"
+        tifffile.imwrite(
+            path, clip(), imagej=True, resolution=(per_inch,) * 2, metadata={"axes": "TYX", "unit": "inch"}
+        )
+        assert taken(path)[1] == pytest.approx(um_per_px)
+
+
+def test_a_side_of_a_pixel_that_is_not_above_0_is_not_stated(tmp_path: Path) -> None:
+    """It was refused as -0.1 x -0.1 um, which are no square ones."""
+    for index, (x, y, um_per_px) in enumerate(((-0.1, -0.1, 0.1), (0.2, -0.2, 0.2), (0.2, 0.0, 0.2))):
+        path = ome(tmp_path / f"{index}.ome.tif", clip(), axes="TYX", PhysicalSizeX=x, PhysicalSizeY=y)
+        assert taken(path)[1] == um_per_px
+
+
+def test_a_chosen_channel_is_not_noted_as_all_of_them(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", clip(), imagej=True, metadata={"axes": "CYX"})
+    assert "are taken as frames" in taken(tmp_path / "a.tif")[2]
+    assert "note" not in taken(tmp_path / "a.tif", "camera.channel_number=2")[2]
+
+
+def test_parts_of_a_description_that_disagree_are_noted(tmp_path: Path) -> None:
+    text = ome_text('SizeC="1" SizeT="6" TimeIncrement="0.04" PhysicalSizeX="0.2" PhysicalSizeY="0.2"')
+    other = b"ImageJ=1.53t\nimages=6\nframes=6\nfinterval=1.0\nunit=um\n\0"
+    path, tags = tmp_path / "a.tif", [(65_000, 2, len(other), other, True)]
+    how: dict[str, Any] = {"resolution": (2.0, 2.0), "resolutionunit": 1, "extratags": tags}
+    tifffile.imwrite(path, clip(), description=text, metadata=None, **how)
+    before, second = (struct.pack("<HHI", code, 2, len(other)) for code in (65_000, 270))  # tifffile writes one only
+    path.write_bytes(path.read_bytes().replace(before, second))
+    fps, um_per_px, said = taken(tmp_path / "a.tif")
+    assert (fps, um_per_px) == (25.0, 0.2)
+    assert said.splitlines()[1:] == [
+        "note: a.tif: 25 frames a second (its OME-XML: TimeIncrement) is taken, and 1 is in its ImageJ description: "
+        "finterval",
+        "note: a.tif: 0.2 um per pixel (its OME-XML: PhysicalSizeX) is taken, and 0.5 is in its ImageJ description: "
+        "pixels per unit",
+    ]
+    for per_cm, noted in ((20_000, True), (50_000, False), (28, False)):
+        how = {"resolution": (per_cm, per_cm), "resolutionunit": "CENTIMETER"}
+        tifffile.imwrite(tmp_path / "b.ome.tif", clip(), description=text, metadata=None, **how)
+        said = taken(tmp_path / "b.ome.tif")[2]
+        assert ("is taken, and 0.5 is in its TIFF resolution tags" in said) == noted
+        assert ("note" in said) == noted
+
+
+@pytest.mark.parametrize(("kind", "count"), [("ome", 4), ("ome", 9), ("ome", 1), ("imagej", 9), ("shape", 4)])
+def test_a_wrong_number_of_images_is_noted(tmp_path: Path, kind: str, count: int) -> None:
+    path = tmp_path / "a.tif"
+    text = {
+        "ome": ome_text(f'SizeC="1" SizeT="{count}"'),
+        "imagej": f"ImageJ=1.53t\nimages={count}\nframes={count}\n",
+        "shape": f'{{"shape": [{count}, 48, 64]}}',
+    }[kind]
+    tifffile.imwrite(path, clip(), photometric="minisblack", description=text, metadata=None)
+    where = {"ome": "its OME-XML", "imagej": "its ImageJ description", "shape": "the shape in its description"}[kind]
+    images = "1 image" if count == 1 else f"{count} images"
+    assert taken(path)[2].splitlines()[1:] == [f"note: a.tif: {where} says that it has {images}, and it has 6"]
+
+
+def test_scales_that_differ_in_a_folder_are_noted(tmp_path: Path) -> None:
+    for number, image in enumerate(clip()):
+        per_um = (4.0, 4.0) if number < 3 else (2.0, 2.0)
+        tifffile.imwrite(tmp_path / f"{number}.tif", image, imagej=True, resolution=per_um, metadata={"unit": "um"})
+    _, um_per_px, said = taken(tmp_path)
+    assert um_per_px == 0.25
+    (note,) = said.splitlines()[1:]
+    assert note.endswith(": 0.25 um per pixel is taken, by its first image, and it is 0.5 um per pixel by 3.tif")
