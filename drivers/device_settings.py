@@ -52,6 +52,11 @@ class CameraSettings(DeviceSettings):
     drop: float = 0.0  # fraction of the frames that are dropped on purpose
 
     @property
+    def image_age_s(self) -> float:
+        """Age of an image when the computer has it: time since the middle of its exposure."""
+        return self.exposure_s / 2.0 + self.readout_s
+
+    @property
     def states_its_cut(self) -> bool:
         """Whether its settings state which part of the sensor an image shows."""
         return any(field.name == "left_px" for field in dataclasses.fields(self))  # type: ignore[arg-type]

@@ -82,7 +82,7 @@ def means_of(made: Plan, particles: int, fps: float) -> Conditions:
         fps: the mean frame rate, which may differ from the requested one.
     """
     rig = made.rig
-    seen_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s
+    seen_s = rig.camera.image_age_s
     return Conditions(rig.plant, build_light(made), seen_s + latency_s(rig), 1.0 / fps, particles)
 
 

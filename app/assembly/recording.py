@@ -48,7 +48,7 @@ def open_recording(made: VideoCamera, um_per_px: float = 0.0) -> OpenRecording:
     if is_run(made.path):
         return _run(Path(made.path), um_per_px)
     video = open_video(made)
-    late_s = made.exposure_s / 2.0 + made.readout_s
+    late_s = made.image_age_s
     return OpenRecording(
         video,
         lambda frame: frame.time_s + late_s,

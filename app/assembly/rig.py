@@ -168,7 +168,7 @@ RIG_KEYS = (
 def shortest_delay_s(rig: Rig) -> float:
     """Mid-exposure to effect, plus half the hold time: the shortest programmed delay (docs/predictions.md 2.7)."""
     camera = rig.camera
-    return camera.exposure_s / 2.0 + camera.readout_s + rig.loop.latency_s + rig.deflector.delay_s + 0.5 / camera.fps
+    return camera.image_age_s + rig.loop.latency_s + rig.deflector.delay_s + 0.5 / camera.fps
 
 
 def field_um(rig: Rig) -> tuple[tuple[float, float], tuple[float, float]]:

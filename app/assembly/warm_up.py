@@ -253,7 +253,7 @@ def played(
     After a third of them, the time jumps by the longest delay of the law.
     """
     camera = plan.rig.camera
-    late_s = min(camera.exposure_s / 2.0 + camera.readout_s, machine.stale_s / 2.0)
+    late_s = min(camera.image_age_s, machine.stale_s / 2.0)
     memory, turns = machine.start(), []
     orders: tuple[Order, ...] = (Order(machine.arming),)
     for number, image in enumerate(images):

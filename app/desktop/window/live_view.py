@@ -98,7 +98,7 @@ class Watching:
                 slow = None
             self.too_slow.show_overload(slow)
             self.status.show_slow(slow is not None)
-            planned_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s + rig.loop.latency_s
+            planned_s = rig.camera.image_age_s + rig.loop.latency_s
             self.devices.answers.show_turn(rig, newest, pace, planned_s)
 
     def _show_silence(self, why: str, newest: Turn | None) -> None:

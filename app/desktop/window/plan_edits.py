@@ -46,9 +46,10 @@ class PlanEdits:
         plan = self.planned(experiment)
         self.check(plan)
         rig = plan.rig
-        seen_s = rig.camera.exposure_s / 2.0 + rig.camera.readout_s
         particles = self.particles or rig.sample.number
-        return Conditions(rig.plant, build_light(plan), seen_s + latency_s(rig), 1.0 / rig.camera.fps, particles)
+        return Conditions(
+            rig.plant, build_light(plan), rig.camera.image_age_s + latency_s(rig), 1.0 / rig.camera.fps, particles
+        )
 
     def planned(self, experiment: Experiment, edits: Iterable[str] = ()) -> Plan:
         """The plan with another experiment, whose `set` is applied to the rig. Raises Refused.
