@@ -11,8 +11,7 @@ import linecache
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -21,8 +20,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from config.files import kind_of, read_text
+from config.foreign_errors import refusing
 from config.refused import Refused
-from config.words import is_signal, one_line, quoted
+from config.words import quoted
 from control.plant import Plant
 from control.policies.force_context import Now as Now
 from control.policies.python_law import Law as Law
@@ -157,7 +157,7 @@ def build_law(
             again: a class that is made later from the same source may have other values.
     """
     here = found(law, folder, source)
-    with _refusing(f"{here.path}: the class '{here.name}' can't be taken from this file"):
+    with refusing(f"{here.path}: the class '{here.name}' can't be taken from this file"):
         if given is not None and _name(given) == law.law and (here.given is not None or _is_of(given, here)):
             kind: Any = given
         else:
@@ -165,11 +165,11 @@ def build_law(
         derived = isinstance(kind, type) and issubclass(kind, Law)
     if not derived:
         raise Refused(f"{here.path}: there is no class '{here.name}' derived from cybloids.Law in this file")
-    with _refusing(f"{source}: policy.parameters: the law '{law.law}' can't be made"):
+    with refusing(f"{source}: policy.parameters: the law '{law.law}' can't be made"):
         made = kind(**law.parameters)
         if not isinstance(made, Law):
             raise TypeError(f"it makes a {type(made).__name__}, which is no cybloids.Law")
-    with _refusing(f"{source}: delays_s of the law '{law.law}' can't be read"):
+    with refusing(f"{source}: delays_s of the law '{law.law}' can't be read"):
         delays_s = made.delays_s
         if not (isinstance(delays_s, tuple) and all(_is_delay(one) for one in delays_s)):
             said = quoted(delays_s)
@@ -179,19 +179,6 @@ def build_law(
 
 def _is_delay(one: Any) -> bool:
     return isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one <= 1e6
-
-
-@contextmanager
-def _refusing(what: str) -> Iterator[None]:
-    """For a block that runs the code of a law. Raises Refused for any error of it; a signal is raised again."""
-    try:
-        yield
-    except Refused:
-        raise
-    except BaseException as error:
-        if is_signal(error):
-            raise
-        raise Refused(f"{what} ({type(error).__name__}: {one_line(error)})") from None
 
 
 def _is_of(law: type[Law], here: LawSource) -> bool:
@@ -268,7 +255,7 @@ def _module_of(here: LawSource) -> ModuleType:
     sys.modules[made.__name__] = made
     linecache.checkcache(str(here.path))
     try:
-        with _refusing(f"{here.path}: this file can't be run"):
+        with refusing(f"{here.path}: this file can't be run"):
             exec(compile(here.text, str(here.path), "exec"), vars(made))
     except BaseException:
         del sys.modules[made.__name__]

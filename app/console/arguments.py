@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sized
-from contextlib import contextmanager
+from collections.abc import Mapping, Sized
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,26 +13,18 @@ from typing import Any
 import numpy as np
 
 from app.console.options import path
+from config.foreign_errors import refusing
 from config.refused import Refused
-from config.words import is_signal, one_line, quoted
+from config.words import quoted
 
 LONGEST_REMARK = 10_000  # characters
 LONGEST_SETTING = 1_000_000  # characters of a value as JSON
 MOST_VALUES = 100_000  # of one argument
 
 
-@contextmanager
-def reading(name: str, value: Any) -> Iterator[None]:
+def reading(name: str, value: Any) -> AbstractContextManager[None]:
     """For a block that calls methods of an argument's class. Raises Refused for their errors, except for a signal."""
-    try:
-        yield
-    except Refused:
-        raise
-    except BaseException as error:
-        if is_signal(error):
-            raise
-        said = f"{type(error).__name__}: {one_line(error)}"
-        raise Refused(f"{name}: found {type(value).__name__}, which can't be read ({said})") from error
+    return refusing(f"{name}: found {type(value).__name__}, which can't be read")
 
 
 def path_of(name: str, value: Any, *, named: bool = False) -> Path:
