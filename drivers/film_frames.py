@@ -25,6 +25,8 @@ BEGIN_FRAMES = 8  # of an AVI: decoded, as its B-frames may come with the times 
 AVI, MATROSKA, ASF = b"RIFF", b"\x1aE\xdf\xa3", b"0&\xb2u"
 MPEG = (b"\0\0\1\xba", b"\0\0\1\xb3")  # program stream, video
 SYNC = b"G"  # of an MPEG transport stream; an MP4 may begin with the same byte, before a name of letters
+ENDS_EARLY = 1.5  # number of intervals from the last frame to the end of its display, and more
+MOST_BOXES = 10_000  # of an MP4
 LITTLE = 0.02  # part of the duration
 RAW = [cv2.CAP_PROP_FORMAT, -1]  # packets as they are stored, not decoded
 
@@ -50,9 +52,10 @@ def film_frames(path: Path, estimate: int, rate_hz: float) -> FilmFrames:
 
     Args:
         estimate: the number of frames by OpenCV; 0: not known.
-        rate_hz: the rate by OpenCV.
+        rate_hz: the rate by OpenCV; 0 or not finite: not known.
     """
     changed = path.stat()
+    rate_hz = rate_hz if math.isfinite(rate_hz) and rate_hz > 0 else 0.0
     return _film_frames(path.absolute(), changed.st_size, changed.st_mtime_ns, estimate, rate_hz)
 
 
@@ -67,15 +70,25 @@ def _film_frames(path: Path, size: int, mtime_ns: int, estimate: int, rate_hz: f
         return _of_avi(path, estimate, rate_hz)
     if begin.startswith((MATROSKA, ASF)):
         return _of_packets(path, estimate, rate_hz)
-    times_s = _first_times_s(path)
-    return FilmFrames(estimate, estimate, times_s, _by_number(times_s, rate_hz))
+    return _of_mp4(path, estimate, rate_hz)
+
+
+def _of_mp4(path: Path, stated: int, rate_hz: float) -> FilmFrames:
+    """An MP4 or QuickTime film: a table of frames, of which an edit list may leave some out."""
+    times_s, count = _first_times_s(path), stated
+    if stated and rate_hz:
+        longest_s = max(1.0 / rate_hz, float(np.diff(times_s).max(initial=0.0)))
+        left_s = stated / rate_hz - _last_s(path, stated, [])  # decoded, for packets include frames that are left out
+        if left_s > ENDS_EARLY * longest_s and not _is_cut(path):
+            count = _grabbed(path)[0]
+    return FilmFrames(count, stated, times_s[:count], count == stated and _by_number(times_s, rate_hz))
 
 
 def _of_avi(path: Path, stated: int, rate_hz: float) -> FilmFrames:
     """An AVI: an index of frames at even times, some of which may be empty."""
     times_s = _first_times_s(path)
-    even = _by_number(times_s, rate_hz)
-    if even and stated and not _is_longer(path, stated, rate_hz):
+    even = _by_number(times_s, rate_hz) and times_s[:1].sum() == 0.0
+    if even and stated and _number(_last_s(path, stated, RAW), rate_hz) < stated:
         decoded_s = np.fromiter(islice(_times_s(path, []), BEGIN_FRAMES), np.float64)
         return FilmFrames(stated, stated, times_s, _by_number(decoded_s, rate_hz))
     count, last_s = _grabbed(path)
@@ -90,7 +103,7 @@ def _of_packets(path: Path, estimate: int, rate_hz: float) -> FilmFrames:
         return FilmFrames(estimate, 0, times_s, True)
     count, _ = _grabbed(path)
     times_s = times_s if len(times_s) == count else NO_TIMES
-    return FilmFrames(count, 0, times_s, False, _missing_s(times_s, estimate / rate_hz if rate_hz > 0 else 0.0))
+    return FilmFrames(count, 0, times_s, False, _missing_s(times_s, estimate / rate_hz if rate_hz else 0.0))
 
 
 def _missing_s(times_s: Floats, stated_s: float) -> float:
@@ -135,22 +148,39 @@ def _number(time_s: float, rate_hz: float) -> int:
 
 def _by_number(times_s: Floats, rate_hz: float) -> bool:
     """Whether OpenCV finds the frames at these times by their numbers."""
-    if not math.isfinite(rate_hz) or rate_hz <= 0:
-        return False
     number = np.floor(times_s * rate_hz + 0.5)
     return bool((number - number[:1] == np.arange(len(times_s))).all())
 
 
-def _is_longer(path: Path, stated: int, rate_hz: float) -> bool:
-    """Whether there is a frame behind the stated number."""
-    film = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, RAW)
+def _last_s(path: Path, stated: int, how: list[int]) -> float:
+    """The time of the last frame, which is sought from near the stated end."""
+    film = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, how)
+    last_s = 0.0
     try:
-        film.set(cv2.CAP_PROP_POS_FRAMES, stated - 1)
-        while film.grab():
-            if _number(film.get(cv2.CAP_PROP_POS_MSEC) / 1e3, rate_hz) >= stated:
-                return True
-        return False
+        more = film.set(cv2.CAP_PROP_POS_FRAMES, stated - 1)  # reads the frames before
+        while more:
+            last_s = max(last_s, film.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
+            more = film.grab()
     except cv2.error:
-        return False
+        return last_s
     finally:
         film.release()
+    return last_s
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether a box of an MP4 ends behind the end of the file."""
+    at, end = 0, path.stat().st_size
+    with path.open("rb") as file:
+        for _ in range(MOST_BOXES):
+            file.seek(at)
+            box = file.read(16)
+            size = int.from_bytes(box[:4], "big")
+            if size == 1:  # 64 bits behind the name
+                size = int.from_bytes(box[8:], "big")
+            if size < 8:  # 0: to the end of the file
+                return False
+            at += size
+            if at >= end:
+                return at > end
+    return False

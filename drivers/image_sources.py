@@ -326,7 +326,7 @@ class Film:
 
 def _film_bits(pixels: int) -> int:
     """Bits of a value of a film's pixels, by FFmpeg's code of their format; 8 if it doesn't state them."""
-    code = pixels.to_bytes(4, "little")
+    code = (pixels & 0xFFFFFFFF).to_bytes(4, "little")  # -1: not known
     for bits, letter in ((code[3], code[0]), (code[0], code[3])):
         if bits in DEEP_BITS and letter in DEEP_LETTERS:
             return bits

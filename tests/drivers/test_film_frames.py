@@ -20,6 +20,7 @@ from tests.drivers.odd_films import (
     set_avi_count,
     set_matroska_times,
     set_mp4_intervals,
+    trim_mp4,
 )
 
 VIDEO_CAPTURE = cv2.VideoCapture
@@ -164,6 +165,40 @@ def test_an_avi_that_has_fewer_frames_is_cut_off(tmp_path: Path) -> None:
     film.close()
 
 
+@pytest.mark.parametrize(("first", "count"), [(12, 28), (5, 35), (0, 25), (3, 12)])
+def test_frames_that_an_mp4_leaves_out_are_not_counted(tmp_path: Path, first: int, count: int) -> None:
+    trim_mp4(numbered_film(tmp_path / "a.mp4", "mp4v"), first, count)
+    film = Film(tmp_path / "a.mp4")
+    assert shown(film) == list(range(first, first + count))
+    assert number_in(film.image(7)) == first + 7
+    assert film.stated.notes == (f"the number of its frames is 40 by its MP4 header, and {count} in fact",)
+    film.close()
+
+
+def test_an_mp4_that_is_cut_is_not_trimmed(tmp_path: Path) -> None:
+    whole = numbered_film(tmp_path / "a.mp4", "mp4v").read_bytes()
+    end = whole.find(b"moov") - 4
+    head, frames, moov = whole[: whole.find(b"mdat") - 4], whole[whole.find(b"mdat") - 4 : end], bytearray(whole[end:])
+    at = moov.find(b"stco")
+    for place in range(at + 12, at + 12 + 4 * int.from_bytes(moov[at + 8 : at + 12], "big"), 4):
+        moved = int.from_bytes(moov[place : place + 4], "big") + len(moov)
+        moov[place : place + 4] = moved.to_bytes(4, "big")
+    (tmp_path / "a.mp4").write_bytes(head + moov + frames[: len(frames) // 2])
+    film = Film(tmp_path / "a.mp4")
+    assert len(film) == COUNT
+    with pytest.raises(Fault, match="of 40 can't be decoded; the film may be cut off"):
+        film.image(39)
+    film.close()
+
+
+def test_the_first_frame_of_an_avi_may_be_empty(tmp_path: Path) -> None:
+    empty_avi_frames(numbered_film(tmp_path / "a.avi", "MJPG"), (0,))
+    film = Film(tmp_path / "a.avi")
+    assert shown(film) == list(range(1, COUNT))
+    assert number_in(film.image(20)) == 21
+    film.close()
+
+
 def test_empty_frames_of_an_avi_are_gaps_in_time(tmp_path: Path) -> None:
     empty_avi_frames(numbered_film(tmp_path / "a.avi", "MJPG"), (5, 6, 7))
     film = Film(tmp_path / "a.avi")
@@ -193,9 +228,9 @@ def test_a_grey_film_of_16_bit_keeps_its_depth(tmp_path: Path, name: str) -> Non
 
 @pytest.mark.parametrize(
     ("code", "bits"),
-    [(b"I420", 0), (b"Y800", 0), (b"\0\0\0\0", 0), (b"RGB\x18", 0), (b"RGB\x10", 0), (b"\x10RGB", 0),
-     (b"Y3\x0b\x0a", 10), (b"\x0c\0" b"3G", 12), (b"Y1\0\x0e", 14), (b"\x10\0" b"1Y", 16), (b"RGB0", 16),
-     (b"P010", 10)],
+    [(b"I420", 0), (b"Y800", 0), (b"\xff\xff\xff\xff", 0), (b"\0\0\0\0", 0), (b"RGB\x18", 0), (b"RGB\x10", 0),
+     (b"\x10RGB", 0), (b"Y3\x0b\x0a", 10), (b"\x0c\0" b"3G", 12), (b"Y1\0\x0e", 14), (b"\x10\0" b"1Y", 16),
+     (b"RGB0", 16), (b"P010", 10)],
 )  # fmt: skip
 def test_a_film_that_loses_its_depth_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: bytes, bits: int
@@ -209,7 +244,7 @@ def test_a_film_that_loses_its_depth_says_so(
 
         def get(self, name: int) -> float:
             deep = name == cv2.CAP_PROP_CODEC_PIXEL_FORMAT
-            return float(int.from_bytes(code, "little")) if deep else self._real.get(name)
+            return float(int.from_bytes(code, "little", signed=True)) if deep else self._real.get(name)
 
     numbered_film(tmp_path / "a.avi", "FFV1", 3)
     monkeypatch.setattr(cv2, "VideoCapture", Capture)
