@@ -12,7 +12,7 @@ import math
 import os
 import re
 import struct
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 from warnings import catch_warnings
@@ -27,6 +27,7 @@ from config.files import kind_of, remember_read, require_file
 from config.refused import Refused
 from config.words import one_line, quoted
 from control.contract import Fault
+from drivers.film_frames import FilmFrames, film_frames
 from drivers.image_size import MOST_PIXELS
 from drivers.names_of_images import notes_on_names
 from drivers.opencv_log import be_quiet
@@ -50,6 +51,10 @@ TIFF_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 1
 LAYOUT_TAGS = {254, 256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 338, 339, 32995, 32996, 32997, 32998}
 SIZES = {256, 257}  # tags for width and length, which every page needs
 PLACES = {273: 279, 324: 325}  # tags for the offsets of strips or tiles: tags for their numbers of bytes
+GREY_16 = int.from_bytes(b"Y1\0\x10", "little")  # FFmpeg's code of grey pixels of 16 bit
+DEEP_BITS = (9, 10, 12, 14, 16)  # last byte of such a code (first, for the other order of bytes) ...
+DEEP_LETTERS = b"YG"  # ... whose other end is one of these; and:
+DEEP_CODES = {b"P010": 10, b"P012": 12, b"P016": 16, b"RGB0": 16, b"0RGB": 16, b"BGR0": 16, b"0BGR": 16}
 LOSSY_COUNTS = 8  # allowed difference of the channels of a lossy grey image: MJPG 2, MPEG-4 6 in pure noise
 
 
@@ -293,7 +298,10 @@ class Folder:
 
 
 class Film:
-    """An AVI, MP4 or similar file, read by OpenCV's FFmpeg, which would also follow a playlist (`require_film`)."""
+    """An AVI, MP4 or similar file, read by OpenCV's FFmpeg, which would also follow a playlist (`require_film`).
+
+    Grey images of 16 bit keep their depth. A frame that OpenCV doesn't find by its number is reached by reading on.
+    """
 
     off_grey_counts = LOSSY_COUNTS
 
@@ -301,37 +309,73 @@ class Film:
         self.path = path
         require_film(path)
         be_quiet()
-        self._film = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)  # no `concat:a` protocol
-        count, width_px, height_px = (
+        self._film = self._open()
+        count, rate_hz, width_px, height_px, pixels = (
             self._film.get(name) if self._film.isOpened() else 0.0
-            for name in (cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+            for name in (
+                cv2.CAP_PROP_FRAME_COUNT,
+                cv2.CAP_PROP_FPS,
+                cv2.CAP_PROP_FRAME_WIDTH,
+                cv2.CAP_PROP_FRAME_HEIGHT,
+                cv2.CAP_PROP_CODEC_PIXEL_FORMAT,
+            )
         )
-        if width_px * height_px > MOST_PIXELS:
-            self._film.release()
-        require_pixels((int(height_px), int(width_px)), f"{path}")
-        self._count = int(count) if 1 <= count <= MOST_FRAMES else 0
+        with ExitStack() as refusing:
+            refusing.callback(self._film.release)
+            require_pixels((int(height_px), int(width_px)), f"{path}")
+            estimate = int(count) if 1 <= count <= MOST_FRAMES else 0
+            self._frames = film_frames(path, estimate, rate_hz) if self._film.isOpened() else FilmFrames()
+            if self._frames.count < 1:
+                raise Refused(f"{path}: this film can't be opened; its format is not known, or it is cut off")
+            refusing.pop_all()  # it stays open
         self._next = 0
-        self.stated = of_film(self._film.get(cv2.CAP_PROP_FPS), path.suffix[1:].upper()) if self._count else Stated()
-        if self._count < 1:
-            raise Refused(f"{path}: this film can't be opened; its format is not known, or it is cut off")
+        bits = _film_bits(int(pixels)) if int(pixels) != GREY_16 else 8
+        self.stated = of_film(rate_hz, path.suffix[1:].upper(), self._frames, bits)
 
     def __len__(self) -> int:
-        return self._count
+        return self._frames.count
 
     def image(self, number: int) -> NDArray[Any]:
         if number != self._next:
-            self._film.set(cv2.CAP_PROP_POS_FRAMES, number)
+            self._go_to(number)
         try:
             got, image = self._film.read()
         except cv2.error:
             got, image = False, None
         self._next = number + 1
         if not got or image is None:
-            raise Fault(f"{self.path}: frame {number + 1} of {self._count} can't be decoded; the film may be cut off")
+            raise Fault(f"{self.path}: frame {number + 1} of {len(self)} can't be decoded; the film may be cut off")
         return image if image.ndim == 2 else np.ascontiguousarray(image[:, :, ::-1])
 
     def close(self) -> None:
         self._film.release()
+
+    def _open(self) -> cv2.VideoCapture:
+        film = cv2.VideoCapture(os.path.abspath(self.path), cv2.CAP_FFMPEG)  # no `concat:a` protocol
+        if int(film.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) == GREY_16:
+            film.set(cv2.CAP_PROP_CONVERT_RGB, 0)  # else OpenCV makes it 8 bit
+        return film
+
+    def _go_to(self, number: int) -> None:
+        """Make this frame the next one."""
+        if self._frames.seekable:
+            self._film.set(cv2.CAP_PROP_POS_FRAMES, number)
+            return
+        if number < self._next:
+            self._film.release()
+            self._film, self._next = self._open(), 0
+        with suppress(cv2.error):
+            while self._next < number and self._film.grab():
+                self._next += 1
+
+
+def _film_bits(pixels: int) -> int:
+    """Bits of a value of a film's pixels, by FFmpeg's code of their format; 8 if it doesn't state them."""
+    code = (pixels & 0xFFFFFFFF).to_bytes(4, "little")  # -1: not known
+    for bits, letter in ((code[3], code[0]), (code[0], code[3])):
+        if bits in DEEP_BITS and letter in DEEP_LETTERS:
+            return bits
+    return DEEP_CODES.get(code, 8)
 
 
 def require_film(path: Path) -> None:

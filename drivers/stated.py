@@ -18,6 +18,7 @@ import numpy as np
 
 from config.refused import Refused
 from config.words import one_line, quoted
+from drivers.film_frames import FilmFrames
 from drivers.frame_rate import mean_hz
 
 FPS, UM_PER_PX = (1e-4, 1e5), (1e-4, 1e3)  # least and largest allowed setting
@@ -27,6 +28,7 @@ MOST_TAGS = 2_000_000  # of an XML: each takes some 100 bytes of memory, and one
 SQUARE = 0.01  # largest relative difference of the sides of a square pixel
 UNEVEN = 0.5  # largest relative difference of an interval of frames from that of the frame rate
 CONFLICT = 0.01  # largest relative difference of two stated frame rates
+CLOCK_S = 1e-3  # to which the times of frames in a film are rounded (Matroska, Windows Media)
 MOST_CHANNELS = 1000
 BEGIN = 2000  # characters at the beginning of an XML, in which its element OME is looked for
 MOST_IMAGES = 2_000_000  # in a description
@@ -251,9 +253,42 @@ def images_of_one_page(tiff: Any) -> tuple[str, int]:
     return TRUNCATED, images if said.get("truncated") is True else 1
 
 
-def of_film(fps: float, kind: str) -> Stated:
-    """Metadata of a film's header."""
-    return Stated(fps=_value(fps, FPS, f"the frame rate in its {kind} header"))
+def of_film(fps: float, kind: str, frames: FilmFrames, bits: int) -> Stated:
+    """Metadata of a film, by its header and by the times of its frames.
+
+    The rate is that of the header, or the mean rate of the frames if it differs and the times of all are known.
+
+    Args:
+        fps: by the header.
+        kind: the film's format, in words.
+        bits: of a value, in pixels that are read as 8 bit.
+    """
+    times_s, number = np.unique(frames.times_s, return_index=True)
+    step_s = np.diff(times_s)
+    said = _value(fps, FPS, f"the frame rate in its {kind} header")
+    seen = _value(mean_hz(number, times_s, math.nan), FPS, "the mean interval of its frames, pauses left out")
+    taken, notes = said or seen, list[str]()
+    first = "its frames" if frames.whole else f"its first {len(frames.times_s)} frames"
+    if said is not None and seen is not None:
+        off = abs(said.value / seen.value - 1.0)
+        if off > CONFLICT + CLOCK_S / float(times_s[-1] - times_s[0]):
+            taken = seen if frames.whole else said
+            choice = ", which is taken" if frames.whole else "; the rate of the header is taken"
+            notes.append(f"its {kind} header says {said.value:.6g} frames a second, and the times of {first} "
+                         f"{seen.value:.6g}{choice}")  # fmt: skip
+    if seen is not None:
+        even_s = np.diff(number) / seen.value
+        if (np.abs(step_s - even_s) > UNEVEN / seen.value + CLOCK_S).any():
+            notes.append(f"the times of {first} are uneven (up to {step_s.max():.4g} s apart), and they are taken as "
+                         "even")  # fmt: skip
+    if frames.stated not in (0, frames.count):
+        notes.append(f"the number of its frames is {frames.stated} by its {kind} header, and {frames.count} in fact")
+    if frames.missing_s:
+        notes.append(f"its frames end {frames.missing_s:.4g} s before the duration in its {kind} header; it may be "
+                     "cut off")  # fmt: skip
+    if bits > 8:
+        notes.append(f"its pixels have {bits} bit, and they are read as 8 bit")
+    return Stated(fps=taken, notes=tuple(notes))
 
 
 def _value(found: float, allowed: tuple[float, float], where: str) -> Value | None:

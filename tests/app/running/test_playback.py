@@ -17,7 +17,7 @@ from app.assembly.replay_plan import plan_replay
 from app.assembly.rig import EXPERIMENTS
 from app.commands import analyse
 from app.running.headless import fly
-from app.running.playback import Reel
+from app.running.playback import Reel, VideoSource
 from config.reader import build, parse, write
 from control.contract import Ended, Order, OrderKind
 from control.experiment import Experiment
@@ -25,6 +25,8 @@ from control.loop import run
 from control.policies.programmed_law import Programmed
 from control.policies.self_force import Self
 from control.potentials.annular import Annular
+from drivers.video import VideoCamera
+from tests.drivers.odd_films import number_in, numbered_film, set_mp4_intervals
 from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real_time
@@ -84,6 +86,14 @@ def test_the_same_law_would_have_sent_the_same_and_another_another(recorded: Pat
         assert np.abs(now.sent.position_um - then.sent.position_um).max() > 0.01
     finally:
         reel.close()
+
+
+def test_a_film_of_varying_rate_is_shown_frame_by_frame_in_any_order(tmp_path: Path) -> None:
+    set_mp4_intervals(numbered_film(tmp_path / "a.mp4", "mp4v"), [(20, 1), (20, 5)])
+    source = VideoSource(VideoCamera(path=str(tmp_path / "a.mp4")))
+    order = [*range(40), *range(39, -1, -3), 17, 35, 2]
+    assert [number_in(source.image(index)) for index in order] == order
+    source.close()
 
 
 def test_a_video_is_tracked_in_the_background_and_shown_where_done(tmp_path: Path) -> None:
