@@ -6,6 +6,7 @@ import shutil
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.analysis.run_description import info, text
@@ -15,6 +16,7 @@ from app.assembly.rig import EXPERIMENTS, RecordedRig
 from app.commands.train import train_network
 from app.commands.verify import verify_run
 from app.running.headless import fly
+from benchmarks.learned_flight import RING_UM, order
 from config.reader import read
 from config.refused import Refused
 from control.policies.policy_settings import Trap
@@ -50,6 +52,25 @@ def test_a_run_is_verified_by_the_weights_that_flew_only(tmp_path: Path) -> None
         Refused, match=rf"policy\.json: the checkpoint is not the one that flew .* was {card_sha256[:12]}"
     ):
         verify_run(run_file, json=None)
+
+
+@pytest.mark.parametrize("name", ["egnn", "ponita"])
+def test_a_network_holds_the_crystal_that_it_was_trained_for(tmp_path: Path, name: str) -> None:
+    """Seven particles, which the same seed without light loses; in lockstep, whatever else the computer does."""
+    put_checkpoint(tmp_path, name)
+    (tmp_path / "learned.yaml").write_text(EXPERIMENT)
+    found = {}
+    for armed in (True, False):
+        run_file = tmp_path / f"{armed}.h5"
+        fly(plan(tmp_path / "learned.yaml", None, ("seed=3",)), 5.0, run_file, False, "learned", armed=armed)
+        with read_run(run_file) as run:
+            kept = [turn.tracks.position_um for turn in run.turns(len(run) - 50)]
+        found[armed] = np.array([order(place_um) for place_um in kept if len(place_um) == 7])
+    psi6, bond_um, six = np.nanmean(found[True], axis=0)
+    assert psi6 > 0.9
+    assert abs(bond_um - RING_UM) < 0.02 * RING_UM
+    assert six == 1.0  # the one in the middle, in every turn
+    assert found[False][:, 2].mean() < 0.5
 
 
 def test_a_run_from_before_ignored_settings_were_refused_verifies_and_replays_as_it_was_flown(tmp_path: Path) -> None:
