@@ -87,7 +87,7 @@ def test_a_device_setting_is_undone_dark_and_one_that_is_refused_stays(
     assert window.session.plan.rig.camera.exposure_s == exposure_s
     panel.redo()
     assert window.session.plan.rig.camera.exposure_s == 0.004
-    monkeypatch.setattr(window.session, "planned", _refusing)
+    monkeypatch.setattr(window.session.edits, "planned", _refusing)
     panel.undo()
     assert window.session.plan.rig.camera.exposure_s == 0.004
     assert panel.undo_stack.index() == 1
