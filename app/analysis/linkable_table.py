@@ -15,11 +15,16 @@ FIRST_INEXACT = 2.0**53  # floats no longer represent every integer from here on
 def linkable(value: Any) -> pd.DataFrame:
     """The table without its index. Raises Refused.
 
-    Required are the columns frame (whole numbers), x and y, each once, of finite real numbers.
+    Required are the columns frame (whole numbers), x and y, each once, of finite real numbers. A column z is refused:
+    particles of different depth would be linked without it.
     """
     if not issubclass(type(value), pd.DataFrame):  # `__class__` of a value may be anything
         raise Refused(f"link: found {type(value).__name__}, where a pandas table is needed")
     titles = [] if isinstance(value.columns, pd.MultiIndex) else list(value.columns)
+    if any(isinstance(title, str) and title == "z" for title in titles):
+        raise Refused(
+            "link: the table has a column 'z', and links are made in the plane: leave it out to link by x and y"
+        )
     for name in ("frame", "x", "y"):
         if sum(isinstance(title, str) and title == name for title in titles) != 1:
             raise Refused(f"link: the table needs one column '{name}', and has {titles.count(name) or 'none'}")

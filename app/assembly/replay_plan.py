@@ -49,7 +49,36 @@ def plan_replay(
     rest = [item for item in of_rig if not names_calibration(item)]
     last = _kept(bench, wanted, rest, recording)
     corrections = opened.header.corrections if opened.header is not None else None
-    return replace(planned(wanted, bench, rest, folder, check, corrections, last), taken=taken, unknown=unknown)
+
+    def made(document: Document) -> Plan:
+        return planned(document, bench, rest, folder, check, corrections, last)
+
+    try:
+        plan = made(wanted)
+    except Refused as refused:
+        by_default = experiment is None and opened.header is None and not any(map(names_policy, sets))
+        without = _without_forces(wanted) if by_default else None
+        if without is None:
+            raise
+        try:
+            plan = made(without)
+        except Refused:
+            raise refused from None  # its reason is not the law
+        taken += (f"note: no law is replayed, since that of the first experiment does not go with it ({refused})",)
+    return replace(plan, taken=taken, unknown=unknown)
+
+
+def names_policy(item: str) -> bool:
+    """Whether a `--set` changes the law."""
+    return first_word(item) == "policy"
+
+
+def _without_forces(wanted: Document) -> Document | None:
+    """The experiment with a law without forces; None if it has none already."""
+    policy = wanted.data.get("policy")
+    if not isinstance(policy, dict) or not policy.get("forces"):
+        return None
+    return put(wanted, "policy.forces", [], wanted.place(("policy",)))
 
 
 def _said_of(dropped: Sequence[str], experiment: Path | None, sets: Sequence[str]) -> tuple[str, ...]:

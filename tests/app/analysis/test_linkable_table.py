@@ -53,3 +53,10 @@ def test_what_can_be_linked_is_linked(given: pd.DataFrame) -> None:
     assert linked["particle"].to_list() == [0, 0]
     assert list(linked.columns)[: given.shape[1]] == list(given.columns)
     assert list(linked.index) == [0, 1]
+
+
+def test_depth_is_not_left_out_in_silence() -> None:
+    """Particles above each other were one."""
+    table = pd.DataFrame({"frame": [0, 1], "x": [5.0, 5.0], "y": [5.0, 5.0], "z": [1.0, 50.0]})
+    with pytest.raises(Refused, match="a column 'z'"):
+        linkable(table)

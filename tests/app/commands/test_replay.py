@@ -23,6 +23,7 @@ from app.commands.verify import first_difference, verify_run
 from app.running.headless import fly
 from config.reader import parse
 from config.refused import Refused
+from control.policies.programmed_law import Programmed
 from drivers.journal import Journal, read_run
 from tests.drivers.turns import header, plausible
 from tests.tracking.footage import recorded, spots
@@ -266,3 +267,18 @@ def test_a_guess_stays_a_guess(tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert (made.rig.camera.fps, made.rig.optics.um_per_px) == pytest.approx((20.0, 0.2), rel=1e-9)
     assert verify_run(out, json=None) == 0
     capsys.readouterr()
+
+
+def test_a_slow_video_is_replayed_without_the_law_of_the_first_experiment(tmp_path: Path) -> None:
+    """Its delay is shorter than two seconds, and the user had not chosen it."""
+    video = crowd(tmp_path / "crowd.tif")
+    made = plan_replay(video, None, None, ("camera.fps=0.5",))
+    assert isinstance(made.experiment.policy, Programmed)
+    assert made.experiment.policy.forces == ()
+    assert any(said.startswith("note: no law is replayed") and "delay_s" in said for said in made.taken)
+    assert not any("no law" in said for said in plan_replay(video, None, None, ()).taken)
+    for chosen in (("policy.forces.0.delay_s=1",), ("tracking.diameter_px=1",)):  # what was chosen is refused
+        with pytest.raises(Refused):
+            plan_replay(video, None, None, ("camera.fps=0.5", *chosen))
+    with pytest.raises(Refused, match="delay_s"):
+        plan_replay(video, None, EXPERIMENTS / "annular_activity.yaml", ("camera.fps=0.5",))
