@@ -55,10 +55,8 @@ def follow(
     one particle would alternate. Otherwise the cost is d^2, as in Crocker and Grier.
 
     Args:
-        remembered: [M, 5] by rising ID.
-        place_px: [M, 4].
-        next_particle: next new ID.
-        number: number of this frame.
+        remembered, place_px: [M, 5], [M, 4] by rising ID.
+        next_particle, number: the next new ID; the number of this frame.
         feature_px: [N, 2] x, y; each feature considers its NEIGHBOURS nearest sources.
         search_px: gate, after one frame with `sqrt_time`; its square is the cost of an unlinked source.
         crowd_share: the gate is at most this share of the distance to the nearest other source; 0: no such limit.

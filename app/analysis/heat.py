@@ -41,8 +41,7 @@ def work_and_heat(
     Args:
         tracks, commands, turns: tidy tables; the light changes in each of the turns.
         waist_um, depth_kt_per_mw: of the light; `efficiency` of it at positions [M, 2].
-        diffusion_um2_per_s: D = kT / gamma.
-        settle_s: dark time of a jump.
+        diffusion_um2_per_s, settle_s: D = kT / gamma; dark time of a jump.
 
     Returns:
         time_s, particle, work_kt, heat_kt, lasted_s: a row for each change of light between successive sightings of a

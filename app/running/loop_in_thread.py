@@ -30,7 +30,7 @@ NO_TURNS = Pace(float("nan"), float("nan"), float("nan"), 0, 0)
 
 
 class LoopInThread:
-    """One run of an instrument in this process. It fills `RunningLoop`, which explains each method.
+    """One run of an instrument in this process. It fills `RunningLoop`, which explains each of its many methods.
 
     Args:
         open_instrument: opens the instrument of a plan.

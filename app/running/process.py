@@ -66,7 +66,8 @@ class Apart:
 
     Orders go over a pipe and act in the next turn. An APPLY is sent as text; the machine is built from it there, as
     `verify` builds it. Turns return over another pipe, in batches; the newest image returns through shared memory.
-    Recorders are there, too. Call all methods from one thread; only `start`, `record` and `close` wait.
+    Recorders are there, too. Call all methods from one thread; only `start`, `record` and `close` wait. It has many
+    methods since it fills `RunningLoop`.
 
     If that process dies, `running` is False and `trouble` gives the reason. Its light then depends on the devices
     (their `dead_man`). A thread here, which has no other task, therefore tries at once to switch a real laser off, and

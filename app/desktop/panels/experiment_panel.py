@@ -100,7 +100,7 @@ class RigEdit(QUndoCommand):
 
 
 class ExperimentPanel(QWidget):
-    """Shows an experiment; `applied` carries an experiment that the strict reader has accepted.
+    """Shows an experiment; `applied` carries an experiment that the strict reader has accepted. Some methods are Qt's.
 
     `rig_stepped` requests other values of the rig, to undo or redo an edit: values by dotted key, whether the devices
     are reopened, and a function to call when the values are in force.

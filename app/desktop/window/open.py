@@ -50,12 +50,8 @@ def open_desktop(
     named = rig is not None or experiment is not None
     opened = _read(rig, experiment, sets, picture) if named else None  # errors are raised before there is a window
     app = application()
-    from PyQt6 import sip
-    from PyQt6.QtCore import QTimer
-
     from app.desktop.window.main_window import Window
     from app.desktop.window.remembered_layout import RememberedLayout
-    from app.desktop.window.screenshot import take_picture
     from app.desktop.window.session import Session, Wiring
 
     memory = RememberedLayout() if picture is None else None
@@ -73,6 +69,16 @@ def open_desktop(
         window.trouble(refusal)
     if made_window is not None:
         made_window(window)
+    return _shown(app, window, picture, seconds)
+
+
+def _shown(app: Any, window: Any, picture: Path | None, seconds: float) -> int:
+    """Show the window until it is closed, or take its picture. Returns the exit code; raises Stopped for a signal."""
+    from PyQt6 import sip
+    from PyQt6.QtCore import QTimer
+
+    from app.desktop.window.screenshot import take_picture
+
     try:
         with signals.ending(lambda: QTimer.singleShot(0, lambda: end(app, window)), lambda: end(app, window)):
             if picture is not None:
