@@ -41,7 +41,7 @@ class Loop:
 
 def begun() -> tuple[RigOpening, Any]:
     opening, loop = RigOpening(), Loop()
-    opening.begin(loop)  # type: ignore[arg-type]
+    opening.begin(loop)
     return opening, loop
 
 
@@ -82,8 +82,8 @@ def test_a_cancelled_opening_ends_in_the_background_and_the_next_one_waits_for_i
     assert not opening.cancelled()  # once
     assert not opening.unfinished
     other = Loop()
-    opening.begin(other)  # type: ignore[arg-type]
+    opening.begin(other)
     opening.cancel(lambda *said: None)
     threading.Timer(0.05, other.may_close.set).start()
-    opening.begin(Loop())  # type: ignore[arg-type]
+    opening.begin(Loop())
     assert other.closed  # before the next one began
