@@ -39,9 +39,10 @@ class Loop:
             raise self.closing_error
 
 
-def begun() -> tuple[RigOpening, Any]:
+def begun() -> tuple[Any, Any]:
+    """An opening, and its loop; Any: their states change between two checks."""
     opening, loop = RigOpening(), Loop()
-    opening.begin(loop)
+    opening.begin(loop)  # type: ignore[arg-type]
     return opening, loop
 
 
