@@ -384,11 +384,17 @@ class ExperimentPanel(QWidget):
         self.apply()
 
     def _dragged(self, index: int, points: Any) -> None:
-        """Store the points of a drawn curve after the user has dragged one."""
+        """Store the points of a drawn curve after the user has dragged one.
+
+        Nothing is stored if the form has another curve by now: while the form has an error, the plot shows the last
+        valid forces.
+        """
         data = copy.deepcopy(self.data())
-        shape = data["policy"]["forces"][index]["shape"]
-        shape["radius_um"], shape["energy_kt"] = points[:, 0].tolist(), points[:, 1].tolist()
-        self.undo_stack.push(Edit(self, self._data, data))
+        forces = data["policy"].get("forces", [])
+        shape = forces[index]["shape"] if index < len(forces) else {}
+        if one_moved(shape, points):
+            shape["radius_um"], shape["energy_kt"] = points[:, 0].tolist(), points[:, 1].tolist()
+            self.undo_stack.push(Edit(self, self._data, data))
 
     def _check(self) -> None:
         """Check the data for errors and for changes to apply; with formulas, in the background."""
@@ -485,6 +491,17 @@ def difference(before: Any, after: Any) -> tuple[Any, ...]:
     else:
         return ()
     return (keys[0], *difference(before[keys[0]], after[keys[0]])) if len(keys) == 1 else tuple(keys[:1])
+
+
+def one_moved(shape: dict[str, Any], points: Any) -> bool:
+    """Whether the shape, as plain data, is a drawn curve with these points [N, 2], of which at most one has moved."""
+    radius_um, energy_kt = shape.get("radius_um"), shape.get("energy_kt")
+    if not (isinstance(radius_um, list) and isinstance(energy_kt, list)):
+        return False
+    if not len(radius_um) == len(energy_kt) == len(points):
+        return False
+    moved = [[r, energy] != point for r, energy, point in zip(radius_um, energy_kt, points.tolist(), strict=True)]
+    return sum(moved) <= 1
 
 
 def scrolled(inside: QWidget) -> QScrollArea:

@@ -161,7 +161,7 @@ class Window(QMainWindow):
         acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
         self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.settings.apply)
-        self.panel.edited.connect(self._edited)
+        self.panel.edited.connect(self.hand.show_traps)
         self.panel.rig_stepped.connect(self.settings.set_rig)
         self.hand.edited.connect(self.panel.put_in_force)
         self.hand.rig_edited.connect(lambda edits: self.settings.change_rig(edits, False))
@@ -425,10 +425,6 @@ class Window(QMainWindow):
     def _tracks(self) -> Tracks | None:
         seen = self._shown()
         return seen.tracks if seen is not None else None
-
-    def _edited(self, experiment: object, trouble: str) -> None:
-        if not trouble:
-            self.hand.show_traps()
 
     def _latencies_s(self) -> NDArray[np.float64]:
         live = self.session.live
