@@ -106,7 +106,7 @@ class FileOpening:
         window.panel.list.remember(path)
         window.log.clear()
         if reel is not None:
-            window.show_recording(reel)
+            window.show_recording(reel, again=self._done is not None)
         window.status.clearMessage()
         window.show_lost_record()  # the log was cleared
         self._show_edits(resumed)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QTimer
-from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
 from PyQt6.QtWidgets import QMainWindow
 
 from app.assembly.plan import unpinned
@@ -341,12 +341,19 @@ class Window(QMainWindow):
                 f"recording to {asked.path}" if asked.path is not None else "the record is closed", 6000
             )
 
-    def show_recording(self, reel: Reel) -> None:
+    def show_recording(self, reel: Reel, again: bool = False) -> None:
+        """Show a recording. What it does not state is asked for, unless it is shown `again` with other settings."""
         self.playback.open(reel)
-        self.asking.ask(reel.plan)
+        if not again:
+            self.asking.ask(reel.plan)
         self.tuning.source = lambda: spread_images(self.playback)
         self.log.show_run(self.playback.said())
         self.show_conditions()
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Keys that the focused widget did not use: those of the playback."""
+        if event is not None and not self.transport.press(event):
+            super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         data = event.mimeData() if event is not None else None

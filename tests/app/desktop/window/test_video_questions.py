@@ -92,6 +92,22 @@ def test_what_is_not_known_is_asked_for_and_lengths_are_in_pixels_until_then(
     assert not window.panel.apply_button.isEnabled()
 
 
+def test_it_is_asked_once_for_a_file(opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path) -> None:
+    """Not after each edit of the camera: the question would take the keyboard. Its button stays."""
+    tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
+    window = opened(tmp_path / "a.tif")
+    window.asking.reject()
+    apply_fps(window, qtbot, 60.0)
+    assert window.session.plan.unknown == ("optics.um_per_px",)
+    assert not window.asking.isVisible()
+    assert window.transport.tell.isVisible()
+    window.transport.tell.click()
+    assert list(window.asking.boxes) == ["optics.um_per_px"]
+    window.files.open(tmp_path / "a.tif")
+    qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
+    assert window.asking.isVisible()
+
+
 def apply_fps(window: Window, qtbot: QtBot, fps: float) -> None:
     window.devices.forms["camera"].rows["fps"].put(fps)
     window.devices.forms["camera"].edited.emit()
