@@ -92,22 +92,38 @@ class RigEdit(QUndoCommand):
     """A change of rig values that is in force: values before and after, by dotted key.
 
     The window changes the rig first and then the undo stack. If the rig refuses, neither changes.
+
+    Args:
+        own: the experiment's `set` before it; an undo leaves no other values there.
+        unknown: those values of a recording that were guesses before it.
     """
 
-    def __init__(self, before: dict[str, Any], after: dict[str, Any], reopens: bool) -> None:
+    def __init__(
+        self,
+        before: dict[str, Any],
+        after: dict[str, Any],
+        reopens: bool,
+        own: dict[str, Any],
+        unknown: tuple[str, ...],
+    ) -> None:
         super().__init__("edit of the rig")
-        self.before, self.after, self.reopens = before, after, reopens
+        self.before, self.after, self.reopens, self.unknown = before, after, reopens, unknown
+        self._own = {key: value for key, value in own.items() if key in after}
+
+    def undone(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The `set` of an experiment without this edit."""
+        return {key: value for key, value in values.items() if key not in self.after} | self._own
 
 
 class ExperimentPanel(QWidget):
     """Shows an experiment; `applied` carries an experiment that the strict reader has accepted.
 
-    `rig_stepped` requests other values of the rig, to undo or redo an edit: values by dotted key, whether the devices
-    are reopened, and a function to call when the values are in force.
+    `rig_stepped` requests to undo or redo a RigEdit: the edit, whether it is redone, and a function to call when the
+    values are in force.
     """
 
     applied = pyqtSignal(object)
-    rig_stepped = pyqtSignal(dict, bool, object)
+    rig_stepped = pyqtSignal(object, bool, object)
     edited = pyqtSignal(object, str)  # the experiment or None, and the error
     not_allowed = pyqtSignal(object)  # the NotAllowed error of the edited law in Python
 
@@ -286,6 +302,11 @@ class ExperimentPanel(QWidget):
         shown = {name: row.get() for form in (self.law, self.carrying) for name, row in form.rows.items()}
         return {**self._data, **shown}
 
+    def law_set(self, of_recording: Callable[[str], bool]) -> dict[str, Any]:
+        """The edited values of the rig, to be saved with a law: values of a recording are as they were opened."""
+        edited = {key: value for key, value in self._data["set"].items() if not of_recording(key)}
+        return edited | {key: value for key, value in self._saved["set"].items() if of_recording(key)}
+
     def apply(self) -> None:
         """Emit the edited experiment if it is valid."""
         experiment = self._check_now().experiment
@@ -304,7 +325,7 @@ class ExperimentPanel(QWidget):
 
     def _step(self, edit: QUndoCommand | None, forward: bool, step: Callable[[], None]) -> None:
         if isinstance(edit, RigEdit):
-            self.rig_stepped.emit(edit.after if forward else edit.before, edit.reopens, step)
+            self.rig_stepped.emit(edit, forward, step)
         elif isinstance(edit, Edit):
             step()
             if follows(edit, forward) and (self._check_now().experiment != self.in_force or self._held):

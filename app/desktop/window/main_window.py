@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ from app.desktop.window.refresh_timer import Pulse
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.saving import SaveJob, Saving
 from app.desktop.window.session import Session, save_experiment
-from app.desktop.window.settings_changes import SettingsChanges, excluded_regions
+from app.desktop.window.settings_changes import SettingsChanges, excluded_regions, opens_anew
 from app.desktop.window.state_strip import StateStrip
 from app.desktop.window.status_line import StatusLine
 from app.desktop.window.stop_key import Escape
@@ -162,7 +163,7 @@ class Window(QMainWindow):
         self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.settings.apply)
         self.panel.edited.connect(self.hand.show_traps)
-        self.panel.rig_stepped.connect(self.settings.set_rig)
+        self.panel.rig_stepped.connect(self.settings.step_rig)
         self.hand.edited.connect(self.panel.put_in_force)
         self.hand.rig_edited.connect(lambda edits: self.settings.change_rig(edits, False))
         self.hand.asked_for.connect(self.settings.take_image)
@@ -395,10 +396,11 @@ class Window(QMainWindow):
         """Begin to write the edited experiment; `_saved` shows the result."""
         plan = self.session.plan
         try:
-            experiment = self.panel.read()
-            job = SaveJob(
-                path, self.panel.undo_stack, self.panel.data(), lambda: save_experiment(plan, experiment, path)
-            )
+            experiment, data = self.panel.read(), self.panel.data()
+            if plan.kind == "REPLAY":  # the law may be opened on another rig, which has a frame rate and scale
+                data["set"] = self.panel.law_set(opens_anew)
+                experiment = replace(experiment, set=data["set"])
+            job = SaveJob(path, self.panel.undo_stack, data, lambda: save_experiment(plan, experiment, path))
             self.saving.begin(job)
         except Refused as refused:
             self.refuse(str(refused))
