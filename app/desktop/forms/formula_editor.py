@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from os.path import commonprefix
 from typing import Any
 
 from PyQt6.QtCore import QTimer, pyqtSignal
@@ -40,10 +41,18 @@ class FormulaText(QPlainTextEdit):
         self.textChanged.connect(lambda: None if self._quiet else self.typed.emit())
 
     def put(self, text: str) -> None:
-        if text != self.toPlainText():
-            self._quiet = True
-            self.setPlainText(text)
-            self._quiet = False
+        """Show this text. While the user works in it, as with an undo, the cursor goes behind what has changed."""
+        before = self.toPlainText()
+        if text == before:
+            return
+        self._quiet = True
+        self.setPlainText(text)
+        self._quiet = False
+        if self.hasFocus():
+            cursor = self.textCursor()
+            same, same_at_end = (len(commonprefix(each)) for each in ([text, before], [text[::-1], before[::-1]]))
+            cursor.setPosition(max(same, len(text) - same_at_end))
+            self.setTextCursor(cursor)
 
     def mark(self, column: int | None) -> None:
         marks = []
