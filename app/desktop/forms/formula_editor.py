@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from os.path import commonprefix
 from typing import Any
 
 from PyQt6.QtCore import QTimer, pyqtSignal
@@ -50,8 +49,7 @@ class FormulaText(QPlainTextEdit):
         self._quiet = False
         if self.hasFocus():
             cursor = self.textCursor()
-            same, same_at_end = (len(commonprefix(each)) for each in ([text, before], [text[::-1], before[::-1]]))
-            cursor.setPosition(max(same, len(text) - same_at_end))
+            cursor.setPosition(max(_same(text, before), len(text) - _same(text[::-1], before[::-1])))
             self.setTextCursor(cursor)
 
     def mark(self, column: int | None) -> None:
@@ -176,6 +174,12 @@ class FormulaEditor(Editor):
         if name in self._parameters:
             self._parameters[name] = self._known[name] = value
             self.edited.emit()
+
+
+def _same(one: str, other: str) -> int:
+    """Number of characters at the beginning that two texts have in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (here, there) in pairs if here != there), min(len(one), len(other)))
 
 
 def _parameters_in(text: str) -> list[str]:

@@ -522,7 +522,7 @@ def one_moved(shape: dict[str, Any], points: Any) -> bool:
     if not len(radius_um) == len(energy_kt) == len(points):
         return False
     moved = [[r, energy] != point for r, energy, point in zip(radius_um, energy_kt, points.tolist(), strict=True)]
-    return sum(moved) <= 1
+    return moved.count(True) <= 1
 
 
 def scrolled(inside: QWidget) -> QScrollArea:
