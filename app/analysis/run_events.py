@@ -43,7 +43,12 @@ class Happening:
 
     @property
     def like(self) -> tuple[EventKind, str]:
-        """The key under which repeated events are merged: kind, and text without numbers except those in names."""
+        """The key under which repeated events are merged: kind, and text without numbers except those in names.
+
+        Of an order only its name, such as APPLY: the line of an earlier order is complete when another one follows.
+        """
+        if self.kind is EventKind.ORDER:
+            return self.kind, self.text.partition(":")[0]
         return self.kind, without_numbers(self.text)
 
 
@@ -63,8 +68,13 @@ class Line:
         return cls(happening, 1, happening.at_s, who, dict.fromkeys(named_in(happening.text)))
 
     def takes(self, other: Happening) -> bool:
-        """Whether the event repeats this line within QUIET_S. A change of level always gets its own line."""
+        """Whether the event repeats this line within QUIET_S.
+
+        A change of level always gets its own line, and so does an order with other values.
+        """
         if other.level is not None or other.at_s is None or self.last_s is None:
+            return False
+        if other.kind is EventKind.ORDER and other.text != self.first.text:
             return False
         return 0.0 <= other.at_s - self.last_s < QUIET_S
 

@@ -12,6 +12,7 @@ from app.desktop.window import theme
 from control.potentials.drawn import Drawn
 
 FEWEST = 2
+MOST = 1e300  # a larger whole number has no float
 
 
 class DrawnEditor(Editor):
@@ -32,6 +33,7 @@ class DrawnEditor(Editor):
         column.addWidget(said)
         column.addWidget(self.numbers)
         column.addLayout(row)
+        self.numbers.edited.connect(self._show_buttons)
         self.numbers.edited.connect(self.edited)
         self.more.clicked.connect(self._add)
         self.fewer.clicked.connect(self._remove)
@@ -41,11 +43,25 @@ class DrawnEditor(Editor):
 
     def put(self, value: dict[str, Any]) -> None:
         self.numbers.put(value)
-        self.fewer.setEnabled(isinstance(value["radius_um"], list) and len(value["radius_um"]) > FEWEST)
+        self._show_buttons()
+
+    def _points(self) -> tuple[list[float], list[float]]:
+        """(radius_um, energy_kt) of the points; empty if the typed text holds no curve."""
+        radius_um, energy_kt = self.get()["radius_um"], self.get()["energy_kt"]
+        if not (_are_numbers(radius_um) and _are_numbers(energy_kt) and len(radius_um) == len(energy_kt) >= FEWEST):
+            return [], []
+        return list(radius_um), list(energy_kt)
+
+    def _show_buttons(self) -> None:
+        points = len(self._points()[0])
+        self.more.setEnabled(points >= FEWEST)
+        self.fewer.setEnabled(points > FEWEST)
 
     def _add(self) -> None:
         """Add a point in the middle of the widest gap."""
-        radius_um, energy_kt = list(self.get()["radius_um"]), list(self.get()["energy_kt"])
+        radius_um, energy_kt = self._points()
+        if len(radius_um) < FEWEST:  # also where the text was not committed before the click
+            return
         gap = max(range(len(radius_um) - 1), key=lambda k: radius_um[k + 1] - radius_um[k])
         radius_um.insert(gap + 1, round(0.5 * (radius_um[gap] + radius_um[gap + 1]), 4))
         energy_kt.insert(gap + 1, round(0.5 * (energy_kt[gap] + energy_kt[gap + 1]), 3))
@@ -53,13 +69,19 @@ class DrawnEditor(Editor):
 
     def _remove(self) -> None:
         """Remove the last point but one: the end points stay."""
-        radius_um, energy_kt = list(self.get()["radius_um"]), list(self.get()["energy_kt"])
+        radius_um, energy_kt = self._points()
+        if len(radius_um) <= FEWEST:
+            return
         del radius_um[-2], energy_kt[-2]
         self._change(radius_um, energy_kt)
 
     def _change(self, radius_um: list[float], energy_kt: list[float]) -> None:
         self.put({**self.get(), "radius_um": radius_um, "energy_kt": energy_kt})
         self.edited.emit()
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, int | float) and abs(each) < MOST for each in value)
 
 
 SPECIAL[Drawn] = DrawnEditor

@@ -40,10 +40,17 @@ class FormulaText(QPlainTextEdit):
         self.textChanged.connect(lambda: None if self._quiet else self.typed.emit())
 
     def put(self, text: str) -> None:
-        if text != self.toPlainText():
-            self._quiet = True
-            self.setPlainText(text)
-            self._quiet = False
+        """Show this text. While the user works in it, as with an undo, the cursor goes behind what has changed."""
+        before = self.toPlainText()
+        if text == before:
+            return
+        self._quiet = True
+        self.setPlainText(text)
+        self._quiet = False
+        if self.hasFocus():
+            cursor = self.textCursor()
+            cursor.setPosition(max(_same(text, before), len(text) - _same(text[::-1], before[::-1])))
+            self.setTextCursor(cursor)
 
     def mark(self, column: int | None) -> None:
         marks = []
@@ -167,6 +174,12 @@ class FormulaEditor(Editor):
         if name in self._parameters:
             self._parameters[name] = self._known[name] = value
             self.edited.emit()
+
+
+def _same(one: str, other: str) -> int:
+    """Number of characters at the beginning that two texts have in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (here, there) in pairs if here != there), min(len(one), len(other)))
 
 
 def _parameters_in(text: str) -> list[str]:

@@ -24,6 +24,7 @@ from control.potentials.gaussian import Gaussian
 
 SPECIES = 4  # offered in the menu
 COLOURS = ("grey", "viridis", "inferno")
+FAR_UM = 1e9  # no place in a sample
 EXCLUDED_REGIONS = "tracking.excluded_regions"
 
 
@@ -59,7 +60,8 @@ class Hand(QObject):
 
     def give_species(self, particle: int, species: int) -> None:
         data = copy.deepcopy(self._data())
-        named = list(data["species"])
+        typed = data["species"]
+        named = list(typed) if isinstance(typed, list) else []  # any text can be typed there
         named += [0] * (particle + 1 - len(named))
         named[particle] = species
         data["species"] = named
@@ -74,18 +76,19 @@ class Hand(QObject):
 
     def move_trap(self, index: int, x_um: float, y_um: float) -> None:
         data = copy.deepcopy(self._data())
-        data["policy"]["forces"][index]["centre_um"] = [round(x_um, 3), round(y_um, 3)]
-        self.edited.emit(data)
+        if index in _traps(data):
+            data["policy"]["forces"][index]["centre_um"] = [round(x_um, 3), round(y_um, 3)]
+            self.edited.emit(data)
 
     def remove_trap(self, index: int) -> None:
         data = copy.deepcopy(self._data())
-        del data["policy"]["forces"][index]
-        self.edited.emit(data)
+        if index in _traps(data):
+            del data["policy"]["forces"][index]
+            self.edited.emit(data)
 
     def show_traps(self) -> None:
-        """A handle at the centre of each external force that has one."""
-        forces = self._data()["policy"].get("forces", [])
-        placed = [(index, force["centre_um"]) for index, force in enumerate(forces) if force.get("centre_um")]
+        """A handle at the centre of each external force that has one. The experiment need not be valid."""
+        placed = [*_traps(self._data()).items()]
         while len(self.traps) < len(placed):
             self.traps.append(self._handle())
         for handle, (index, place) in zip(self.traps, placed, strict=False):
@@ -178,3 +181,15 @@ class Hand(QObject):
             action.setCheckable(True)
             action.setChecked(item.on)
             action.toggled.connect(lambda on, item=item: setattr(item, "on", on))
+
+
+def _traps(data: dict[str, Any]) -> dict[int, list[float]]:
+    """The centre of each force that has one, by the number of the force. The experiment need not be valid."""
+    forces = enumerate(data["policy"].get("forces", []))
+    return {index: force["centre_um"] for index, force in forces if _is_place(force.get("centre_um"))}
+
+
+def _is_place(value: object) -> bool:
+    """Whether the value is [x, y] in µm: any text can be typed there."""
+    numbers = value if isinstance(value, list) else []
+    return len(numbers) == 2 and all(isinstance(each, int | float) and abs(each) < FAR_UM for each in numbers)

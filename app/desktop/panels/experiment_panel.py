@@ -92,22 +92,38 @@ class RigEdit(QUndoCommand):
     """A change of rig values that is in force: values before and after, by dotted key.
 
     The window changes the rig first and then the undo stack. If the rig refuses, neither changes.
+
+    Args:
+        own: the experiment's `set` before it; an undo leaves no other values there.
+        unknown: those values of a recording that were guesses before it.
     """
 
-    def __init__(self, before: dict[str, Any], after: dict[str, Any], reopens: bool) -> None:
+    def __init__(
+        self,
+        before: dict[str, Any],
+        after: dict[str, Any],
+        reopens: bool,
+        own: dict[str, Any],
+        unknown: tuple[str, ...],
+    ) -> None:
         super().__init__("edit of the rig")
-        self.before, self.after, self.reopens = before, after, reopens
+        self.before, self.after, self.reopens, self.unknown = before, after, reopens, unknown
+        self._own = {key: value for key, value in own.items() if key in after}
+
+    def undone(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The `set` of an experiment without this edit."""
+        return {key: value for key, value in values.items() if key not in self.after} | self._own
 
 
 class ExperimentPanel(QWidget):
     """Shows an experiment; `applied` carries an experiment that the strict reader has accepted. Some methods are Qt's.
 
-    `rig_stepped` requests other values of the rig, to undo or redo an edit: values by dotted key, whether the devices
-    are reopened, and a function to call when the values are in force.
+    `rig_stepped` requests to undo or redo a RigEdit: the edit, whether it is redone, and a function to call when the
+    values are in force.
     """
 
     applied = pyqtSignal(object)
-    rig_stepped = pyqtSignal(dict, bool, object)
+    rig_stepped = pyqtSignal(object, bool, object)
     edited = pyqtSignal(object, str)  # the experiment or None, and the error
     not_allowed = pyqtSignal(object)  # the NotAllowed error of the edited law in Python
 
@@ -286,6 +302,11 @@ class ExperimentPanel(QWidget):
         shown = {name: row.get() for form in (self.law, self.carrying) for name, row in form.rows.items()}
         return {**self._data, **shown}
 
+    def law_set(self, of_recording: Callable[[str], bool]) -> dict[str, Any]:
+        """The edited values of the rig, to be saved with a law: values of a recording are as they were opened."""
+        edited = {key: value for key, value in self._data["set"].items() if not of_recording(key)}
+        return edited | {key: value for key, value in self._saved["set"].items() if of_recording(key)}
+
     def apply(self) -> None:
         """Emit the edited experiment if it is valid."""
         experiment = self._check_now().experiment
@@ -304,7 +325,7 @@ class ExperimentPanel(QWidget):
 
     def _step(self, edit: QUndoCommand | None, forward: bool, step: Callable[[], None]) -> None:
         if isinstance(edit, RigEdit):
-            self.rig_stepped.emit(edit.after if forward else edit.before, edit.reopens, step)
+            self.rig_stepped.emit(edit, forward, step)
         elif isinstance(edit, Edit):
             step()
             if follows(edit, forward) and (self._check_now().experiment != self.in_force or self._held):
@@ -384,11 +405,17 @@ class ExperimentPanel(QWidget):
         self.apply()
 
     def _dragged(self, index: int, points: Any) -> None:
-        """Store the points of a drawn curve after the user has dragged one."""
+        """Store the points of a drawn curve after the user has dragged one.
+
+        Nothing is stored if the form has another curve by now: while the form has an error, the plot shows the last
+        valid forces.
+        """
         data = copy.deepcopy(self.data())
-        shape = data["policy"]["forces"][index]["shape"]
-        shape["radius_um"], shape["energy_kt"] = points[:, 0].tolist(), points[:, 1].tolist()
-        self.undo_stack.push(Edit(self, self._data, data))
+        forces = data["policy"].get("forces", [])
+        shape = forces[index]["shape"] if index < len(forces) else {}
+        if one_moved(shape, points):
+            shape["radius_um"], shape["energy_kt"] = points[:, 0].tolist(), points[:, 1].tolist()
+            self.undo_stack.push(Edit(self, self._data, data))
 
     def _check(self) -> None:
         """Check the data for errors and for changes to apply; with formulas, in the background."""
@@ -485,6 +512,17 @@ def difference(before: Any, after: Any) -> tuple[Any, ...]:
     else:
         return ()
     return (keys[0], *difference(before[keys[0]], after[keys[0]])) if len(keys) == 1 else tuple(keys[:1])
+
+
+def one_moved(shape: dict[str, Any], points: Any) -> bool:
+    """Whether the shape, as plain data, is a drawn curve with these points [N, 2], of which at most one has moved."""
+    radius_um, energy_kt = shape.get("radius_um"), shape.get("energy_kt")
+    if not (isinstance(radius_um, list) and isinstance(energy_kt, list)):
+        return False
+    if not len(radius_um) == len(energy_kt) == len(points):
+        return False
+    moved = [[r, energy] != point for r, energy, point in zip(radius_um, energy_kt, points.tolist(), strict=True)]
+    return moved.count(True) <= 1
 
 
 def scrolled(inside: QWidget) -> QScrollArea:

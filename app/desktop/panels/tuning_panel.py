@@ -55,6 +55,7 @@ class TuningPanel(QWidget):
         self.source: Callable[[], list[Image]] | None = None  # images of a recording; None: the added images
         self.tuner = Tuner()
         self._seen = False
+        self._again = False  # other settings came into force during the search
         self.shown: Tuned | None = None
         self.look_button, self.use_button = QPushButton("Suggest"), QPushButton("Use these")
         self.look_button.setToolTip("look at the last images, and suggest settings for them")
@@ -128,9 +129,13 @@ class TuningPanel(QWidget):
             self._images.append(image)
 
     def forget(self) -> None:
-        """Discard images and suggestions, for another rig."""
+        """Discard images, suggestions and the present search, for another rig."""
         self._images.clear()
         self.source = None
+        self.tuner, self._again = Tuner(), False  # the result of a search that goes on is lost with its Tuner
+        self.timer.stop()
+        self.look_button.setEnabled(True)
+        self.say(WELCOME)
         self._show(None)
 
     # suggestions ----------------------------------------------------------------------------------------------------
@@ -156,6 +161,10 @@ class TuningPanel(QWidget):
             return
         self.timer.stop()
         self.look_button.setEnabled(True)
+        if self._again:
+            self._again = False
+            self.look()
+            return
         self.say(self.tuner.trouble)
         self._show(self.tuner.found)
 
@@ -164,8 +173,10 @@ class TuningPanel(QWidget):
             self.used.emit(self.shown.edits)
 
     def accepted(self) -> None:
-        """Other settings are now in force: repeat the comparison with them."""
-        if self.shown is not None:
+        """Other settings are now in force: repeat the comparison with them, also one that is not finished."""
+        if self.timer.isActive():
+            self._again = True
+        elif self.shown is not None:
             self.look()
 
     @property

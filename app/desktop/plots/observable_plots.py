@@ -70,7 +70,7 @@ class Plots(QTabWidget):
         self.latency = Plot("exposure to command  ms", "turns")
         self.recent = Recent()
         self._armed = False  # whether light can act on the measured particles
-        self._applies = False  # another law was applied, and its first turn has not arrived
+        self._applies = False  # another experiment was applied, and its first turn has not arrived
         self._since = "since the start"  # period of the measurement, in words
         self._plan = plan
         self.numbers = Numbers(self._tables)
@@ -118,7 +118,7 @@ class Plots(QTabWidget):
     @experiment.setter
     def experiment(self, experiment: Experiment | None) -> None:
         before, self._experiment = self._experiment, experiment
-        if before is not None and experiment is not None and before.policy != experiment.policy:
+        if before is not None and experiment is not None and before != experiment:
             self._applies = self._armed
 
     def add(self, turns: Sequence[Turn]) -> None:
@@ -209,10 +209,13 @@ class Plots(QTabWidget):
         return replace(tracks, state=state)
 
     def _tables(self) -> RunTables | Callable[[], RunTables | None] | None:
-        """Of a recording: its tables. Of live turns: a function that makes them, for a worker thread."""
+        """Of a recording: its tables. Of live turns: a function that makes them, for a worker thread.
+
+        None between an APPLY and its first turn: the plan has the new law, and the turns had the old one.
+        """
         if self.source is not None:
             return self.source.tables()
-        if self._plan is None or not self.recent.moments:
+        if self._plan is None or not self.recent.moments or self._applies:
             return None
         return partial(self.recent.copy().tables, self._plan())
 

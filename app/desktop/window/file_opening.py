@@ -106,7 +106,7 @@ class FileOpening:
         window.panel.list.remember(path)
         window.log.clear()
         if reel is not None:
-            window.show_recording(reel)
+            window.show_recording(reel, again=self._done is not None)
         window.status.clearMessage()
         window.show_lost_record()  # the log was cleared
         self._show_edits(resumed)
@@ -138,15 +138,17 @@ class FileOpening:
         """Open a video again, with its edits, after the user has given values that the file does not state."""
         window = self._window
         plan, stack = window.session.plan, window.panel.undo_stack
-        edit = rig_edit(plan, values, True)
+        edit = rig_edit(plan, values, True, window.panel.in_force.set)
         waiting = {key: value for key, value in window.devices.edits().items() if key not in values}
         self.reopen(with_told(plan, values), values, waiting, lambda: stack.push(edit))
 
     def reopen(self, plan: Plan, edits: dict[str, Any], waiting: dict[str, Any], done: Callable[[], None]) -> None:
-        """Open the same recording with other values of its camera or scale (`edits`), stored in `set`."""
+        """Open the same recording with other values of its camera or scale (`edits`), as in the plan's `set`."""
         window = self._window
         copy = window.panel.as_it_stands(window.path, plan, waiting)
-        copy.data = {**copy.data, "set": {**copy.data["set"], **edits}}
+        other = {key: value for key, value in copy.data["set"].items() if key not in edits}
+        own = {key: value for key, value in plan.experiment.set.items() if key in edits}
+        copy.data = {**copy.data, "set": other | own}
         self.open(window.path, copy)
         self._done, self._reopened_for = done, frozenset(edits)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QTimer
-from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
 from PyQt6.QtWidgets import QMainWindow
 
 from app.assembly.plan import unpinned
@@ -43,7 +44,7 @@ from app.desktop.window.refresh_timer import Pulse
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.saving import SaveJob, Saving
 from app.desktop.window.session import Session, save_experiment
-from app.desktop.window.settings_changes import SettingsChanges, excluded_regions
+from app.desktop.window.settings_changes import SettingsChanges, excluded_regions, opens_anew
 from app.desktop.window.state_strip import StateStrip
 from app.desktop.window.status_line import StatusLine
 from app.desktop.window.stop_key import Escape
@@ -161,8 +162,8 @@ class Window(QMainWindow):
         acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
         self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.settings.apply)
-        self.panel.edited.connect(self._edited)
-        self.panel.rig_stepped.connect(self.settings.set_rig)
+        self.panel.edited.connect(self.hand.show_traps)
+        self.panel.rig_stepped.connect(self.settings.step_rig)
         self.hand.edited.connect(self.panel.put_in_force)
         self.hand.rig_edited.connect(lambda edits: self.settings.change_rig(edits, False))
         self.hand.asked_for.connect(self.settings.take_image)
@@ -341,12 +342,19 @@ class Window(QMainWindow):
                 f"recording to {asked.path}" if asked.path is not None else "the record is closed", 6000
             )
 
-    def show_recording(self, reel: Reel) -> None:
+    def show_recording(self, reel: Reel, again: bool = False) -> None:
+        """Show a recording. What it does not state is asked for, unless it is shown `again` with other settings."""
         self.playback.open(reel)
-        self.asking.ask(reel.plan)
+        if not again:
+            self.asking.ask(reel.plan)
         self.tuning.source = lambda: spread_images(self.playback)
         self.log.show_run(self.playback.said())
         self.show_conditions()
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Keys that the focused widget did not use: those of the playback."""
+        if event is not None and not self.transport.press(event):
+            super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         data = event.mimeData() if event is not None else None
@@ -388,10 +396,11 @@ class Window(QMainWindow):
         """Begin to write the edited experiment; `_saved` shows the result."""
         plan = self.session.plan
         try:
-            experiment = self.panel.read()
-            job = SaveJob(
-                path, self.panel.undo_stack, self.panel.data(), lambda: save_experiment(plan, experiment, path)
-            )
+            experiment, data = self.panel.read(), self.panel.data()
+            if plan.kind == "REPLAY":  # the law may be opened on another rig, which has a frame rate and scale
+                data["set"] = self.panel.law_set(opens_anew)
+                experiment = replace(experiment, set=data["set"])
+            job = SaveJob(path, self.panel.undo_stack, data, lambda: save_experiment(plan, experiment, path))
             self.saving.begin(job)
         except Refused as refused:
             self.refuse(str(refused))
@@ -425,10 +434,6 @@ class Window(QMainWindow):
     def _tracks(self) -> Tracks | None:
         seen = self._shown()
         return seen.tracks if seen is not None else None
-
-    def _edited(self, experiment: object, trouble: str) -> None:
-        if not trouble:
-            self.hand.show_traps()
 
     def _latencies_s(self) -> NDArray[np.float64]:
         live = self.session.live

@@ -6,7 +6,7 @@ from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
 from PyQt6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from app.desktop.window import theme
-from app.running.overload import Overload
+from app.running.overload import Offer, Overload
 
 WIDEST_PX = 620
 EDGE_PX = 12  # from the edges of the image
@@ -22,6 +22,7 @@ class TooSlow(QFrame):
         super().__init__(parent)
         self.text, self.away = QLabel(), QToolButton()
         self.buttons: dict[str, QToolButton] = {}
+        self._offers: dict[str, Offer] = {}  # the newest ones, by the text of their button
         self._put_away = False
         self.setStyleSheet(f"TooSlow {{ background: {theme.PANEL}; border: 1px solid {theme.AMBER} }}")
         self.text.setWordWrap(True)
@@ -53,24 +54,31 @@ class TooSlow(QFrame):
             self.hide()
             return
         self.text.setText(f"Too slow. {found.text}")
-        if {offer.text for offer in found.offers} != set(self.buttons):
-            self._make_buttons(found)
+        self._offers = {offer.text: offer for offer in found.offers}
+        if self._offers.keys() != self.buttons.keys():
+            self._make_buttons()
+        for text, offer in self._offers.items():
+            keys = ", ".join(f"{key} {value}" for key, value in offer.edits.items())
+            when = "dark, devices opened anew" if offer.reopens else "from the next turn on"
+            self.buttons[text].setToolTip(f"{keys}: {when}")
         self._place()
         self.show()
         self.raise_()
 
-    def _make_buttons(self, found: Overload) -> None:
+    def _make_buttons(self) -> None:
         for button in self.buttons.values():
             self._row.removeWidget(button)
             button.deleteLater()
         self.buttons = {}
-        for offer in found.offers:
-            button = self.buttons[offer.text] = QToolButton()
-            button.setText(offer.text)
-            keys = ", ".join(f"{key} {value}" for key, value in offer.edits.items())
-            button.setToolTip(f"{keys}: " + ("dark, devices opened anew" if offer.reopens else "from the next turn on"))
-            button.clicked.connect(lambda _, offer=offer: self.chosen.emit(offer.edits, offer.reopens))
+        for text in self._offers:
+            button = self.buttons[text] = QToolButton()
+            button.setText(text)
+            button.clicked.connect(lambda _, text=text: self._choose(text))
             self._row.insertWidget(self._row.count() - 1, button)
+
+    def _choose(self, text: str) -> None:
+        offer = self._offers[text]
+        self.chosen.emit(offer.edits, offer.reopens)
 
     def _go_away(self) -> None:
         self._put_away = True

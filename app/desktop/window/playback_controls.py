@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from app.assembly.rig import Plan
@@ -27,9 +28,10 @@ class Transport(QWidget):
         self.playing = False
         self.position = 0.0
         self._last_s = 0.0
-        self.back = self._button("◀", "one frame back (Left)", "Left")
-        self.play = self._button("▶", "play and pause (Space)", "Space")
-        self.forth = self._button("▶|", "one frame on (Right)", "Right")
+        self.back = self._button("◀", "one frame back (Left)")
+        self.play = self._button("▶", "play and pause (Space)")
+        self.forth = self._button("▶|", "one frame on (Right)")
+        self._keys = {Qt.Key.Key_Left: self.back, Qt.Key.Key_Space: self.play, Qt.Key.Key_Right: self.forth}
         self.slider = PositionSlider(Qt.Orientation.Horizontal)
         self.speed, self.where = ChoiceBox(), QLabel()
         for speed in SPEEDS:
@@ -71,13 +73,23 @@ class Transport(QWidget):
         source.addWidget(self.tell)
         column.addLayout(source)
 
-    def _button(self, text: str, said: str, keys: str) -> QToolButton:
+    def _button(self, text: str, said: str) -> QToolButton:
         button = QToolButton()
         button.setText(text)
         button.setToolTip(said)
-        button.setShortcut(keys)
         button.setAutoRaise(True)
         return button
+
+    def press(self, event: QKeyEvent) -> bool:
+        """Press the button of a key that the focused widget did not use. Returns whether there is one.
+
+        A shortcut would take the key from a check box or a row of tabs that uses it.
+        """
+        plain = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier == Qt.KeyboardModifier.NoModifier
+        button = self._keys.get(Qt.Key(event.key())) if plain and self.reel is not None else None
+        if button is not None:
+            button.click()
+        return button is not None
 
     def load(self, reel: Reel | None) -> None:
         """Load another recording, at its beginning; None: no recording."""

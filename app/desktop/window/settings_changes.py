@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.assembly.given_keys import GONE
@@ -36,17 +37,35 @@ class SettingsChanges:
         The change can be undone like an edit of the experiment. Returns False, with a message, if it is refused.
         """
         window = self._window
-        edit = rig_edit(window.session.plan, edits, reopens)
+        edit = rig_edit(window.session.plan, edits, reopens, window.panel.in_force.set)
         return self.set_rig(edits, reopens, lambda: window.panel.undo_stack.push(edit))
 
-    def set_rig(self, edits: dict[str, Any], reopens: bool, done: Callable[[], None]) -> bool:
-        """Change values of the rig; call `done`, a step of the undo stack, after success."""
+    def step_rig(self, edit: RigEdit, forward: bool, done: Callable[[], None]) -> None:
+        """Redo (`forward`) or undo an edit of the rig."""
+        if forward:
+            self.set_rig(edit.after, edit.reopens, done)
+        else:
+            self.set_rig(edit.before, edit.reopens, done, edit)
+
+    def set_rig(
+        self, edits: dict[str, Any], reopens: bool, done: Callable[[], None], undone: RigEdit | None = None
+    ) -> bool:
+        """Change values of the rig; call `done`, a step of the undo stack, after success.
+
+        Args:
+            undone: the edit that this undoes: `set` has then no values that it had not before the edit.
+        """
         window = self._window
+        own = with_edits(window.panel.in_force, edits).set
+        own = own if undone is None else undone.undone(own)
         waiting = {key: value for key, value in window.devices.edits().items() if key not in edits}
         try:
             experiment = with_edits(window.session.plan.experiment, edits)
             if window.playback.reel is not None:
                 plan = window.session.edits.planned(experiment, edits)
+                if undone is not None:
+                    before = replace(plan.experiment, set=undone.undone(plan.experiment.set))
+                    plan = replace(plan, experiment=before, unknown=undone.unknown)
                 if any(opens_anew(key) for key in edits):
                     window.files.reopen(plan, edits, waiting, done)
                     return True
@@ -63,7 +82,7 @@ class SettingsChanges:
             if isinstance(error, Fault):
                 window.trouble(str(error))
             return False
-        window.panel.show_set(experiment.set)
+        window.panel.show_set(own)
         done()
         window.devices.show_plan(window.session.plan, waiting)
         window.hand.regions.show(excluded_regions(window.session.plan))
@@ -121,6 +140,7 @@ class SettingsChanges:
             window.session.apply(experiment)
             window.devices.show_plan(window.session.plan, waiting)
             window.hand.regions.show(excluded_regions(window.session.plan))
+            window.tuning.accepted()
         return reopens
 
     def show_not_applied(self) -> None:
@@ -131,6 +151,7 @@ class SettingsChanges:
             window.panel.hold(unpinned(window.session.plan.experiment))
             window.devices.show_plan(window.session.plan, window.devices.edits())
             window.hand.regions.show(excluded_regions(window.session.plan))
+            window.tuning.accepted()
             window.show_conditions()
             window.log.say(f"{why}; those before are in force, and Arm waits for Apply", theme.RED)
 
@@ -163,10 +184,14 @@ def opens_anew(key: str) -> bool:
     return key in KEYS or key.partition(".")[0] == "camera"
 
 
-def rig_edit(plan: Plan, edits: dict[str, Any], reopens: bool) -> RigEdit:
-    """The edit of a plan's rig: present values and new values."""
+def rig_edit(plan: Plan, edits: dict[str, Any], reopens: bool, own: dict[str, Any]) -> RigEdit:
+    """The edit of a plan's rig: present values and new values.
+
+    Args:
+        own: the present `set` of the experiment.
+    """
     rig = Document("the rig", plain(plan.rig), {})
-    return RigEdit({key: value_at(rig, key) for key in edits}, edits, reopens)
+    return RigEdit({key: value_at(rig, key) for key in edits}, edits, reopens, own, plan.unknown)
 
 
 def excluded_regions(plan: Plan) -> list[dict[str, Any]]:

@@ -41,3 +41,13 @@ def test_two_devices_are_two_lines(first: str, second: str) -> None:
 def test_what_differs_by_its_measured_numbers_is_one_line() -> None:
     clipped = "{} forces clipped, the largest from {} pN"
     assert len(lines_of([clipped.format(index, 0.1 * index + 1e-5) for index in range(1, 9)])) == 1
+
+
+def test_an_apply_with_other_values_is_a_line_of_its_own() -> None:
+    """Also undone and redone at once: the last line says what is in force."""
+    there, back = "APPLY: policy.forces.0.radius_um 1 → 1.25", "APPLY: policy.forces.0.radius_um 1.25 → 1"
+    other = "APPLY: policy.forces.0.radius_um 1.25 → 3"
+    said = [line.partition(" s ")[2] for line in lines_of([there, other, there, back, there], EventKind.ORDER)]
+    assert said == [there, other, there, back, there]
+    (line,) = lines_of([there, there, there], EventKind.ORDER)
+    assert line.endswith("(×3, until 1.20 s)")

@@ -108,3 +108,16 @@ def test_a_fault_is_one_message_at_its_character_and_moves_nothing(bench: Bench)
     checked(bench)
     assert editor.fault.text() == ""
     assert not editor.text.extraSelections()
+
+
+def test_the_cursor_stays_at_what_undo_and_redo_change(bench: Bench) -> None:
+    """What is typed next stands there, not before the formula."""
+    editor, panel = formula(bench), bench.window.panel
+    KEYS.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.MoveToEndOfDocument))
+    before = editor.text.toPlainText()
+    KEYS.keyClicks(editor.text, "+k")
+    panel.undo()
+    assert (editor.text.toPlainText(), editor.text.textCursor().position()) == (before, len(before))
+    panel.redo()
+    KEYS.keyClicks(editor.text, "*r")
+    assert editor.text.toPlainText() == f"{before}+k*r"

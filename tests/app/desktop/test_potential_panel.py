@@ -17,7 +17,7 @@ from app.desktop.window.session import Session
 from control.policies.programmed_law import Programmed
 from control.potentials.drawn import Drawn
 from control.potentials.formula import Formula
-from tests.app.desktop.window.test_main_window import force
+from tests.app.desktop.window.test_main_window import force, write
 
 
 @pytest.fixture
@@ -170,6 +170,37 @@ def test_points_are_added_and_removed(panel: ExperimentPanel) -> None:
         editor.fewer.click()
     assert shape_of(panel).radius_um == (0.0, 3.0)  # type: ignore[attr-defined]
     assert not editor.fewer.isEnabled()
+
+
+@pytest.mark.parametrize("typed", [[1.0], "abc", 5, None, [0.0, "far", 2.0, 3.0], [10**400, 1, 2, 3], [0.0, 1.0, 2.0]])
+def test_what_is_no_curve_gets_no_points(panel: ExperimentPanel, typed: object) -> None:
+    """Of any text that can be typed: the buttons do nothing, and they work again after it."""
+    editor = choose(panel, "drawn").fields
+    assert isinstance(editor, DrawnEditor)
+    write(editor.numbers.rows["radius_um"], typed)
+    before = panel.data()
+    for button, step in ((editor.more, editor._add), (editor.fewer, editor._remove)):
+        assert not button.isEnabled()
+        step()  # as from a click before the text was committed
+    assert panel.data() == before
+    panel.undo()
+    assert editor.more.isEnabled()
+    assert editor.fewer.isEnabled()
+
+
+def test_the_points_of_a_curve_that_is_gone_are_not_dragged(panel: ExperimentPanel) -> None:
+    """While another force is not valid, the plot shows the last valid forces."""
+    choose(panel, "drawn")
+    forces = panel.data()["policy"]["forces"]
+    other = {**forces[0], "shape": {**forces[0]["shape"], "energy_kt": [0.0, -2.0, -20.0, 0.0]}}
+    panel.put_in_force({**panel.data(), "policy": {**panel.data()["policy"], "forces": [*forces, other]}})
+    for left in ([other], []):
+        data = panel.data()
+        panel.show_data({**data, "mode": "none such", "policy": {**data["policy"], "forces": left}})
+        assert panel.trouble.text()
+        before = panel.data()
+        panel.plot.points.move(2, 1.7, -14.0)
+        assert panel.data() == before
 
 
 def test_difference_names_the_one_key() -> None:

@@ -25,6 +25,7 @@ from app.desktop.window.open import FIRST, application, planner
 from app.desktop.window.session import Session, Wiring
 from app.desktop.window.unsaved_edits import Unsaved
 from app.running import process_side
+from config.reader import read
 from config.refused import Refused
 from control.contract import Level
 from tests.app.desktop.forms.test_editing_keys import CTRL, SHIFT, focused, radius_box, radius_um, typed
@@ -33,7 +34,7 @@ from tests.app.desktop.panels.test_tuning_panel import suggested
 from tests.app.desktop.test_corrections import choose
 from tests.app.desktop.test_whole_evening import SETS
 from tests.app.desktop.toy import SIZE_PX, click
-from tests.app.desktop.window.test_main_window import Bench, force, write
+from tests.app.desktop.window.test_main_window import Bench, delay_s, force, write
 from tests.app.desktop.window.test_main_window import bench as bench
 from tests.app.desktop.window.test_overload_notice import slow
 
@@ -137,6 +138,49 @@ def in_force(window: Window) -> tuple[object, tuple[int, ...], object, list[str]
     """The rig, the species, the law and the correction images."""
     plan = window.session.plan
     return plan.rig, tuple(plan.experiment.species), plan.experiment.policy, list(plan.corrections)
+
+
+def test_an_undone_value_of_the_rig_is_not_left_in_the_experiment(bench: Bench, tmp_path: Path) -> None:
+    """It would be saved, and counted as unsaved. Of two edits the first stays, and a redo brings back its own only."""
+    window, panel = bench.window, bench.window.panel
+    before, own = window.session.plan.rig, panel.data()["set"]
+    bench.armed()
+    window.settings.change_rig({"tracking.memory": 7}, False)
+    panel.undo()
+    assert window.session.plan.rig == before
+    assert panel.data()["set"] == panel.in_force.set == own
+    assert window.files.unsaved() is None
+    panel.redo()
+    window.settings.change_rig({"tracking.memory": 5, "tracking.minmass": 300.0}, False)
+    panel.undo()
+    assert panel.data()["set"] == {**own, "tracking.memory": 7}
+    panel.undo()
+    window.settings.change_rig({"tracking.minmass": 300.0}, False)
+    assert panel.data()["set"] == {**own, "tracking.minmass": 300.0}
+    panel.undo()
+    assert window.session.plan.rig == before
+    write(force(panel).rows["delay_s"], 0.25)
+    panel.apply()
+    assert is_running(window)
+    assert window.session.plan.rig == before
+    assert not panel.apply_button.isEnabled()
+    window.save(tmp_path / "law.yaml")
+    bench.qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
+    assert read(tmp_path / "law.yaml").data["set"] == own
+    assert window.files.unsaved() is None
+
+
+def test_an_undone_device_setting_is_not_left_in_the_experiment(bench: Bench) -> None:
+    window, panel = bench.window, bench.window.panel
+    before, own = window.session.plan.rig, panel.data()["set"]
+    window.settings.change_rig({"camera.fps": 40.0}, True)
+    assert panel.data()["set"] == {**own, "camera.fps": 40.0}
+    panel.undo()
+    assert (window.session.plan.rig, panel.data()["set"]) == (before, own)
+    write(force(panel).rows["delay_s"], 0.25)
+    panel.apply()
+    assert window.session.plan.rig == before
+    assert delay_s(window.session.plan.experiment) == 0.25
 
 
 def test_what_an_experiment_sets_no_more_is_as_it_was_before(bench: Bench) -> None:

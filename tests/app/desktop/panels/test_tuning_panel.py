@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PyQt6.QtWidgets import QDockWidget
 from pytestqt.qtbot import QtBot
 
+from app.desktop.panels.tuning_panel import WELCOME
+from app.desktop.window.open import FIRST
+from app.tuning import judge
 from control.contract import OrderKind
 from tests.app.desktop.window.test_main_window import Bench
 
@@ -93,3 +98,52 @@ def test_all_that_use_these_changes_stands_in_the_table(bench: Bench) -> None:
     assert "color" in shown["suggested"].styleSheet()
     panel.use_button.click()
     assert window.session.plan.rig.tracking.maxsize_px is None
+
+
+@pytest.fixture
+def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A search ends when this is set, as with large images."""
+    event, tuned = threading.Event(), judge.tuned
+
+    def slow(*about: Any) -> judge.Tuned:
+        event.wait(10.0)
+        return tuned(*about)
+
+    monkeypatch.setattr(judge, "tuned", slow)
+    yield event
+    event.set()
+
+
+def test_settings_that_change_during_a_search_are_compared_after_it(bench: Bench, released: threading.Event) -> None:
+    """Use these, and undone at once."""
+    window, panel = bench.window, bench.window.tuning
+    bench.armed()
+    released.set()
+    suggested(bench)
+    released.clear()
+    before = window.session.plan.rig.tracking.minmass
+    panel.use_button.click()
+    window.panel.undo()
+    released.set()
+    bench.qtbot.waitUntil(lambda: panel.shown is not None)
+    assert panel.values["minmass", "in force"].text() == f"{before:.4g}"
+    assert panel.use_button.isEnabled()
+    window.panel.redo()
+    bench.qtbot.waitUntil(lambda: panel.shown is not None)
+    assert panel.values["minmass", "in force"].text() != f"{before:.4g}"
+
+
+def test_a_search_ends_with_its_bench(bench: Bench, released: threading.Event) -> None:
+    """What is found in the images of another experiment is not offered for this one."""
+    window, panel = bench.window, bench.window.tuning
+    bench.armed()
+    panel.look_button.click()
+    assert panel.timer.isActive()
+    window.files.open(FIRST.parent / "ring_crystal.yaml")
+    bench.qtbot.waitUntil(lambda: window.files.reading is None)
+    assert panel.look_button.isEnabled()
+    assert panel.said.text() == WELCOME
+    released.set()
+    bench.qtbot.wait(150)
+    assert panel.shown is None
+    assert not panel.use_button.isEnabled()

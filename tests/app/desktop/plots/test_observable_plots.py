@@ -204,6 +204,23 @@ def test_an_applied_law_is_foreseen_from_its_first_turn_on(bench: Bench) -> None
     assert "since APPLY at 1.2 s" in msd.note
 
 
+def test_the_table_of_numbers_has_no_rows_between_an_apply_and_its_first_turn(bench: Bench) -> None:
+    """What the new law foresees does not stand beside what was measured under the old one."""
+    opened(bench, FIRST)
+    plots = bench.window.plots
+
+    def rows() -> int:
+        plots.numbers.draw()
+        return plots.numbers.rowCount()
+
+    plots.add(apart(walk(0, 120, 0.02, Level.ARMED), 5.0))
+    bench.qtbot.waitUntil(lambda: rows() > 0)
+    plots.experiment = experiment(2.0)
+    bench.qtbot.waitUntil(lambda: rows() == 0)
+    plots.add(apart(walk(120, 120, 0.02, Level.ARMED, (Order(OrderKind.APPLY, "title: t\n"),)), 5.0))
+    bench.qtbot.waitUntil(lambda: rows() > 0)
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Plan]:
     path = tmp_path_factory.mktemp("runs") / "run.h5"

@@ -399,6 +399,38 @@ def test_a_particle_is_given_a_species(bench: Bench) -> None:
     assert bench.window.session.plan.experiment.species == (0, 0, 1)
 
 
+@pytest.mark.parametrize("typed", [5, None, "abc"])
+def test_a_particle_is_given_a_species_whatever_is_typed_there(bench: Bench, typed: object) -> None:
+    write(bench.window.panel.carrying.rows["species"], typed)
+    bench.window.hand.give_species(2, 1)
+    assert bench.window.session.plan.experiment.species == (0, 0, 1)
+
+
+def test_a_trap_keeps_its_handle_while_the_experiment_is_not_valid(bench: Bench) -> None:
+    """It moves its own trap, also after another force was removed; what is no place has no handle."""
+    window, panel = bench.window, bench.window.panel
+    for x_um in (5.0, 12.0):
+        window.hand.drop_trap(x_um, 9.0)
+    data = panel.data()
+    forces = data["policy"]["forces"]
+    invalid = {**data, "mode": "none such", "policy": {**data["policy"], "forces": forces[1:]}}
+    panel.show_data(invalid)
+    assert panel.trouble.text()
+    handle = window.hand.traps[0]
+    handle.setPos(6.0, 8.0)
+    handle.sigPositionChangeFinished.emit(handle)
+    assert [force["centre_um"] for force in panel.data()["policy"]["forces"]] == [[6.0, 8.0], [12.0, 9.0]]
+    for typed in ("abc", [1.0], 5, [10**400, 1]):
+        placed = [{**forces[1], "centre_um": typed}, forces[2]]
+        panel.show_data({**invalid, "policy": {**data["policy"], "forces": placed}})
+        assert [each.isVisible() for each in window.hand.traps] == [True, False]
+    panel.show_data({**invalid, "policy": {**data["policy"], "forces": []}})
+    before = panel.data()
+    handle.sigPositionChangeFinished.emit(handle)
+    window.hand.remove_trap(1)
+    assert panel.data() == before
+
+
 def test_an_exception_in_the_loop_is_read_in_words_and_copied(bench: Bench) -> None:
     window = bench.window
     bench.armed()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -112,6 +113,22 @@ def test_offers_are_read_whole_on_a_narrow_image(qtbot: QtBot, width_px: int) ->
         assert part.width() >= part.sizeHint().width() or (isinstance(part, QLabel) and part.wordWrap())
     (first, second, *_) = told.buttons.values()
     assert (first.y() == second.y()) == (width_px > 600)
+
+
+def test_a_button_offers_what_helps_now(qtbot: QtBot) -> None:
+    """Not what would have helped before the tracking was changed."""
+    image, chosen = QWidget(), []
+    qtbot.addWidget(image)
+    told = TooSlow(image)
+    told.chosen.connect(lambda edits, reopens: chosen.append(edits))
+    rig = toy.planned().rig
+    told.show_overload(slow(rig))
+    changed = slow(replace(rig, tracking=replace(rig.tracking, diameter_px=21, minmass=19400.0)))
+    told.show_overload(changed)
+    for offer in changed.offers:
+        click(told.buttons[offer.text])
+        assert chosen.pop() == offer.edits
+        assert all(f"{key} {value}" in told.buttons[offer.text].toolTip() for key, value in offer.edits.items())
 
 
 def values_of(rig: Rig) -> dict[str, object]:

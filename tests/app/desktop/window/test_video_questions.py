@@ -16,6 +16,7 @@ from app.desktop.window.main_window import Window
 from app.desktop.window.open import application, planner
 from app.desktop.window.session import Session
 from app.desktop.window.unsaved_edits import Unsaved
+from config.reader import read
 from tests.tracking.footage import spots
 
 IMAGES = np.array([spots((96, 128), np.array([[60.0 + k, 40.0]]), seed=k) for k in range(5)])
@@ -90,6 +91,87 @@ def test_what_is_not_known_is_asked_for_and_lengths_are_in_pixels_until_then(
     qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
     assert window.playback.reel.fps == 60.0
     assert not window.panel.apply_button.isEnabled()
+
+
+def test_it_is_asked_once_for_a_file(opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path) -> None:
+    """Not after each edit of the camera: the question would take the keyboard. Its button stays."""
+    tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
+    window = opened(tmp_path / "a.tif")
+    window.asking.reject()
+    apply_fps(window, qtbot, 60.0)
+    assert unknown(window) == ["optics.um_per_px"]
+    assert not window.asking.isVisible()
+    assert window.transport.tell.isVisible()
+    window.transport.tell.click()
+    assert list(window.asking.boxes) == ["optics.um_per_px"]
+    window.files.open(tmp_path / "a.tif")
+    qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
+    assert window.asking.isVisible()
+
+
+def test_an_undo_of_given_values_makes_them_guesses_again(
+    opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path
+) -> None:
+    """They would be facts of the recording, with a scale bar in µm and a theory of free particles."""
+    tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
+    window = opened(tmp_path / "a.tif")
+    panel, stated = window.panel, window.transport.stated
+    guessed = stated.text()
+    assert guessed.count("a guess") == 2
+    give(window, qtbot, 50.0, 0.25)
+    told = stated.text()
+    assert panel.data()["set"] == {"camera.fps": 50.0, "optics.um_per_px": 0.25}
+    step(window, qtbot, panel.undo)
+    assert unknown(window) == ["camera.fps", "optics.um_per_px"]
+    assert window.session.plan.experiment.set == panel.data()["set"] == {}
+    assert stated.text() == guessed
+    assert window.transport.tell.isVisible()
+    assert window.view.scale_bar.text.toPlainText().endswith(" px")
+    assert window.files.unsaved() is None
+    assert not panel.apply_button.isEnabled()
+    step(window, qtbot, panel.redo)
+    assert stated.text() == told
+    assert unknown(window) == []
+    step(window, qtbot, panel.undo)
+    apply_fps(window, qtbot, 60.0)
+    assert unknown(window) == ["optics.um_per_px"]
+    step(window, qtbot, panel.undo)
+    assert (stated.text(), panel.data()["set"]) == (guessed, {})
+
+
+def test_values_of_a_recording_are_not_saved_with_a_law(
+    opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path
+) -> None:
+    """On another rig they would stand in place of its own. What the law itself sets stays as it was."""
+    tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
+    window = opened(tmp_path / "a.tif")
+    give(window, qtbot, 50.0, 0.25)
+    window.settings.change_rig({"tracking.memory": 7}, False)
+    window.save(tmp_path / "law.yaml")
+    qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
+    assert read(tmp_path / "law.yaml").data["set"] == {"tracking.memory": 7}
+    assert window.session.plan.rig.camera.fps == 50.0
+    assert window.files.unsaved() is not None  # the values that were given are in no file
+    window.save(tmp_path / "law.yaml")
+    qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
+    assert read(tmp_path / "law.yaml").data["set"] == {"tracking.memory": 7}
+
+
+def unknown(window: Window) -> list[str]:
+    return [*window.session.plan.unknown]
+
+
+def give(window: Window, qtbot: QtBot, fps: float, um_per_px: float) -> None:
+    """Answer the question."""
+    window.asking.boxes["camera.fps"].setValue(fps)
+    window.asking.boxes["optics.um_per_px"].setValue(um_per_px)
+    step(window, qtbot, window.asking.accept)
+
+
+def step(window: Window, qtbot: QtBot, action: Callable[[], None]) -> None:
+    """An action for which the recording is read again."""
+    action()
+    qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
 
 
 def apply_fps(window: Window, qtbot: QtBot, fps: float) -> None:
