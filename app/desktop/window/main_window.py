@@ -84,7 +84,7 @@ class Window(QMainWindow):
         self.first: Callable[[], Plan] | None = None  # reads again the rig given on the command line
         self.settings = SettingsChanges(self)
         self.files = FileOpening(self, planner, memory.unsaved if memory is not None else None)
-        self._not_kept = False  # the window has reported that the edits can't be stored
+        self._not_kept: list[Any] | None = None  # edits of which the window has reported that they can't be stored
         self.end_trouble = ""  # error at closing: the laser may be on, or a record was lost
         self._record_time, self._records = "", 0  # time of the newest record, and number of records with that time
         self._stopped_at: int | None = None  # newest turn at the time of STOP; None after the result is known
@@ -507,21 +507,25 @@ class Window(QMainWindow):
         super().closeEvent(event)
 
     def _keeps_edits(self) -> bool:
-        """Store unsaved edits. Whether the window may close: always, except after the first failure to store."""
+        """Store unsaved edits. Whether the window may close: always, except after the first failure to store these."""
         self.session.order(OrderKind.STOP)  # dark first: the disk may be slow
-        copy = None
+        copies, copy = self.files.copies, None
+        before = list(copies)
         try:
-            self.saving.finish()
-            copy = self.files.unsaved()
-            if copy is not None:
-                self.files.copies.add(copy)
-            self.files.copies.keep()
+            try:
+                self.saving.finish()
+                copy = self.files.unsaved()
+                if copy is not None:
+                    copies.add(copy)
+            finally:
+                copies.write()  # the other copies, even if the edits can't be read from the form
+            copies.keep()
         except Exception as error:  # noqa: BLE001  the laser must be switched off after any error
-            if copy is not None:
-                self.files.copies.remove(copy)
-            if self._not_kept:
+            lost = [(one.path, one.data, one.devices) for one in copies.unwritten]
+            copies.all = before
+            if lost == self._not_kept:
                 return True
-            self._not_kept = True
+            self._not_kept = lost
             said = str(error) if isinstance(error, Refused | OSError) else sentence(error)
             self.trouble(f"the edits can't be kept ({said}): save them, or close the window once more")
             return False

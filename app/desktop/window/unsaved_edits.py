@@ -84,13 +84,29 @@ class Copies:
 
     def keep(self) -> None:
         """Write the copies to the folder and delete files of resumed copies. Raises Refused, OSError."""
-        for copy in self.all if self.folder is not None else ():
-            if copy.file is None:
-                copy.file = self._free(copy)
-                write_file(copy.file, _written(copy), "a copy of edits", kind=None, own=True)
-                self._files.add(copy.file)
+        self.write()
         for file in self._files - {copy.file for copy in self.all}:
             file.unlink(missing_ok=True)
+
+    def write(self) -> None:
+        """Write the copies that have no file yet, each as far as it can be written. Raises Refused, OSError."""
+        errors: list[Refused | OSError] = []
+        for copy in self.unwritten if self.folder is not None else ():
+            file = self._free(copy)
+            try:
+                write_file(file, _written(copy), "a copy of edits", kind=None, own=True)
+            except (Refused, OSError) as error:
+                errors.append(error)
+                continue
+            copy.file = file
+            self._files.add(file)
+        if errors:
+            raise errors[0]
+
+    @property
+    def unwritten(self) -> list[Unsaved]:
+        """The copies that have no file yet."""
+        return [copy for copy in self.all if copy.file is None]
 
     def _free(self, copy: Unsaved) -> Path:
         assert self.folder is not None

@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 from app.assembly.plan import plan
 from app.assembly.rig import RIGS
 from app.desktop.forms.drawn_editor import DrawnEditor
+from app.desktop.window import unsaved_edits
 from app.desktop.window.kept_plan import with_kept
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import FIRST, application, planner
@@ -30,6 +31,7 @@ from tests.app.desktop.toy import planned, wiring
 from tests.app.desktop.window.test_main_window import Bench
 from tests.app.desktop.window.test_main_window import bench as bench
 
+RING = FIRST.parent / "ring_crystal.yaml"
 REAL: Any = QTest  # whose stubs do not know that its functions are static
 
 
@@ -208,6 +210,59 @@ def test_edits_that_can_not_be_kept_keep_the_window_open_once(
     assert window.isVisible()
     assert "can't be kept" in window.strip.reason.whole
     assert window.close()
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_copy_in_the_list_is_written_at_the_next_closing_once_the_disk_has_room(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = evening()
+    choose(window.panel, "drawn")
+    window.files.open(RING)
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    with monkeypatch.context() as disk:
+        disk.setattr(unsaved_edits, "write_file", full)
+        assert not window.close()
+    assert window.close()
+    (kept,) = Copies(tmp_path / "memory" / "unsaved")
+    assert kept.data["policy"]["forces"][0]["shape"]["kind"] == "drawn"
+
+
+def test_new_edits_that_can_not_be_kept_are_said_before_they_go(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = evening()
+    monkeypatch.setattr(unsaved_edits, "write_file", full)
+    choose(window.panel, "drawn")
+    assert not window.close()
+    window.save(tmp_path / "mine.yaml")
+    qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
+    window.files.open(RING)
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    choose(window.panel, "drawn")
+    assert not window.close()  # these are others
+    assert "can't be kept" in window.strip.reason.whole
+    assert window.close()
+
+
+def test_other_copies_are_written_if_the_form_can_not_be_read(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = evening()
+    choose(window.panel, "drawn")
+    window.files.open(RING)
+    qtbot.waitUntil(lambda: window.files.reading is None)
+
+    def broken() -> None:
+        raise RuntimeError("a form that is broken")
+
+    monkeypatch.setattr(window.panel, "data", broken)
+    assert not window.close()
+    assert window.close()
+    assert len(list(Copies(tmp_path / "memory" / "unsaved"))) == 1
 
 
 def test_a_second_program_loses_no_copy_of_the_first(tmp_path: Path) -> None:
