@@ -125,6 +125,14 @@ class ExperimentList(QWidget):
         if self.dialog is not None:
             self.dialog.close()
 
+    def end_saving(self) -> bool:
+        """Close a dialog that saves, since another experiment is shown now. Returns whether there was one."""
+        dialog = self.dialog
+        saves = isinstance(dialog, Replace) or (dialog is not None and dialog.saves)
+        if saves:
+            self.close_dialog()
+        return saves
+
     def _ask(self, saves: bool) -> None:
         """Request a file with a non-modal dialog."""
         begin = self._last or next(folder for folder in (self.runs, *self.runs.absolute().parents) if folder.is_dir())

@@ -110,11 +110,14 @@ class FileOpening:
         window.status.clearMessage()
         window.show_lost_record()  # the log was cleared
         self._show_edits(resumed)
-        if stack is window.panel.undo_stack:
-            before = None  # these edits are resumed
+        if stack is window.panel.undo_stack:  # the edits before are resumed
             if self._done is not None:
                 self._done()
-        elif before is None:
+            self.list_copies()
+            return
+        if window.panel.list.end_saving():
+            window.log.say("the dialog to save was closed: it was for the experiment before", theme.AMBER)
+        if before is None:
             stack.deleteLater()
         else:
             self.copies.add(before)
@@ -176,7 +179,8 @@ class FileOpening:
         """The unsaved edits, including typed text; None if there are none."""
         window = self._window
         field = QApplication.focusWidget()
-        if field is not None and window.isAncestorOf(field):
+        forms = (window.panel, window.devices)  # each may be in a floating window of its own
+        if field is not None and any(form.isAncestorOf(field) for form in forms):
             commit(field)
         return window.panel.unsaved(window.path, window.session.plan, window.devices.edits())
 

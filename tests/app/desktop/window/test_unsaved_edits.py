@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication, QComboBox
+from PyQt6.QtWidgets import QApplication, QComboBox, QDockWidget
 from pytestqt.qtbot import QtBot
 
 from app.assembly.plan import plan
 from app.assembly.rig import RIGS
 from app.desktop.forms.drawn_editor import DrawnEditor
 from app.desktop.window import unsaved_edits
+from app.desktop.window.file_dialog import FileDialog, Replace
 from app.desktop.window.kept_plan import with_kept
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import FIRST, application, planner
@@ -155,6 +156,59 @@ def test_settings_of_devices_are_kept_too_and_an_undo_leaves_them(bench: Bench) 
     REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # of the law only
     assert window.panel.data()["set"]["tracking.memory"] == 7
     assert not window.panel.apply_button.isEnabled()
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_dialog_to_save_belongs_to_the_experiment_it_was_opened_for(bench: Bench, tmp_path: Path, asks: bool) -> None:
+    window, panel = bench.window, bench.window.panel
+    path = tmp_path / "A.yaml"
+    path.write_text("as it was")
+    REAL.mouseClick(panel.list.save_button, Qt.MouseButton.LeftButton)
+    dialog = panel.list.dialog
+    assert isinstance(dialog, FileDialog)
+    if asks:
+        dialog.fileSelected.emit(str(path))
+        assert isinstance(panel.list.dialog, Replace)
+    panel.list.chosen.emit(RING)
+    read(bench)
+    assert window.session.plan.experiment.title == "Ring crystal"
+    assert panel.list.dialog is None
+    assert not any(isinstance(one, Replace) and one.isVisible() for one in QApplication.topLevelWidgets())
+    assert any("dialog to save was closed" in line for line in window.log.read())
+    assert path.read_text() == "as it was"
+
+
+def test_a_dialog_to_open_stays_when_another_experiment_is_shown(bench: Bench) -> None:
+    listed = bench.window.panel.list
+    bench.window.files.open(RING)
+    listed._ask(False)
+    read(bench)
+    assert listed.dialog is not None
+    listed.close_dialog()
+
+
+@pytest.mark.parametrize("floats", ["Experiment", "Devices"])
+def test_a_typed_value_in_a_floating_panel_is_kept(bench: Bench, floats: str) -> None:
+    window = bench.window
+    (dock,) = (dock for dock in window.findChildren(QDockWidget) if dock.windowTitle() == floats)
+    dock.setFloating(True)
+    dock.show()
+    dock.activateWindow()
+    box: Any = radius_box(bench)
+    if floats == "Devices":
+        window.devices.part.setCurrentText("camera")
+        window.devices.part.activated.emit(window.devices.part.currentIndex())
+        box = window.devices.forms["camera"].rows["exposure_s"].widget  # type: ignore[attr-defined]
+    box.setFocus()
+    bench.qtbot.waitUntil(box.hasFocus)
+    typed(box, "1.25" if floats == "Experiment" else "0.004")
+    window.files.open(RING)
+    read(bench)
+    (copy,) = window.files.copies
+    if floats == "Experiment":
+        assert copy.data["policy"]["forces"][0]["shape"]["radius_um"] == 1.25
+    else:
+        assert copy.devices == {"camera.exposure_s": 0.004}
 
 
 @pytest.fixture
