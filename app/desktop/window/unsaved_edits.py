@@ -31,6 +31,7 @@ class Unsaved:
         saved: the data as opened or last saved; None: the data of the file.
         stack: the undo stack of the edits; None: they count as one edit.
         file: the file of the copy; None: not written yet.
+        rig: title of the rig, of a copy read from a file; empty: see `plan`, or not known.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Unsaved:
     stack: QUndoStack | None = None
     at: datetime = field(default_factory=datetime.now)
     file: Path | None = None
+    rig: str = ""
 
     @property
     def name(self) -> str:
@@ -116,13 +118,14 @@ class Copies:
 
 def _written(copy: Unsaved) -> str:
     said = {"title": copy.title, "opened": str(copy.path.absolute()), "at": f"{copy.at:{FORM}}"}
+    said["rig"] = copy.plan.rig.title if copy.plan is not None else copy.rig
     return write({**said, "devices": copy.devices, "experiment": copy.data})
 
 
 def _read(file: Path) -> Unsaved:
     """Read a copy. Raises Refused."""
-    data = read(file).data
-    kinds = {"title": str, "opened": str, "at": str, "devices": dict, "experiment": dict}
+    data = {"rig": "", **read(file).data}  # copies of older versions have no rig
+    kinds = {"rig": str, "title": str, "opened": str, "at": str, "devices": dict, "experiment": dict}
     for name, kind in kinds.items():
         if not isinstance(data.get(name), kind):
             raise Refused(f"{file}: this is no copy of edits: {name} is {data.get(name)!r}")
@@ -130,4 +133,5 @@ def _read(file: Path) -> Unsaved:
         at = datetime.strptime(data["at"], FORM)
     except ValueError:
         raise Refused(f"{file}: this is no copy of edits: at is {data['at']!r}") from None
-    return Unsaved(Path(data["opened"]), data["title"], data["experiment"], data["devices"], at=at, file=file)
+    path, title, rig = Path(data["opened"]), data["title"], data["rig"]
+    return Unsaved(path, title, data["experiment"], data["devices"], at=at, file=file, rig=rig)

@@ -7,13 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
+import yaml
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QComboBox, QDockWidget
 from pytestqt.qtbot import QtBot
 
-from app.assembly.plan import plan
+from app.assembly.plan import plan, unpinned
+from app.assembly.replay_plan import plan_replay
 from app.assembly.rig import RIGS
 from app.desktop.forms.drawn_editor import DrawnEditor
 from app.desktop.window import unsaved_edits
@@ -24,6 +28,7 @@ from app.desktop.window.open import FIRST, application, planner
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
 from app.desktop.window.unsaved_edits import Copies, Unsaved
+from config.reader import plain
 from config.refused import Refused
 from control.potentials.drawn import Drawn
 from tests.app.desktop.forms.test_editing_keys import focused, radius_box, radius_um, typed
@@ -220,7 +225,9 @@ def evening(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[[], Window]]:
     def open_window() -> Window:
         wires, _, _ = wiring()
         memory = RememberedLayout(tmp_path / "memory")
-        window = Window(Session(planned(), wires), FIRST, tmp_path, lambda path: planner(path, None)[1], memory)
+        window = Window(
+            Session(planned(), wires), FIRST, tmp_path, lambda path, *more: planner(path, None, more)[1], memory
+        )
         qtbot.addWidget(window)
         window.show()
         made.append(window)
@@ -317,6 +324,99 @@ def test_other_copies_are_written_if_the_form_can_not_be_read(
     assert not window.close()
     assert window.close()
     assert len(list(Copies(tmp_path / "memory" / "unsaved"))) == 1
+
+
+def written(folder: Path, **parts: Any) -> Path:
+    """A copy in a file; `parts` replace those of the file, or change its experiment in place."""
+    path = folder / "memory" / "unsaved" / "2026-01-01_000001.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    change = parts.pop("change", None)
+    data: dict[str, Any] = {
+        "title": "altered", "opened": str(RING), "at": "2026-01-01 00:00:01", "devices": {},
+        "experiment": plain(planned().experiment), **parts,
+    }  # fmt: skip
+    if change is not None:
+        change(data["experiment"])
+    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    return path
+
+
+def first_force(data: dict[str, Any]) -> Any:
+    return data["policy"]["forces"][0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (
+            {"change": lambda data: first_force(data)["shape"].update(kind="gone")},
+            "'policy.forces.0.shape' has the kind 'gone'",
+        ),
+        ({"change": lambda data: data.pop("mode")}, "mode"),
+        ({"change": lambda data: data.update(other=1)}, "other"),
+        ({"change": lambda data: data.update(set=[])}, "set is []"),
+        ({"change": lambda data: first_force(data).update(delay_s="abc")}, "policy.forces.0.delay_s"),
+        ({"devices": {"camera.fps": "abc"}}, "camera.fps"),
+        ({"devices": {5: "abc"}}, "5"),
+        ({"opened": "/no/such/file.yaml"}, "write its new path there"),
+    ],
+)
+def test_a_copy_that_can_not_be_resumed_is_said_in_a_sentence_and_stays_in_its_file(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path, parts: dict[str, Any], said: str
+) -> None:
+    file = written(tmp_path, **parts)
+    was = file.read_text()
+    window = evening()
+    choose(window.panel, "drawn")
+    (copy,) = window.files.copies
+    window.files.resume(copy)
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    assert said in window.strip.reason.whole
+    assert str(file) in window.strip.reason.whole
+    assert window.session.plan.experiment.title == "Annular activity"
+    assert shape_of(window.panel).kind == "drawn"  # type: ignore[attr-defined]
+    assert window.close()
+    assert file.read_text() == was
+    assert len(list(file.parent.iterdir())) == 2  # it, and the edits of this evening
+
+
+def test_a_copy_of_another_rig_says_on_which_rig_it_is_resumed(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path
+) -> None:
+    written(tmp_path, rig="a wide one", devices={"camera.gone": 5})
+    window = evening()
+    window.files.resume(next(iter(window.files.copies)))
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    lines = window.log.read()
+    assert any("on the rig 'a wide one'; they are resumed on" in line for line in lines)
+    assert any("no such settings" in line and "camera.gone" in line for line in lines)
+    choose(window.panel, "drawn")
+    assert window.close()
+    (kept,) = Copies(tmp_path / "memory" / "unsaved")
+    assert kept.rig == window.session.plan.rig.title
+
+
+def test_a_copy_of_a_stack_with_two_channels_asks_for_the_channel(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path
+) -> None:
+    stack = tmp_path / "two.ome.tif"
+    tifffile.imwrite(
+        stack, np.zeros((3, 2, 96, 128), np.uint16), ome=True, photometric="minisblack",
+        metadata={"axes": "TCYX", "TimeIncrement": 0.02, "PhysicalSizeX": 0.1, "PhysicalSizeY": 0.1},
+    )  # fmt: skip
+    experiment = plan_replay(stack, None, None, ("camera.channel_number=1",)).experiment
+    data = {**plain(unpinned(experiment)), "title": "mine"}
+    written(tmp_path, opened=str(stack), experiment=data)
+    window = evening()
+    window.files.resume(next(iter(window.files.copies)))
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    assert window.asking.isVisible()
+    window.asking.channel.setCurrentIndex(1)
+    window.asking.use.click()  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    assert window.path == stack
+    assert window.panel.data()["title"] == "mine"
+    assert not list(window.files.copies)
 
 
 def test_a_second_program_loses_no_copy_of_the_first(tmp_path: Path) -> None:
