@@ -62,9 +62,12 @@ class Copies:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self.all: list[Unsaved] = []
-        self.unread: list[str] = []  # error messages for unreadable copies
+        self.unread: list[str] = []  # messages about copies that are not listed
         self._files: set[Path] = set()  # files read or written here; other files belong to another program
-        for file in sorted(folder.glob("*.yaml"), reverse=True)[:MOST] if folder is not None else ():
+        files = sorted(folder.glob("*.yaml"), reverse=True) if folder is not None else []
+        if len(files) > MOST:
+            self.unread.append(f"{len(files) - MOST} older copies of edits are not listed; they stay in {folder}")
+        for file in files[:MOST]:
             try:
                 self.all.append(_read(file))
                 self._files.add(file)

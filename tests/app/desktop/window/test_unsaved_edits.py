@@ -27,7 +27,7 @@ from app.desktop.window.main_window import Window
 from app.desktop.window.open import FIRST, application, planner
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
-from app.desktop.window.unsaved_edits import Copies, Unsaved
+from app.desktop.window.unsaved_edits import MOST, Copies, Unsaved
 from config.reader import plain
 from config.refused import Refused
 from control.potentials.drawn import Drawn
@@ -435,6 +435,24 @@ def test_a_second_program_loses_no_copy_of_the_first(tmp_path: Path) -> None:
     third.remove(next(iter(third)))
     third.keep()
     assert len(list(Copies(tmp_path))) == 1
+
+
+def test_copies_that_are_not_listed_are_counted(tmp_path: Path) -> None:
+    copies = Copies(tmp_path)
+    for number in range(MOST + 2):
+        copies.add(Unsaved(FIRST, "one", {"title": "one"}, {"camera.fps": number}))
+    copies.keep()
+    again = Copies(tmp_path)
+    assert len(list(again)) == MOST
+    assert again.unread == [f"2 older copies of edits are not listed; they stay in {tmp_path}"]
+
+
+def test_what_was_saved_is_opened_the_next_time(evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path) -> None:
+    window = evening()
+    window.save(tmp_path / "mine.yaml")
+    qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
+    assert window.close()
+    assert RememberedLayout(tmp_path / "memory").path == tmp_path / "mine.yaml"
 
 
 def test_two_copies_with_other_settings_of_devices_are_two(tmp_path: Path) -> None:
