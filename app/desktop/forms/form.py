@@ -116,10 +116,11 @@ class Variant(Editor):
     def _show(self, kind: str) -> None:
         if kind == self._shown:
             return
+        fields = fields_of(self.kinds[kind])  # first: an unknown kind changes nothing
         if self.fields is not None:
             self._column.removeWidget(self.fields)
             discard(self.fields)
-        self.fields = fields_of(self.kinds[kind])
+        self.fields = fields
         self.fields.edited.connect(self.edited)
         self._column.addWidget(self.fields)
         self._shown = kind

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import QGridLayout, QMenu, QToolButton, QWidget
 
 from app.desktop.forms.choice_box import ChoiceBox
@@ -17,7 +18,18 @@ from config.reader import read
 from config.refused import Refused
 
 LEAST_PX = 100  # width of the list
+OPENING = (Qt.Key.Key_Down, Qt.Key.Key_Up, Qt.Key.Key_Space, Qt.Key.Key_F4)  # keys that open the list
 RECENT = 12  # number of files in the menu of the Open button
+
+
+class ExperimentBox(ChoiceBox):
+    """The list itself. While it is closed, keys open it and choose nothing: another experiment closes the rig."""
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        if event is not None and event.key() in OPENING:
+            self.showPopup()
+        elif event is not None:
+            event.ignore()
 
 
 class ExperimentList(QWidget):
@@ -31,7 +43,7 @@ class ExperimentList(QWidget):
         self.recent: list[Path] = []  # opened or saved files, newest first
         self._last: Path | None = None  # the folder of the last dialog
         self.dialog: FileDialog | Replace | None = None  # the open dialog
-        self.box, self.open_button, self.save_button = ChoiceBox(), QToolButton(), QToolButton()
+        self.box, self.open_button, self.save_button = ExperimentBox(), QToolButton(), QToolButton()
         self.open_button.setText("Open…")
         self.open_button.setToolTip(
             "open an experiment, a rig, a run or a video (or drop it on the window); the beam goes dark"
@@ -124,6 +136,14 @@ class ExperimentList(QWidget):
     def close_dialog(self) -> None:
         if self.dialog is not None:
             self.dialog.close()
+
+    def end_saving(self) -> bool:
+        """Close a dialog that saves, since another experiment is shown now. Returns whether there was one."""
+        dialog = self.dialog
+        saves = isinstance(dialog, Replace) or (dialog is not None and dialog.saves)
+        if saves:
+            self.close_dialog()
+        return saves
 
     def _ask(self, saves: bool) -> None:
         """Request a file with a non-modal dialog."""

@@ -15,6 +15,7 @@ from app.assembly.rig import Plan
 from app.assembly.stated_by_recording import channels_to_choose, with_told
 from app.desktop.forms.editing_keys import commit
 from app.desktop.window import theme
+from app.desktop.window.copy_check import require_shown
 from app.desktop.window.kept_plan import with_kept
 from app.desktop.window.settings_changes import rig_edit
 from app.desktop.window.unsaved_edits import Copies, Unsaved
@@ -95,13 +96,18 @@ class FileOpening:
             resumed.data = {**window.panel.data(), "set": values}
             edits = window.devices.edits()
             resumed.devices = {key: value for key, value in edits.items() if key not in self._reopened_for}
+        reading, self.reading = self.reading, None  # an error below is raised once, not by each poll
         try:
+            if resumed is not None and resumed.stack is None:  # read from its file
+                require_shown(resumed, plan)
             window.show_plan(plan, resumed.devices if resumed is not None else None)
         except (Fault, Refused) as error:
-            self.reading.drop()
+            reading.drop()
             self._not_read(path, error)
             return
-        self.reading = None
+        except BaseException:
+            reading.drop()
+            raise
         window.path = path
         window.panel.list.remember(path)
         window.log.clear()
@@ -110,11 +116,14 @@ class FileOpening:
         window.status.clearMessage()
         window.show_lost_record()  # the log was cleared
         self._show_edits(resumed)
-        if stack is window.panel.undo_stack:
-            before = None  # these edits are resumed
+        if stack is window.panel.undo_stack:  # the edits before are resumed
             if self._done is not None:
                 self._done()
-        elif before is None:
+            self.list_copies()
+            return
+        if window.panel.list.end_saving():
+            window.log.say("the dialog to save was closed: it was for the experiment before", theme.AMBER)
+        if before is None:
             stack.deleteLater()
         else:
             self.copies.add(before)
@@ -130,6 +139,12 @@ class FileOpening:
             return
         window.panel.show_unsaved(resumed, experiment)
         self.copies.remove(resumed)
+        shown = {f"{part}.{name}" for part, form in window.devices.forms.items() for name in form.rows}
+        if gone := [key for key in resumed.devices if key not in shown]:
+            window.log.say(f"this rig has no such settings, which these edits had: {', '.join(gone)}", theme.AMBER)
+        if resumed.rig not in ("", plan.rig.title):
+            said = f"these edits were made on the rig '{resumed.rig}'; they are resumed on '{plan.rig.title}'"
+            window.log.say(said, theme.AMBER)
         if resumed.plan is not None and (parts := opened_anew(resumed.plan.rig, plan.rig)):
             said = f"since these edits were kept, the files of this rig have other settings: {', '.join(parts)}"
             window.log.say(said, theme.AMBER)
@@ -158,14 +173,15 @@ class FileOpening:
         window.status.clearMessage()
         window.panel.list.show_title(window.session.plan.experiment.title)
         resumed = self._resumed
-        channels = channels_to_choose(error) if isinstance(error, Refused) and self._resumed is None else 0
+        channels = channels_to_choose(error) if isinstance(error, Refused) else 0
         if channels:
             window.status.showMessage(str(error))
             window.asking.ask_channel(
-                str(error), channels, lambda number: self.open(path, sets=(f"camera.channel_number={number}",))
+                str(error), channels, lambda number: self.open(path, resumed, (f"camera.channel_number={number}",))
             )
         else:
-            window.trouble(str(error))
+            is_copy = resumed is not None and resumed in self.copies  # else the present edits, with another setting
+            window.trouble(_with_file(str(error), resumed) if resumed is not None and is_copy else str(error))
             if isinstance(error, NotAllowed):
                 window.permission.ask(error, lambda: self.open(path, resumed))
 
@@ -178,7 +194,8 @@ class FileOpening:
         """The unsaved edits, including typed text; None if there are none."""
         window = self._window
         field = QApplication.focusWidget()
-        if field is not None and window.isAncestorOf(field):
+        forms = (window.panel, window.devices)  # each may be in a floating window of its own
+        if field is not None and any(form.isAncestorOf(field) for form in forms):
             commit(field)
         return window.panel.unsaved(window.path, window.session.plan, window.devices.edits())
 
@@ -189,3 +206,11 @@ class FileOpening:
         if copy is not None:
             window.status.showMessage(f"in the list: {copy.name}", 10_000)
             window.log.say(f"{copy.name}: these edits are kept in the list of experiments")
+
+
+def _with_file(said: str, copy: Unsaved) -> str:
+    """The reason why edits could not be resumed, and where they remain."""
+    if copy.file is None:
+        return f"{said}; the edits stay in the list of experiments"
+    moved = " (if it was moved, write its new path there, as 'opened')" if "no such file" in said else ""
+    return f"{said}; the edits stay in {copy.file}{moved}"

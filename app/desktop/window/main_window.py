@@ -85,7 +85,8 @@ class Window(QMainWindow):
         self.first: Callable[[], Plan] | None = None  # reads again the rig given on the command line
         self.settings = SettingsChanges(self)
         self.files = FileOpening(self, planner, memory.unsaved if memory is not None else None)
-        self._not_kept = False  # the window has reported that the edits can't be stored
+        self._not_kept: list[Any] | None = None  # edits of which the window has reported that they can't be stored
+        self._saved_last: SaveJob | None = None  # the last Save of an experiment that was shown
         self.end_trouble = ""  # error at closing: the laser may be on, or a record was lost
         self._record_time, self._records = "", 0  # time of the newest record, and number of records with that time
         self._stopped_at: int | None = None  # newest turn at the time of STOP; None after the result is known
@@ -363,8 +364,13 @@ class Window(QMainWindow):
 
     def dropEvent(self, event: QDropEvent | None) -> None:
         data = event.mimeData() if event is not None else None
-        if data is not None and data.urls():
-            self.files.open(Path(data.urls()[0].toLocalFile()))
+        if data is None or not data.urls():
+            return
+        url = data.urls()[0]
+        if url.isLocalFile():
+            self.files.open(Path(url.toLocalFile()))
+        else:
+            self.trouble(f"{url.toString()}: only a file of this computer can be opened")
 
     def show_plan(self, plan: Plan, edits: dict[str, Any] | None = None) -> None:
         """Show another plan, not started; close the previous rig, dark. Raises Fault.
@@ -412,6 +418,7 @@ class Window(QMainWindow):
             return
         if job.stack is self.panel.undo_stack:  # else another experiment was opened since
             self.panel.saved(job.data)
+            self._saved_last = job
         self.panel.list.remember(job.path)
         self.status.showMessage(f"saved to {job.path}", 6000)
 
@@ -512,21 +519,25 @@ class Window(QMainWindow):
         super().closeEvent(event)
 
     def _keeps_edits(self) -> bool:
-        """Store unsaved edits. Whether the window may close: always, except after the first failure to store."""
+        """Store unsaved edits. Whether the window may close: always, except after the first failure to store these."""
         self.session.order(OrderKind.STOP)  # dark first: the disk may be slow
-        copy = None
+        copies, copy = self.files.copies, None
+        before = list(copies)
         try:
-            self.saving.finish()
-            copy = self.files.unsaved()
-            if copy is not None:
-                self.files.copies.add(copy)
-            self.files.copies.keep()
+            try:
+                self.saving.finish()
+                copy = self.files.unsaved()
+                if copy is not None:
+                    copies.add(copy)
+            finally:
+                copies.write()  # the other copies, even if the edits can't be read from the form
+            copies.keep()
         except Exception as error:  # noqa: BLE001  the laser must be switched off after any error
-            if copy is not None:
-                self.files.copies.remove(copy)
-            if self._not_kept:
+            lost = [(one.path, one.data, one.devices) for one in copies.unwritten]
+            copies.all = before
+            if lost == self._not_kept:
                 return True
-            self._not_kept = True
+            self._not_kept = lost
             said = str(error) if isinstance(error, Refused | OSError) else sentence(error)
             self.trouble(f"the edits can't be kept ({said}): save them, or close the window once more")
             return False
@@ -549,9 +560,16 @@ class Window(QMainWindow):
             for part in parts:
                 steps.callback(part)
             if layout is not None:
-                steps.callback(layout.keep, self, str(self.path.absolute()), self.panel.list.recent)
+                steps.callback(layout.keep, self, str(self._path_next_time().absolute()), self.panel.list.recent)
             for timer in (self.pulse, self.heart, self.plot_timer):
                 timer.stop()
+
+    def _path_next_time(self) -> Path:
+        """The file to open next time: the one as which this experiment was saved last, but a recording stays."""
+        saved = self._saved_last
+        if saved is None or saved.stack is not self.panel.undo_stack or self.session.plan.kind == "REPLAY":
+            return self.path
+        return saved.path
 
     def _close_rig_at_end(self) -> None:
         """Close the rig, dark. Prints errors of the laser and of the record."""

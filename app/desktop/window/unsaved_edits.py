@@ -31,6 +31,7 @@ class Unsaved:
         saved: the data as opened or last saved; None: the data of the file.
         stack: the undo stack of the edits; None: they count as one edit.
         file: the file of the copy; None: not written yet.
+        rig: title of the rig, of a copy read from a file; empty: see `plan`, or not known.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Unsaved:
     stack: QUndoStack | None = None
     at: datetime = field(default_factory=datetime.now)
     file: Path | None = None
+    rig: str = ""
 
     @property
     def name(self) -> str:
@@ -60,9 +62,12 @@ class Copies:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self.all: list[Unsaved] = []
-        self.unread: list[str] = []  # error messages for unreadable copies
+        self.unread: list[str] = []  # messages about copies that are not listed
         self._files: set[Path] = set()  # files read or written here; other files belong to another program
-        for file in sorted(folder.glob("*.yaml"), reverse=True)[:MOST] if folder is not None else ():
+        files = sorted(folder.glob("*.yaml"), reverse=True) if folder is not None else []
+        if len(files) > MOST:
+            self.unread.append(f"{len(files) - MOST} older copies of edits are not listed; they stay in {folder}")
+        for file in files[:MOST]:
             try:
                 self.all.append(_read(file))
                 self._files.add(file)
@@ -84,13 +89,29 @@ class Copies:
 
     def keep(self) -> None:
         """Write the copies to the folder and delete files of resumed copies. Raises Refused, OSError."""
-        for copy in self.all if self.folder is not None else ():
-            if copy.file is None:
-                copy.file = self._free(copy)
-                write_file(copy.file, _written(copy), "a copy of edits", kind=None, own=True)
-                self._files.add(copy.file)
+        self.write()
         for file in self._files - {copy.file for copy in self.all}:
             file.unlink(missing_ok=True)
+
+    def write(self) -> None:
+        """Write the copies that have no file yet, each as far as it can be written. Raises Refused, OSError."""
+        errors: list[Refused | OSError] = []
+        for copy in self.unwritten if self.folder is not None else ():
+            file = self._free(copy)
+            try:
+                write_file(file, _written(copy), "a copy of edits", kind=None, own=True)
+            except (Refused, OSError) as error:
+                errors.append(error)
+                continue
+            copy.file = file
+            self._files.add(file)
+        if errors:
+            raise errors[0]
+
+    @property
+    def unwritten(self) -> list[Unsaved]:
+        """The copies that have no file yet."""
+        return [copy for copy in self.all if copy.file is None]
 
     def _free(self, copy: Unsaved) -> Path:
         assert self.folder is not None
@@ -100,13 +121,14 @@ class Copies:
 
 def _written(copy: Unsaved) -> str:
     said = {"title": copy.title, "opened": str(copy.path.absolute()), "at": f"{copy.at:{FORM}}"}
+    said["rig"] = copy.plan.rig.title if copy.plan is not None else copy.rig
     return write({**said, "devices": copy.devices, "experiment": copy.data})
 
 
 def _read(file: Path) -> Unsaved:
     """Read a copy. Raises Refused."""
-    data = read(file).data
-    kinds = {"title": str, "opened": str, "at": str, "devices": dict, "experiment": dict}
+    data = {"rig": "", **read(file).data}  # copies of older versions have no rig
+    kinds = {"rig": str, "title": str, "opened": str, "at": str, "devices": dict, "experiment": dict}
     for name, kind in kinds.items():
         if not isinstance(data.get(name), kind):
             raise Refused(f"{file}: this is no copy of edits: {name} is {data.get(name)!r}")
@@ -114,4 +136,5 @@ def _read(file: Path) -> Unsaved:
         at = datetime.strptime(data["at"], FORM)
     except ValueError:
         raise Refused(f"{file}: this is no copy of edits: at is {data['at']!r}") from None
-    return Unsaved(Path(data["opened"]), data["title"], data["experiment"], data["devices"], at=at, file=file)
+    path, title, rig = Path(data["opened"]), data["title"], data["rig"]
+    return Unsaved(path, title, data["experiment"], data["devices"], at=at, file=file, rig=rig)

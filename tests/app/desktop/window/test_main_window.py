@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PyQt6.QtGui import QDropEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QComboBox, QDockWidget, QWidget
 from pytestqt.qtbot import QtBot
@@ -565,3 +566,12 @@ def test_stop_says_dark_only_after_a_turn_that_is_dark(bench: Bench, monkeypatch
 def test_a_record_has_a_file_of_its_own_also_within_a_second(bench: Bench) -> None:
     paths = [bench.window._record_path() for _ in range(3)]
     assert len({*paths}) == 3
+
+
+def test_a_web_link_that_is_dropped_is_refused_in_a_sentence(bench: Bench) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl("https://example.org/a.yaml")])
+    copy, button, keys = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    bench.window.dropEvent(QDropEvent(QPointF(5.0, 5.0), copy, data, button, keys))
+    assert bench.window.files.reading is None
+    assert bench.window.strip.reason.whole.startswith("https://example.org/a.yaml: only a file of this computer")

@@ -7,21 +7,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
+import yaml
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QApplication, QComboBox
+from PyQt6.QtWidgets import QApplication, QComboBox, QDockWidget
 from pytestqt.qtbot import QtBot
 
-from app.assembly.plan import plan
+from app.assembly.plan import plan, unpinned
+from app.assembly.replay_plan import plan_replay
 from app.assembly.rig import RIGS
 from app.desktop.forms.drawn_editor import DrawnEditor
+from app.desktop.window import unsaved_edits
+from app.desktop.window.file_dialog import FileDialog, Replace
 from app.desktop.window.kept_plan import with_kept
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import FIRST, application, planner
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.session import Session
-from app.desktop.window.unsaved_edits import Copies, Unsaved
+from app.desktop.window.unsaved_edits import MOST, Copies, Unsaved
+from config.reader import plain
 from config.refused import Refused
 from control.potentials.drawn import Drawn
 from tests.app.desktop.forms.test_editing_keys import focused, radius_box, radius_um, typed
@@ -30,6 +37,7 @@ from tests.app.desktop.toy import planned, wiring
 from tests.app.desktop.window.test_main_window import Bench
 from tests.app.desktop.window.test_main_window import bench as bench
 
+RING = FIRST.parent / "ring_crystal.yaml"
 REAL: Any = QTest  # whose stubs do not know that its functions are static
 
 
@@ -155,6 +163,59 @@ def test_settings_of_devices_are_kept_too_and_an_undo_leaves_them(bench: Bench) 
     assert not window.panel.apply_button.isEnabled()
 
 
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_dialog_to_save_belongs_to_the_experiment_it_was_opened_for(bench: Bench, tmp_path: Path, asks: bool) -> None:
+    window, panel = bench.window, bench.window.panel
+    path = tmp_path / "A.yaml"
+    path.write_text("as it was")
+    REAL.mouseClick(panel.list.save_button, Qt.MouseButton.LeftButton)
+    dialog = panel.list.dialog
+    assert isinstance(dialog, FileDialog)
+    if asks:
+        dialog.fileSelected.emit(str(path))
+        assert isinstance(panel.list.dialog, Replace)
+    panel.list.chosen.emit(RING)
+    read(bench)
+    assert window.session.plan.experiment.title == "Ring crystal"
+    assert panel.list.dialog is None
+    assert not any(isinstance(one, Replace) and one.isVisible() for one in QApplication.topLevelWidgets())
+    assert any("dialog to save was closed" in line for line in window.log.read())
+    assert path.read_text() == "as it was"
+
+
+def test_a_dialog_to_open_stays_when_another_experiment_is_shown(bench: Bench) -> None:
+    listed = bench.window.panel.list
+    bench.window.files.open(RING)
+    listed._ask(False)
+    read(bench)
+    assert listed.dialog is not None
+    listed.close_dialog()
+
+
+@pytest.mark.parametrize("floats", ["Experiment", "Devices"])
+def test_a_typed_value_in_a_floating_panel_is_kept(bench: Bench, floats: str) -> None:
+    window = bench.window
+    (dock,) = (dock for dock in window.findChildren(QDockWidget) if dock.windowTitle() == floats)
+    dock.setFloating(True)
+    dock.show()
+    dock.activateWindow()
+    box: Any = radius_box(bench)
+    if floats == "Devices":
+        window.devices.part.setCurrentText("camera")
+        window.devices.part.activated.emit(window.devices.part.currentIndex())
+        box = window.devices.forms["camera"].rows["exposure_s"].widget  # type: ignore[attr-defined]
+    box.setFocus()
+    bench.qtbot.waitUntil(box.hasFocus)
+    typed(box, "1.25" if floats == "Experiment" else "0.004")
+    window.files.open(RING)
+    read(bench)
+    (copy,) = window.files.copies
+    if floats == "Experiment":
+        assert copy.data["policy"]["forces"][0]["shape"]["radius_um"] == 1.25
+    else:
+        assert copy.devices == {"camera.exposure_s": 0.004}
+
+
 @pytest.fixture
 def evening(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[[], Window]]:
     """Windows one after the other that remember."""
@@ -164,7 +225,9 @@ def evening(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[[], Window]]:
     def open_window() -> Window:
         wires, _, _ = wiring()
         memory = RememberedLayout(tmp_path / "memory")
-        window = Window(Session(planned(), wires), FIRST, tmp_path, lambda path: planner(path, None)[1], memory)
+        window = Window(
+            Session(planned(), wires), FIRST, tmp_path, lambda path, *more: planner(path, None, more)[1], memory
+        )
         qtbot.addWidget(window)
         window.show()
         made.append(window)
@@ -210,6 +273,152 @@ def test_edits_that_can_not_be_kept_keep_the_window_open_once(
     assert window.close()
 
 
+def full(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_copy_in_the_list_is_written_at_the_next_closing_once_the_disk_has_room(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = evening()
+    choose(window.panel, "drawn")
+    window.files.open(RING)
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    with monkeypatch.context() as disk:
+        disk.setattr(unsaved_edits, "write_file", full)
+        assert not window.close()
+    assert window.close()
+    (kept,) = Copies(tmp_path / "memory" / "unsaved")
+    assert kept.data["policy"]["forces"][0]["shape"]["kind"] == "drawn"
+
+
+def test_new_edits_that_can_not_be_kept_are_said_before_they_go(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = evening()
+    monkeypatch.setattr(unsaved_edits, "write_file", full)
+    choose(window.panel, "drawn")
+    assert not window.close()
+    window.save(tmp_path / "mine.yaml")
+    qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
+    window.files.open(RING)
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    choose(window.panel, "drawn")
+    assert not window.close()  # these are others
+    assert "can't be kept" in window.strip.reason.whole
+    assert window.close()
+
+
+def test_other_copies_are_written_if_the_form_can_not_be_read(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = evening()
+    choose(window.panel, "drawn")
+    window.files.open(RING)
+    qtbot.waitUntil(lambda: window.files.reading is None)
+
+    def broken() -> None:
+        raise RuntimeError("a form that is broken")
+
+    monkeypatch.setattr(window.panel, "data", broken)
+    assert not window.close()
+    assert window.close()
+    assert len(list(Copies(tmp_path / "memory" / "unsaved"))) == 1
+
+
+def written(folder: Path, **parts: Any) -> Path:
+    """A copy in a file; `parts` replace those of the file, or change its experiment in place."""
+    path = folder / "memory" / "unsaved" / "2026-01-01_000001.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    change = parts.pop("change", None)
+    data: dict[str, Any] = {
+        "title": "altered", "opened": str(RING), "at": "2026-01-01 00:00:01", "devices": {},
+        "experiment": plain(planned().experiment), **parts,
+    }  # fmt: skip
+    if change is not None:
+        change(data["experiment"])
+    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    return path
+
+
+def first_force(data: dict[str, Any]) -> Any:
+    return data["policy"]["forces"][0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (
+            {"change": lambda data: first_force(data)["shape"].update(kind="gone")},
+            "'policy.forces.0.shape' has the kind 'gone'",
+        ),
+        ({"change": lambda data: data.pop("mode")}, "mode"),
+        ({"change": lambda data: data.update(other=1)}, "other"),
+        ({"change": lambda data: data.update(set=[])}, "set is []"),
+        ({"change": lambda data: first_force(data).update(delay_s="abc")}, "policy.forces.0.delay_s"),
+        ({"devices": {"camera.fps": "abc"}}, "camera.fps"),
+        ({"devices": {5: "abc"}}, "5"),
+        ({"opened": "/no/such/file.yaml"}, "write its new path there"),
+    ],
+)
+def test_a_copy_that_can_not_be_resumed_is_said_in_a_sentence_and_stays_in_its_file(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path, parts: dict[str, Any], said: str
+) -> None:
+    file = written(tmp_path, **parts)
+    was = file.read_text()
+    window = evening()
+    choose(window.panel, "drawn")
+    (copy,) = window.files.copies
+    window.files.resume(copy)
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    assert said in window.strip.reason.whole
+    assert str(file) in window.strip.reason.whole
+    assert window.session.plan.experiment.title == "Annular activity"
+    assert shape_of(window.panel).kind == "drawn"  # type: ignore[attr-defined]
+    assert window.close()
+    assert file.read_text() == was
+    assert len(list(file.parent.iterdir())) == 2  # it, and the edits of this evening
+
+
+def test_a_copy_of_another_rig_says_on_which_rig_it_is_resumed(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path
+) -> None:
+    written(tmp_path, rig="a wide one", devices={"camera.gone": 5})
+    window = evening()
+    window.files.resume(next(iter(window.files.copies)))
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    lines = window.log.read()
+    assert any("on the rig 'a wide one'; they are resumed on" in line for line in lines)
+    assert any("no such settings" in line and "camera.gone" in line for line in lines)
+    choose(window.panel, "drawn")
+    assert window.close()
+    (kept,) = Copies(tmp_path / "memory" / "unsaved")
+    assert kept.rig == window.session.plan.rig.title
+
+
+def test_a_copy_of_a_stack_with_two_channels_asks_for_the_channel(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path
+) -> None:
+    stack = tmp_path / "two.ome.tif"
+    tifffile.imwrite(
+        stack, np.zeros((3, 2, 96, 128), np.uint16), ome=True, photometric="minisblack",
+        metadata={"axes": "TCYX", "TimeIncrement": 0.02, "PhysicalSizeX": 0.1, "PhysicalSizeY": 0.1},
+    )  # fmt: skip
+    experiment = plan_replay(stack, None, None, ("camera.channel_number=1",)).experiment
+    data = {**plain(unpinned(experiment)), "title": "mine"}
+    written(tmp_path, opened=str(stack), experiment=data)
+    window = evening()
+    window.files.resume(next(iter(window.files.copies)))
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    assert window.asking.isVisible()
+    window.asking.channel.setCurrentIndex(1)
+    window.asking.use.click()  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    assert window.path == stack
+    assert window.panel.data()["title"] == "mine"
+    assert not list(window.files.copies)
+
+
 def test_a_second_program_loses_no_copy_of_the_first(tmp_path: Path) -> None:
     """Each deletes only what it has read or written itself."""
 
@@ -226,6 +435,24 @@ def test_a_second_program_loses_no_copy_of_the_first(tmp_path: Path) -> None:
     third.remove(next(iter(third)))
     third.keep()
     assert len(list(Copies(tmp_path))) == 1
+
+
+def test_copies_that_are_not_listed_are_counted(tmp_path: Path) -> None:
+    copies = Copies(tmp_path)
+    for number in range(MOST + 2):
+        copies.add(Unsaved(FIRST, "one", {"title": "one"}, {"camera.fps": number}))
+    copies.keep()
+    again = Copies(tmp_path)
+    assert len(list(again)) == MOST
+    assert again.unread == [f"2 older copies of edits are not listed; they stay in {tmp_path}"]
+
+
+def test_what_was_saved_is_opened_the_next_time(evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path) -> None:
+    window = evening()
+    window.save(tmp_path / "mine.yaml")
+    qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
+    assert window.close()
+    assert RememberedLayout(tmp_path / "memory").path == tmp_path / "mine.yaml"
 
 
 def test_two_copies_with_other_settings_of_devices_are_two(tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""Checks whether the forms can show a copy of edits that was read from a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.assembly.rig import Plan, Rig
+from app.console.error_words import sentence
+from app.desktop.forms.form import Fields
+from app.desktop.panels.experiment_panel import CARRYING, LAW
+from app.desktop.window.unsaved_edits import Unsaved
+from config.reader import Document, build, plain
+from config.refused import Refused
+from control.experiment import Experiment
+
+SOURCE = "these edits"  # in messages
+
+
+def require_shown(copy: Unsaved, plan: Plan) -> None:
+    """Raises Refused if the forms can't show the copy: it was altered by hand, or is of another version.
+
+    Other errors in it are allowed: the panels report them.
+    """
+    data, expected = copy.data, plain(plan.experiment)
+    other = sorted(str(name) for name in data.keys() ^ expected.keys())
+    if other:
+        raise Refused(f"{SOURCE}: they are not of this version of the program ({', '.join(other)})")
+    if not isinstance(data["set"], dict):
+        raise Refused(f"{SOURCE}: set is {data['set']!r}")
+    for fields in (LAW, CARRYING):
+        _try(Experiment, fields, data, Document(SOURCE, data, {}), ())
+    for part, values in _by_part(copy.devices, plan.rig).items():
+        _try(type(getattr(plan.rig, part)), (), values, Document(SOURCE, {part: values}, {}), (part,))
+
+
+def _by_part(devices: dict[str, Any], rig: Rig) -> dict[str, dict[str, Any]]:
+    """The settings of each edited part of the rig, with the edits. Raises Refused."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, value in devices.items():
+        if not isinstance(key, str):
+            raise Refused(f"{SOURCE}: devices has the key {key!r}")
+        part, _, name = key.partition(".")
+        own = plain(getattr(rig, part, {}))
+        if isinstance(own, dict) and name in own:
+            found.setdefault(part, own)[name] = value
+    return found
+
+
+def _try(cls: type, fields: tuple[str, ...], values: dict[str, Any], document: Document, at: tuple[str, ...]) -> None:
+    """Show the values in a form of their own. Raises Refused, with the words of the strict reader where it objects."""
+    form = Fields(cls, fields)
+    try:
+        form.put(values)
+    except Exception as error:
+        build(document, cls, at)
+        raise Refused(f"{SOURCE}: the form can't show them ({sentence(error)})") from error
+    finally:
+        form.deleteLater()

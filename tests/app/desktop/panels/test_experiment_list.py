@@ -1,0 +1,45 @@
+"""The list of experiments, by keys and by mouse, while a rig runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QComboBox
+
+from tests.app.desktop.forms.test_editing_keys import focused
+from tests.app.desktop.window.test_main_window import Bench
+from tests.app.desktop.window.test_main_window import bench as bench
+
+REAL: Any = QTest  # whose stubs do not know that its functions are static
+KEY = Qt.Key
+
+
+def test_a_stray_key_does_not_open_another_experiment(bench: Bench) -> None:
+    window = bench.window
+    chosen: list[object] = []
+    window.panel.list.chosen.connect(chosen.append)
+    box = focused(bench, window.panel.list.box)
+    for key in (KEY.Key_D, KEY.Key_End, KEY.Key_PageDown, KEY.Key_Return, KEY.Key_Right):
+        REAL.keyClick(box, key)
+    assert not chosen
+    assert window.files.reading is None
+    assert window.panel.list.box.currentText() == "Annular activity"
+
+
+@pytest.mark.parametrize("key", [KEY.Key_Down, KEY.Key_Space])
+def test_a_key_opens_the_list_and_return_chooses_there(bench: Bench, key: Qt.Key) -> None:
+    window = bench.window
+    box = focused(bench, window.panel.list.box)
+    assert isinstance(box, QComboBox)
+    REAL.keyClick(box, key)
+    rows = box.view()
+    assert rows is not None
+    assert rows.isVisible()
+    assert window.files.reading is None
+    REAL.keyClicks(rows, "Ring c")
+    assert window.files.reading is None
+    REAL.keyClick(rows, KEY.Key_Return)
+    bench.qtbot.waitUntil(lambda: window.session.plan.experiment.title == "Ring crystal")
