@@ -83,9 +83,9 @@ class Hand(QObject):
         self.edited.emit(data)
 
     def show_traps(self) -> None:
-        """A handle at the centre of each external force that has one."""
+        """A handle at the centre of each external force that has one; none if the typed centre is not a place."""
         forces = self._data()["policy"].get("forces", [])
-        placed = [(index, force["centre_um"]) for index, force in enumerate(forces) if force.get("centre_um")]
+        placed = [(index, force["centre_um"]) for index, force in enumerate(forces) if is_place(force.get("centre_um"))]
         while len(self.traps) < len(placed):
             self.traps.append(self._handle())
         for handle, (index, place) in zip(self.traps, placed, strict=False):
@@ -178,3 +178,8 @@ class Hand(QObject):
             action.setCheckable(True)
             action.setChecked(item.on)
             action.toggled.connect(lambda on, item=item: setattr(item, "on", on))
+
+
+def is_place(value: Any) -> bool:
+    """Whether these plain data are the two coordinates of a point."""
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(number, int | float) for number in value)

@@ -16,7 +16,7 @@ from app.assembly.stated_by_recording import channels_to_choose, with_told
 from app.desktop.forms.editing_keys import commit
 from app.desktop.window import theme
 from app.desktop.window.kept_plan import with_kept
-from app.desktop.window.settings_changes import rig_edit
+from app.desktop.window.settings_changes import REREADING, rig_edit
 from app.desktop.window.unsaved_edits import Copies, Unsaved
 from app.running.file_reading import Reading, read_with
 from config.refused import Refused
@@ -73,6 +73,12 @@ class FileOpening:
         """Resume stored edits."""
         self.open(copy.path, copy)
 
+    @property
+    def rereading(self) -> bool:
+        """Whether the shown recording is being read again, to put other values of its camera or scale in force."""
+        stack = self._window.panel.undo_stack
+        return self.reading is not None and self._resumed is not None and self._resumed.stack is stack
+
     def poll(self) -> None:
         """Show an opened file as soon as it is read."""
         window = self._window
@@ -107,7 +113,8 @@ class FileOpening:
         window.log.clear()
         if reel is not None:
             window.show_recording(reel)
-        window.status.clearMessage()
+        if window.status.currentMessage() != REREADING:
+            window.status.clearMessage()
         window.show_lost_record()  # the log was cleared
         self._show_edits(resumed)
         if stack is window.panel.undo_stack:
@@ -129,6 +136,8 @@ class FileOpening:
             window.panel.show_experiment(experiment)
             return
         window.panel.show_unsaved(resumed, experiment)
+        if resumed.stack is None:
+            window.devices.record_edits()
         self.copies.remove(resumed)
         if resumed.plan is not None and (parts := opened_anew(resumed.plan.rig, plan.rig)):
             said = f"since these edits were kept, the files of this rig have other settings: {', '.join(parts)}"

@@ -43,7 +43,7 @@ from app.desktop.window.refresh_timer import Pulse
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.saving import SaveJob, Saving
 from app.desktop.window.session import Session, save_experiment
-from app.desktop.window.settings_changes import SettingsChanges, excluded_regions
+from app.desktop.window.settings_changes import REREADING, SettingsChanges, excluded_regions
 from app.desktop.window.state_strip import StateStrip
 from app.desktop.window.status_line import StatusLine
 from app.desktop.window.stop_key import Escape
@@ -162,6 +162,8 @@ class Window(QMainWindow):
         self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.settings.apply)
         self.panel.edited.connect(self._edited)
+        self.panel.said.connect(lambda said: self.status.showMessage(said, 6000))
+        self.panel.why_wait = lambda: REREADING if self.files.rereading else ""
         self.panel.rig_stepped.connect(self.settings.set_rig)
         self.hand.edited.connect(self.panel.put_in_force)
         self.hand.rig_edited.connect(lambda edits: self.settings.change_rig(edits, False))
@@ -169,6 +171,9 @@ class Window(QMainWindow):
         self.taking.taken.connect(self.settings.use_image)
         self.taking.said.connect(lambda said: self.status.showMessage(said, 6000))
         self.devices.changed.connect(self.settings.change_rig)
+        self.devices.edited.connect(
+            lambda before, after: self.panel.record_device_edit(before, after, self.devices.put)
+        )
         self.devices.undo_asked.connect(self.panel.undo)
         self.devices.redo_asked.connect(self.panel.redo)
         add_shortcuts(self, self.panel.key_actions)
@@ -427,8 +432,7 @@ class Window(QMainWindow):
         return seen.tracks if seen is not None else None
 
     def _edited(self, experiment: object, trouble: str) -> None:
-        if not trouble:
-            self.hand.show_traps()
+        self.hand.show_traps()
 
     def _latencies_s(self) -> NDArray[np.float64]:
         live = self.session.live

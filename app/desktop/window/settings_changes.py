@@ -23,6 +23,9 @@ from control.contract import Fault
 if TYPE_CHECKING:
     from app.desktop.window.main_window import Window
 
+DROPPED = "the values typed in the device panel, not applied, are dropped"
+REREADING = "the recording is being read again with its last change: do this again when that has ended"
+
 
 class SettingsChanges:
     """Puts changed settings in force for a window: from the next turn on, or dark, with the devices reopened."""
@@ -42,13 +45,23 @@ class SettingsChanges:
     def set_rig(self, edits: dict[str, Any], reopens: bool, done: Callable[[], None]) -> bool:
         """Change values of the rig; call `done`, a step of the undo stack, after success."""
         window = self._window
-        waiting = {key: value for key, value in window.devices.edits().items() if key not in edits}
+        pending = window.devices.edits()
+        waiting = {key: value for key, value in pending.items() if key not in edits}
+        lost = [key for key, value in pending.items() if key in edits and value != edits[key]]
+
+        def finish() -> None:
+            window.panel.settle_devices(edits)
+            done()
+            if lost:
+                window.log.say(f"{', '.join(lost)}: {DROPPED}", theme.AMBER)
+
         try:
+            self._refuse_while_rereading()
             experiment = with_edits(window.session.plan.experiment, edits)
             if window.playback.reel is not None:
                 plan = window.session.edits.planned(experiment, edits)
                 if any(opens_anew(key) for key in edits):
-                    window.files.reopen(plan, edits, waiting, done)
+                    window.files.reopen(plan, edits, waiting, finish)
                     return True
                 window.session.plan = plan
                 window.playback.edit(plan)
@@ -64,17 +77,23 @@ class SettingsChanges:
                 window.trouble(str(error))
             return False
         window.panel.show_set(experiment.set)
-        done()
+        finish()
         window.devices.show_plan(window.session.plan, waiting)
         window.hand.regions.show(excluded_regions(window.session.plan))
         window.tuning.accepted()
         window.show_conditions()
+        end = f"; {', '.join(lost)}: {DROPPED}" if lost else ""
         if window.playback.reel is not None:
-            window.status.showMessage("the recording goes through these settings again", 6000)
+            window.status.showMessage(f"the recording goes through these settings again{end}", 6000)
             return True
         what = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
-        window.status.showMessage(f"{', '.join(edits)}: {what}")
+        window.status.showMessage(f"{', '.join(edits)}: {what}{end}")
         return True
+
+    def _refuse_while_rereading(self) -> None:
+        """Raise Refused while the recording is read again: the settings in force are then those of this reading."""
+        if self._window.files.rereading:
+            raise Refused(REREADING)
 
     def apply(self, experiment: Any) -> None:
         """Put an edited experiment in force, or show why it is refused."""
@@ -82,6 +101,7 @@ class SettingsChanges:
         before = window.session.plan.experiment.set
         other = {key: value for key, value in experiment.set.items() if before.get(key, GONE) != value}
         try:
+            self._refuse_while_rereading()
             if window.playback.reel is not None and any(opens_anew(key) for key in other):  # possible with stored edits
                 plan = window.session.edits.planned(experiment)
                 window.files.reopen(plan, other, window.devices.edits(), lambda: window.panel.accepted(experiment))
@@ -113,7 +133,9 @@ class SettingsChanges:
             return False
         both = {**before, **experiment.set}
         changed = {key for key in both if before.get(key, GONE) != experiment.set.get(key, GONE)}
-        waiting = {key: value for key, value in window.devices.edits().items() if key not in changed}
+        pending = window.devices.edits()
+        waiting = {key: value for key, value in pending.items() if key not in changed}
+        lost = [key for key, value in pending.items() if key in changed and value != experiment.set.get(key, GONE)]
         reopens = window.playback.reel is None and window.session.edits.needs_opening(experiment)
         if reopens:
             window.show_plan(window.session.edits.planned(experiment), waiting)
@@ -121,6 +143,9 @@ class SettingsChanges:
             window.session.apply(experiment)
             window.devices.show_plan(window.session.plan, waiting)
             window.hand.regions.show(excluded_regions(window.session.plan))
+        window.panel.settle_devices(changed)
+        if lost:
+            window.log.say(f"{', '.join(lost)}: {DROPPED}", theme.AMBER)
         return reopens
 
     def show_not_applied(self) -> None:
