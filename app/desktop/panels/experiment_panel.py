@@ -63,7 +63,8 @@ class Edit(QUndoCommand):
         super().__init__("edit")
         self._shown, self.alone = shown, alone
         self.panel, self.before, self.after = panel, before, after
-        self.where, self.at_s = difference(before, after), time.monotonic()
+        self.where = () if counts_differ(before, after) else difference(before, after)
+        self.at_s = time.monotonic()
         self.applied = False  # whether it was put in force
         below = panel.below(panel.undo_stack.index())  # `*_flew`: whether the data before and after it were in force
         self.before_flew: bool = below is None or below.after_flew
@@ -633,6 +634,17 @@ def changed_alike(data: Any, before: Any, after: Any) -> Any:
             if before[:index] + before[index + 1 :] == after:
                 return data[:index] + data[index + 1 :]
     raise Unclear
+
+
+def counts_differ(before: Any, after: Any) -> bool:
+    """Whether a list of settings has gained or lost some: each such edit is an edit of its own."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return any(counts_differ(before[key], after[key]) for key in before.keys() & after.keys())
+    if not isinstance(before, list) or not isinstance(after, list):
+        return False
+    if len(before) != len(after):
+        return any(isinstance(one, dict) for one in (*before, *after))
+    return any(counts_differ(*both) for both in zip(before, after, strict=True))
 
 
 def difference(before: Any, after: Any) -> tuple[Any, ...]:

@@ -149,7 +149,12 @@ class FileOpening:
         plan, stack = window.session.plan, window.panel.undo_stack
         edit = rig_edit(plan, values, True)
         waiting = {key: value for key, value in window.devices.edits().items() if key not in values}
-        self.reopen(with_told(plan, values), values, waiting, lambda: stack.push(edit))
+
+        def done() -> None:
+            window.panel.settle_devices(values)
+            stack.push(edit)
+
+        self.reopen(with_told(plan, values), values, waiting, done)
 
     def reopen(self, plan: Plan, edits: dict[str, Any], waiting: dict[str, Any], done: Callable[[], None]) -> None:
         """Open the same recording with other values of its camera or scale (`edits`), stored in `set`."""

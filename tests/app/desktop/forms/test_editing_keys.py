@@ -125,7 +125,12 @@ def applications(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The experiments that the window puts in force from now on."""
     session, found = bench.window.session, list[object]()
     apply = session.apply
-    monkeypatch.setattr(session, "apply", lambda experiment: (found.append(experiment), apply(experiment)))
+
+    def noted(experiment: Experiment) -> None:
+        found.append(experiment)
+        apply(experiment)
+
+    monkeypatch.setattr(session, "apply", noted)
     return found
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QToolButton
 
+from app.desktop.forms.form import Fields, Items, Variant
 from app.desktop.forms.formula_editor import FormulaEditor
 from app.desktop.panels.experiment_panel import Unclear, changed_alike
 from config.reader import plain
@@ -102,6 +104,23 @@ def test_a_dragged_trap_is_one_edit_also_right_after_a_typed_one(bench: Bench) -
     panel.undo()
     assert forces_in_force(bench)[1]["centre_um"] == [12.0, 12.0]
     assert panel.data()["policy"]["forces"][0]["delay_s"] == 0.25
+
+
+def test_each_force_that_is_removed_is_an_edit_of_its_own(bench: Bench) -> None:
+    """Two removed within a second came back by one undo."""
+    panel = bench.window.panel
+    policy = panel.law.rows["policy"]
+    assert isinstance(policy, Variant)
+    assert isinstance(policy.fields, Fields)
+    forces = policy.fields.rows["forces"]
+    assert isinstance(forces, Items)
+    for _ in range(2):
+        forces.more.click()
+    for _ in range(2):
+        forces.findChildren(QToolButton)[-1].click()
+    for count in (2, 3, 2, 1):
+        panel.undo_button.click()
+        assert len(panel.data()["policy"]["forces"]) == count
 
 
 @pytest.mark.parametrize(
