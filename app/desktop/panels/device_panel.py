@@ -6,11 +6,11 @@ import dataclasses
 from typing import Any
 
 from PyQt6.QtCore import pyqtSignal
-from PyQt6.QtWidgets import QCheckBox, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QApplication, QCheckBox, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from app.assembly.rig import Plan
 from app.desktop.forms.choice_box import ChoiceBox
-from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys, KeyActions
+from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys, KeyActions, uncommitted
 from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.form import Fields
 from app.desktop.forms.value_editors import discard
@@ -128,17 +128,27 @@ class DevicePanel(QWidget):
     def _form_edited(self) -> None:
         """The user has changed the form."""
         before = self._values
-        self._taken_over()
+        self._take_over(self._shown_values())
         changed = [key for key, value in self._values.items() if before.get(key) != value]
         if changed:
             self.edited.emit({key: before.get(key) for key in changed}, {key: self._values[key] for key in changed})
 
+    def _shown_values(self) -> dict[str, Any]:
+        return {f"{part}.{name}": value for part, form in self.forms.items() for name, value in form.get().items()}
+
     def _taken_over(self) -> None:
-        """Record the values in the form."""
-        self._values = {
-            f"{part}.{name}": value for part, form in self.forms.items() for name, value in form.get().items()
-        }
-        self._not_taken = ""
+        """Record the values that the form was given. A field in which the user types keeps its value before."""
+        values, field = self._shown_values(), QApplication.focusWidget()
+        if field is not None and uncommitted(field):
+            for part, form in self.forms.items():
+                for name, row in form.rows.items():
+                    key = f"{part}.{name}"
+                    if row.isAncestorOf(field) and key in self._values:
+                        values[key] = self._values[key]
+        self._take_over(values)
+
+    def _take_over(self, values: dict[str, Any]) -> None:
+        self._values, self._not_taken = values, ""
         self._edited()
 
     def say(self, trouble: str) -> None:

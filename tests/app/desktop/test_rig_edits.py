@@ -408,6 +408,21 @@ def test_a_redo_in_a_device_field_brings_back_what_was_undone_there(bench: Bench
     assert radius_um(window.session.plan.experiment) == 1.0
 
 
+def test_ctrl_z_takes_back_text_also_after_other_settings_came_into_force_meanwhile(bench: Bench) -> None:
+    window = bench.window
+    window.devices.part.setCurrentText("tracking")
+    show(window, window.devices)
+    row = window.devices.forms["tracking"].rows["dark_file"]
+    assert isinstance(row, Single)
+    typed(focused(bench, row.widget), "dark.tif")
+    window.settings.change_rig({"tracking.search_px": 9.0}, False)
+    KEYS.keyClick(row.widget, Qt.Key.Key_Return)
+    assert window.devices.edits() == {"tracking.dark_file": "dark.tif"}
+    KEYS.keyClick(row.widget, Qt.Key.Key_Z, CTRL)
+    assert window.devices.edits() == {}
+    assert window.session.plan.rig.tracking.search_px == 9.0
+
+
 def test_an_applied_device_setting_is_one_step_of_undo(bench: Bench) -> None:
     window, box = bench.window, exposure_box(bench)
     before = window.session.plan.rig.camera.exposure_s
