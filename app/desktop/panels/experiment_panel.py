@@ -620,7 +620,7 @@ def changed_alike(data: Any, before: Any, after: Any) -> Any:
     """
     if before == after:
         return data
-    if data == before:
+    if data in (before, after):  # `after`: the change is there already
         return after
     if isinstance(data, dict) and isinstance(before, dict) and isinstance(after, dict):
         if data.keys() == before.keys() == after.keys():
