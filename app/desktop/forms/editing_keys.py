@@ -12,10 +12,12 @@ from PyQt6.QtWidgets import (
     QDoubleSpinBox,
     QLineEdit,
     QSpinBox,
+    QToolTip,
     QWidget,
 )
 
 from app.desktop.forms.choice_box import ChoiceBox
+from app.desktop.forms.number_box import CountBox, NumberBox
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
@@ -29,15 +31,27 @@ KeyActions = dict[tuple[Chord, ...], Callable[[], None]]
 class EditingKeys(QObject):
     """Filters the keys of the field of `form` that has the focus. Typed text is committed before a key acts.
 
+    Undo and redo do not act if the typed text changes no value: they only take it back. Apply does not act if the
+    field refuses the text.
+
     Args:
         actions: the action of each key. The field handles all other keys itself.
         typed: called after each key and each other user edit (paste, drop, input method), with a bool: whether the
             field holds text that is not committed yet.
+        values: returns the committed values of the form.
+        refused: called with a sentence if a field refuses the typed text.
     """
 
-    def __init__(self, form: QWidget, actions: KeyActions, typed: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        form: QWidget,
+        actions: KeyActions,
+        typed: Callable[[bool], None],
+        values: Callable[[], object],
+        refused: Callable[[str], None],
+    ) -> None:
         super().__init__(form)
-        self._form, self._typed = form, typed
+        self._form, self._typed, self._values, self._say_refused = form, typed, values, refused
         self._actions = {chord: action for chords, action in actions.items() for chord in chords}
         self._field: QWidget | None = None
         self._line: QLineEdit | None = None  # the line edit of the field
@@ -48,7 +62,8 @@ class EditingKeys(QObject):
     def eventFilter(self, field: QObject | None, event: QEvent | None) -> bool:
         if not isinstance(event, QKeyEvent) or not isinstance(field, QWidget):
             return False
-        action = self._actions.get((event.key(), event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier))
+        chord = (event.key(), event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier)
+        action = self._actions.get(chord)
         if event.type() == QEvent.Type.ShortcutOverride and action is not None:
             event.accept()  # Qt sends the key to the field, not to a shortcut of the window
             return True
@@ -57,9 +72,25 @@ class EditingKeys(QObject):
         if action is None:
             self._look_soon()
             return False
-        commit(field)
-        action()
+        if self._acts(field, chord in APPLY):
+            action()
         return True
+
+    def _acts(self, field: QWidget, applies: bool) -> bool:
+        """Commit the typed text. Returns whether the key then still acts."""
+        if not uncommitted(field):
+            return True
+        before = self._values()
+        good = not isinstance(field, QAbstractSpinBox) or field.hasAcceptableInput()
+        commit(field)
+        self._look_soon()
+        return good if applies else self._values() != before
+
+    def _refused(self, said: str) -> None:
+        """Show at the field, and by the form, why the typed text is not taken."""
+        if self._field is not None:
+            QToolTip.showText(self._field.mapToGlobal(self._field.rect().bottomLeft()), said, self._field)
+        self._say_refused(said)
 
     def _focus_moved(self, before: QWidget | None, now: QWidget | None) -> None:
         if self._field is not None:
@@ -67,6 +98,8 @@ class EditingKeys(QObject):
             self._field.destroyed.disconnect(self._gone)
             if self._line is not None:
                 self._line.textEdited.disconnect(self._look_soon)
+            if isinstance(self._field, NumberBox | CountBox):
+                self._field.refused.disconnect(self._refused)
             self._field = self._line = None
         if now is not None and self._form.isAncestorOf(now):
             self._field = now
@@ -75,6 +108,8 @@ class EditingKeys(QObject):
             self._line = line_of(now)
             if self._line is not None:
                 self._line.textEdited.connect(self._look_soon)
+            if isinstance(now, NumberBox | CountBox):
+                now.refused.connect(self._refused)
         self._look()
 
     def _gone(self) -> None:

@@ -123,6 +123,7 @@ class Variant(Editor):
         self.fields = fields
         self.fields.edited.connect(self.edited)
         self._column.addWidget(self.fields)
+        follow_in_tab_order(self.kind, self.fields)
         self._shown = kind
 
     def _chosen(self, index: int) -> None:
@@ -176,7 +177,10 @@ class Items(Editor):
         column.addWidget(item)
         self.items.append(item)
         self._boxes.append(box)
+        before = self.more.previousInFocusChain()
         self._column.insertWidget(len(self._boxes) - 1, box)
+        if before is not None:
+            follow_in_tab_order(before, box)
 
     def _drop(self, index: int) -> None:
         self.items.pop(index)
@@ -195,6 +199,17 @@ class Items(Editor):
         value.append(value[-1] if value else begin(next(iter(variants(self.inner).values()))))
         self.put(value)
         self.edited.emit()
+
+
+def follow_in_tab_order(before: QWidget, inside: QWidget) -> None:
+    """Let Tab go from `before` through all fields of `inside`: Qt puts new fields of a shown form at the end."""
+    if not before.isVisible():
+        return  # a form that is being built: its fields are in order
+    for field in inside.findChildren(QWidget):
+        takes_focus = field.focusPolicy() & Qt.FocusPolicy.TabFocus and field.focusProxy() is None
+        if takes_focus and field.window() is before.window():  # else it is in the popup of a list
+            QWidget.setTabOrder(before, field)
+            before = field
 
 
 class OptionalGroup(Editor):

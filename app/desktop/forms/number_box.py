@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
+from typing import Any
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QMouseEvent, QValidator, QWheelEvent
 from PyQt6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
 
 LARGEST = 1e15
+MOST = 2**31 - 1  # of a whole number
 _FOCUS = Qt.FocusPolicy.StrongFocus
 
 
@@ -35,7 +38,12 @@ class NumberLine(QLineEdit):
 
 
 class NumberBox(QDoubleSpinBox):
-    """A float. The wheel changes it only when it has the focus, so that scrolling a panel changes nothing."""
+    """A float. The wheel changes it only when it has the focus, so that scrolling a panel changes nothing.
+
+    `refused` carries a sentence if typed text is not taken: the text, the allowed range, and the value that stays.
+    """
+
+    refused = pyqtSignal(str)
 
     def __init__(
         self, unit: str, low: float = -math.inf, high: float = math.inf, parent: QWidget | None = None
@@ -75,6 +83,12 @@ class NumberBox(QDoubleSpinBox):
         good = number is not None and self.minimum() <= number <= self.maximum()
         return (QValidator.State.Acceptable if good else QValidator.State.Intermediate), text, at
 
+    def fixup(self, text: str | None) -> str:
+        """Report text that is not taken. Qt then shows the previous value."""
+        bare = self._bare(text or "")
+        self.refused.emit(_refusal(self, bare, _number(bare), "a number", significant))
+        return text or ""
+
     def stepBy(self, steps: int) -> None:
         self.interpretText()  # typed text is not yet the value: commit it first
         value = self.value()
@@ -92,25 +106,58 @@ class NumberBox(QDoubleSpinBox):
 
 
 class CountBox(QSpinBox):
-    """A whole number."""
+    """A whole number. `refused` as in NumberBox."""
+
+    refused = pyqtSignal(str)
 
     def __init__(
         self, unit: str, low: float = -math.inf, high: float = math.inf, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.setLineEdit(NumberLine(self))
-        self.setRange(int(max(low, -(2**31) + 1)), int(min(high, 2**31 - 1)))
+        self.setRange(int(max(low, -MOST)), int(min(high, MOST)))
         self.setSuffix(f" {unit}" if unit else "")
         self.setKeyboardTracking(False)
         self.setFocusPolicy(_FOCUS)
         self.setMinimumWidth(90)
         self.editingFinished.connect(self._committed)
 
+    def valueFromText(self, text: str | None) -> int:
+        number = _whole(self._bare(text or ""))
+        return self.value() if number is None else number
+
+    def validate(self, text: str | None, at: int) -> tuple[QValidator.State, str, int]:
+        """Accept every key: Qt drops the point of "2.5", which leaves 25."""
+        text = text or ""
+        number = _whole(self._bare(text))
+        good = number is not None and self.minimum() <= number <= self.maximum()
+        return (QValidator.State.Acceptable if good else QValidator.State.Intermediate), text, at
+
+    def fixup(self, text: str | None) -> str:
+        """Report text that is not taken. Qt then shows the previous value."""
+        bare = self._bare(text or "")
+        self.refused.emit(_refusal(self, bare, _whole(bare), "a whole number", str))
+        return text or ""
+
     def wheelEvent(self, event: QWheelEvent | None) -> None:
         _wheel(self, event, super().wheelEvent)
 
     def _committed(self) -> None:
         _unmodified(self)
+
+    def _bare(self, text: str) -> str:
+        return text.removesuffix(self.suffix()).strip()
+
+
+def _refusal(box: NumberBox | CountBox, text: str, number: float | None, kind: str, shown: Callable[[Any], str]) -> str:
+    """Why a text is not taken: the text, what is allowed, and the value that stays."""
+    if number is None:
+        why = f"\N{LEFT DOUBLE QUOTATION MARK}{text}\N{RIGHT DOUBLE QUOTATION MARK} is not {kind}"
+    elif number < box.minimum():
+        why = f"{text}{box.suffix()} is too small, the least is {shown(box.minimum())}{box.suffix()}"
+    else:
+        why = f"{text}{box.suffix()} is too large, the most is {shown(box.maximum())}{box.suffix()}"
+    return f"{why}; {shown(box.value())}{box.suffix()} stays"
 
 
 def _wheel(box: QAbstractSpinBox, event: QWheelEvent | None, turn: Callable[[QWheelEvent | None], None]) -> None:
@@ -132,4 +179,8 @@ def _number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return number if math.isfinite(number) and "_" not in text else None  # Python reads 1_0 as 10
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else None

@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QApplication, QCheckBox, QPushButton, QStackedWidget
 
 from app.assembly.rig import Plan
 from app.desktop.forms.choice_box import ChoiceBox
-from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys, KeyActions
+from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys, KeyActions, uncommitted
 from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.form import Fields
 from app.desktop.forms.value_editors import discard
@@ -27,6 +27,7 @@ class DevicePanel(QWidget):
     """`changed` carries the differences from the rig in force, by dotted key, and whether the devices are reopened."""
 
     changed = pyqtSignal(dict, bool)
+    edited = pyqtSignal(dict, dict)  # an edit of the form: values before and after, by dotted key
     undo_asked = pyqtSignal()  # undo the last edit in any panel
     redo_asked = pyqtSignal()
 
@@ -43,6 +44,8 @@ class DevicePanel(QWidget):
         self.button = QPushButton("Apply")
         self.button.clicked.connect(self.apply)
         self._typing = False  # a field holds text that is not committed yet
+        self._not_taken = ""  # why a field did not take the typed text, until the next edit
+        self._values: dict[str, Any] = {}  # committed values in the form, by dotted key
         column = QVBoxLayout(self)
         column.setSpacing(theme.GRID)
         column.addWidget(self.answers)
@@ -52,8 +55,8 @@ class DevicePanel(QWidget):
         column.addWidget(self.trouble)
         column.addWidget(self.button)
         self.show_plan(plan)
-        keys: KeyActions = {APPLY: self.apply, UNDO: self._undo, REDO: self.redo_asked.emit}
-        self._keys = EditingKeys(self, keys, self._typed)
+        keys: KeyActions = {APPLY: self.apply, UNDO: self.undo_asked.emit, REDO: self.redo_asked.emit}
+        self._keys = EditingKeys(self, keys, self._typed, lambda: self._values, self._say_not_taken)
 
     def show_plan(self, plan: Plan, edits: dict[str, Any] | None = None) -> None:
         """Show the settings of this rig, which are in force, and `edits`, by dotted key, which are not."""
@@ -68,7 +71,7 @@ class DevicePanel(QWidget):
             edited = {key.partition(".")[2]: one for key, one in (edits or {}).items() if key.startswith(f"{part}.")}
             settings = plain(value)
             self.forms[part].put(settings | {name: one for name, one in edited.items() if name in settings})
-        self._edited()
+        self._taken_over()
 
     def _make_forms(self, values: dict[str, Any]) -> None:
         """Make one page for each part. This takes about 0.2 s; new values of the same parts do not need it."""
@@ -82,7 +85,7 @@ class DevicePanel(QWidget):
         self.forms = {}
         for part, value in values.items():
             form = Fields(type(value))
-            form.edited.connect(self._edited)
+            form.edited.connect(self._form_edited)
             self.forms[part] = form
             self.pages.addWidget(scrolled(form))
             self.part.addItem(part)
@@ -107,16 +110,46 @@ class DevicePanel(QWidget):
         if edits:
             self.changed.emit(edits, any(key.split(".")[0] in REOPEN for key in edits))
 
-    def _undo(self) -> None:
-        """Ctrl+Z in a field: restore its value in force if it was edited; else undo the last edit in any panel."""
-        field, edits = QApplication.focusWidget(), self.edits()
+    def put(self, values: dict[str, Any]) -> None:
+        """Show these values, by dotted key, in the form only."""
         for part, form in self.forms.items():
             for name, row in form.rows.items():
-                if f"{part}.{name}" in edits and field is not None and row.isAncestorOf(field):
-                    row.put(plain(getattr(self.plan.rig, part))[name])
-                    self._edited()
-                    return
-        self.undo_asked.emit()
+                if f"{part}.{name}" in values:
+                    row.put(values[f"{part}.{name}"])
+        self._taken_over()
+
+    def record_edits(self) -> None:
+        """Emit `edited` for the present edits, which the user has not just made: they come from an earlier session."""
+        edits = self.edits()
+        if edits:
+            before = {key: plain(getattr(self.plan.rig, key.partition(".")[0]))[key.partition(".")[2]] for key in edits}
+            self.edited.emit(before, edits)
+
+    def _form_edited(self) -> None:
+        """The user has changed the form."""
+        before = self._values
+        self._take_over(self._shown_values())
+        changed = [key for key, value in self._values.items() if before.get(key) != value]
+        if changed:
+            self.edited.emit({key: before.get(key) for key in changed}, {key: self._values[key] for key in changed})
+
+    def _shown_values(self) -> dict[str, Any]:
+        return {f"{part}.{name}": value for part, form in self.forms.items() for name, value in form.get().items()}
+
+    def _taken_over(self) -> None:
+        """Record the values that the form was given. A field in which the user types keeps its value before."""
+        values, field = self._shown_values(), QApplication.focusWidget()
+        if field is not None and uncommitted(field):
+            for part, form in self.forms.items():
+                for name, row in form.rows.items():
+                    key = f"{part}.{name}"
+                    if row.isAncestorOf(field) and key in self._values:
+                        values[key] = self._values[key]
+        self._take_over(values)
+
+    def _take_over(self, values: dict[str, Any]) -> None:
+        self._values, self._not_taken = values, ""
+        self._edited()
 
     def say(self, trouble: str) -> None:
         self.trouble.say(trouble)
@@ -127,9 +160,16 @@ class DevicePanel(QWidget):
         self.button.setEnabled(bool(edits) or self._typing)
         some = "Apply" if edits or self._typing else "In force"
         self.button.setText("Apply, dark, devices opened anew" if reopens else some)
-        self.say("")
+        self.say(self._not_taken)
+
+    def _say_not_taken(self, said: str) -> None:
+        """Show why a field did not take the typed text."""
+        self._not_taken = said
+        self.say(said)
 
     def _typed(self, uncommitted: bool) -> None:
+        if uncommitted:
+            self._not_taken = ""
         if uncommitted != self._typing:
             self._typing = uncommitted
             self._edited()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,17 +45,26 @@ FORM_WIDE_PX = 252  # least width of the form in two columns
 SIDE_LINES = 3  # lines of the error message in two columns
 EDGE_PX = 1  # margin above and below
 LAST_ROW = 3  # last row in two columns: takes the remaining height
+FORM_ONLY = "in the form only, because other edits there are not in force: Apply puts all in force"
 LAW, CARRYING = ("policy",), ("mode", "trap", "species", "keep_in_field")  # the form shows only these fields
 
 
 class Edit(QUndoCommand):
-    """One edit of the form: the data before and after. Quick successive changes of one value are one edit."""
+    """One edit of the form: the data before and after. Quick successive changes of one value are one edit.
 
-    def __init__(self, panel: ExperimentPanel, before: Any, after: Any, shown: bool = False) -> None:
+    Args:
+        shown: the form already shows `after`.
+        alone: it is put in force at once, without the other edits of the form.
+    """
+
+    def __init__(
+        self, panel: ExperimentPanel, before: Any, after: Any, shown: bool = False, alone: bool = False
+    ) -> None:
         super().__init__("edit")
-        self._shown = shown  # the form already shows `after`
+        self._shown, self.alone = shown, alone
         self.panel, self.before, self.after = panel, before, after
-        self.where, self.at_s = difference(before, after), time.monotonic()
+        self.where = () if counts_differ(before, after) else difference(before, after)
+        self.at_s = time.monotonic()
         self.applied = False  # whether it was put in force
         below = panel.below(panel.undo_stack.index())  # `*_flew`: whether the data before and after it were in force
         self.before_flew: bool = below is None or below.after_flew
@@ -67,7 +76,7 @@ class Edit(QUndoCommand):
     def mergeWith(self, other: QUndoCommand | None) -> bool:
         if not isinstance(other, Edit) or self.applied or self.after_flew or other.at_s - self.at_s > IN_ONE_GO_S:
             return False
-        if not self.where or other.where != self.where:
+        if not self.where or other.where != self.where or self.alone or other.alone:
             return False
         self.after, self.at_s = other.after, other.at_s
         return True
@@ -114,6 +123,47 @@ class RigEdit(QUndoCommand):
         """The `set` of an experiment without this edit."""
         return {key: value for key, value in values.items() if key not in self.after} | self._own
 
+    def again(self) -> RigEdit:
+        """The same edit, once more."""
+        return RigEdit(self.before, self.after, self.reopens, self._own, self.unknown)
+
+    def reverse(self) -> RigEdit:
+        """The edit that takes this one back."""
+        known = tuple(key for key in self.unknown if key not in self.after)
+        return RigEdit(self.after, self.before, self.reopens, self.after, known)
+
+
+class DeviceEdit(QUndoCommand):
+    """An edit of the device panel that is not in force: values before and after, by dotted key.
+
+    It becomes obsolete when its values are put in force, by a RigEdit.
+    """
+
+    def __init__(self, before: dict[str, Any], after: dict[str, Any], show: Callable[[dict[str, Any]], None]) -> None:
+        super().__init__("edit of a device")
+        self.before, self.after, self._show = before, after, show
+        self._shown, self.at_s = True, time.monotonic()  # `_shown`: the form already shows `after`
+
+    def id(self) -> int:
+        return 2
+
+    def mergeWith(self, other: QUndoCommand | None) -> bool:
+        if not isinstance(other, DeviceEdit) or self.isObsolete() or other.at_s - self.at_s > IN_ONE_GO_S:
+            return False
+        if len(self.after) != 1 or self.after.keys() != other.after.keys():
+            return False
+        self.after, self.at_s = other.after, other.at_s
+        return True
+
+    def undo(self) -> None:
+        self._show(self.before)
+
+    def redo(self) -> None:
+        if self._shown:
+            self._shown = False
+        else:
+            self._show(self.after)
+
 
 class ExperimentPanel(QWidget):
     """Shows an experiment; `applied` carries an experiment that the strict reader has accepted. Some methods are Qt's.
@@ -123,6 +173,7 @@ class ExperimentPanel(QWidget):
     """
 
     applied = pyqtSignal(object)
+    said = pyqtSignal(str)  # the result of a key or of a mouse edit, if it changes the form only
     rig_stepped = pyqtSignal(object, bool, object)
     edited = pyqtSignal(object, str)  # the experiment or None, and the error
     not_allowed = pyqtSignal(object)  # the NotAllowed error of the edited law in Python
@@ -145,9 +196,11 @@ class ExperimentPanel(QWidget):
         self.undo_button, self.redo_button = QPushButton("Undo"), QPushButton("Redo")
         self._typing = self._changed = self._wrong = False  # `_typing`: a field has uncommitted text
         self._held = False  # the loop is dark until Apply
+        self.why_wait: Callable[[], str] = lambda: ""  # returns why edits have to wait at present
         self._checked: Checked | None = None  # result of the last check
         self._found = ""  # the error in the data, in words
         self._refused: tuple[Any, str] = (None, "")  # the data whose Apply or Save was refused, and the reason
+        self._not_taken = ""  # why a field did not take the typed text, until the next edit
         self._background = Background(check, self)
         self._background.answered.connect(self._show_checked)
         self._lay_out()
@@ -163,7 +216,7 @@ class ExperimentPanel(QWidget):
 
     def _listen_to_keys(self) -> None:
         self.key_actions: KeyActions = {APPLY: self._apply_typed, UNDO: self.undo, REDO: self.redo}
-        self._keys = EditingKeys(self, self.key_actions, self._typed)
+        self._keys = EditingKeys(self, self.key_actions, self._typed, lambda: self._data, self._say_not_taken)
 
     def _lay_out(self) -> None:
         self.tabs = QTabWidget()
@@ -287,7 +340,7 @@ class ExperimentPanel(QWidget):
 
     def take_over(self, data: Any) -> None:
         """Take these data, which the form already shows, and check them."""
-        self._data = data
+        self._data, self._not_taken = data, ""
         self._check()
 
     def read(self) -> Experiment:
@@ -315,21 +368,66 @@ class ExperimentPanel(QWidget):
 
     def undo(self) -> None:
         """Undo the last edit. If it is in force, put the data before it in force again."""
-        edit = self.undo_stack.command(self.undo_stack.index() - 1)
-        self._step(edit, False, self.undo_stack.undo)
+        self._step(self.undo_stack.command(self.undo_stack.index() - 1), False)
 
     def redo(self) -> None:
         """Redo the last undone edit, and put it in force again if it was in force."""
-        edit = self.undo_stack.command(self.undo_stack.index())
-        self._step(edit, True, self.undo_stack.redo)
+        self._step(self.undo_stack.command(self.undo_stack.index()), True)
 
-    def _step(self, edit: QUndoCommand | None, forward: bool, step: Callable[[], None]) -> None:
+    def record_device_edit(
+        self, before: dict[str, Any], after: dict[str, Any], show: Callable[[dict[str, Any]], None]
+    ) -> None:
+        """Put an edit of the device panel on the undo stack; `show` shows values in that panel."""
+        self.undo_stack.push(DeviceEdit(before, after, show))
+
+    def settle_devices(self, keys: Iterable[str]) -> None:
+        """These rig values are now in force: edits of the device panel that contain one of them can't be undone."""
+        gone = set(keys)
+        for index in range(self.undo_stack.index()):
+            edit = self.undo_stack.command(index)
+            if isinstance(edit, DeviceEdit) and gone & edit.after.keys():
+                edit.before = {key: value for key, value in edit.before.items() if key not in gone}
+                edit.after = {key: value for key, value in edit.after.items() if key not in gone}
+                edit.setObsolete(not edit.after)
+        self._drop_obsolete()
+
+    def _drop_obsolete(self) -> None:
+        """Remove obsolete edits from the top: the next undo is then of an edit that does something."""
+        while (edit := self.undo_stack.command(self.undo_stack.index() - 1)) is not None and edit.isObsolete():
+            self.undo_stack.undo()
+
+    def _step(self, edit: QUndoCommand | None, forward: bool) -> None:
+        if edit is None or self._waits():
+            return
+        stack = self.undo_stack
+        step = stack.redo if forward else stack.undo
         if isinstance(edit, RigEdit):
-            self.rig_stepped.emit(edit, forward, step)
-        elif isinstance(edit, Edit):
-            step()
-            if follows(edit, forward) and (self._check_now().experiment != self.in_force or self._held):
-                self.apply()
+
+            def done() -> None:
+                """Step the stack. If there are newer edits on it by now, the step is an edit after them."""
+                if edit is stack.command(stack.index() if forward else stack.index() - 1):
+                    step()
+                else:
+                    stack.push(edit.again() if forward else edit.reverse())
+
+            self.rig_stepped.emit(edit, forward, done)
+            return
+        data = self._data
+        step()
+        self._drop_obsolete()
+        if not follows(edit, forward):
+            self.said.emit(f"{'redone' if forward else 'undone'} in the form only: the rig goes on as it is")
+        elif isinstance(edit, Edit) and edit.alone:
+            self._apply_alone(edit, data, self._data)
+        elif self._check_now().experiment != self.in_force or self._held:
+            self.apply()
+
+    def _waits(self) -> bool:
+        """Whether edits have to wait; the reason is said then."""
+        why = self.why_wait()
+        if why:
+            self.said.emit(why)
+        return bool(why)
 
     def below(self, index: int) -> Edit | None:
         """The last edit of the experiment among the first `index` edits; None: the data are as opened."""
@@ -342,8 +440,11 @@ class ExperimentPanel(QWidget):
             return
         self._typing = False
         self._check_now()
+        self._show_buttons()
         if self.apply_button.isEnabled():
             self.apply()
+        elif self._wrong:
+            self.said.emit(f"not applied: {self._found or 'the formula is not valid'}")
 
     def refresh(self) -> None:
         """Compute the predictions again."""
@@ -353,6 +454,9 @@ class ExperimentPanel(QWidget):
         """Record that this experiment is now in force."""
         self.in_force, self._held = experiment, False
         self._refused = None, ""
+        if self._check_now().experiment != experiment:  # the form has other edits, which are not in force
+            self._check()
+            return
         stack = self.undo_stack
         edits = [stack.command(index) for index in range(stack.count())]
         done, undone = edits[: stack.index()], edits[stack.index() :]
@@ -387,7 +491,7 @@ class ExperimentPanel(QWidget):
     def _show_trouble(self) -> None:
         """Show why the last order for the present data was refused; else the error in the data."""
         data, refused = self._refused
-        said = refused if refused and data == self.data() else self._found
+        said = self._not_taken or (refused if refused and data == self.data() else self._found)
         self.trouble.say(said.splitlines()[0] if said else "")
 
     def _edited(self) -> None:
@@ -400,9 +504,35 @@ class ExperimentPanel(QWidget):
         return self.law.findChildren(FormulaEditor)
 
     def put_in_force(self, data: dict[str, Any]) -> None:
-        """Apply an edit from outside the form at once. It can be undone; unapplied edits are applied with it."""
-        self.undo_stack.push(Edit(self, self._data, data))
-        self.apply()
+        """Apply an edit from outside the form at once. It can be undone. Edits that are not applied stay so."""
+        if self._waits():
+            self._check()  # shows the data as they are
+            return
+        edit, before = Edit(self, self._data, data, alone=True), self._data
+        self.undo_stack.push(edit)
+        self._apply_alone(edit, before, data)
+
+    def _apply_alone(self, edit: Edit, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """Make the change from `before` to `after` in the experiment in force, without the other edits of the form."""
+        in_force = plain(self.in_force)
+        try:
+            wanted = changed_alike(in_force, before, after)
+        except Unclear:
+            self.said.emit(FORM_ONLY)
+            self.say(FORM_ONLY)
+            return
+        if wanted == in_force and not self._held:
+            return
+        checked = check(wanted) if wanted != after else self._check_now()
+        if checked.experiment is None:
+            self.said.emit(f"not in force: {checked.trouble}")
+            return
+        self.applied.emit(checked.experiment)
+        if self.in_force == checked.experiment:
+            edit.applied = True
+            self._show_buttons()
+            if wanted != after:
+                self.said.emit("only this change is in force: the other edits of the form wait for Apply")
 
     def _dragged(self, index: int, points: Any) -> None:
         """Store the points of a drawn curve after the user has dragged one.
@@ -467,7 +597,14 @@ class ExperimentPanel(QWidget):
     def _typed(self, uncommitted: bool) -> None:
         """Record whether a field has uncommitted text. Focus on Apply, or Ctrl+Enter, commits it."""
         self._typing = uncommitted
+        if uncommitted and self._not_taken:
+            self._say_not_taken("")
         self._show_buttons()
+
+    def _say_not_taken(self, said: str) -> None:
+        """Show why a field did not take the typed text."""
+        self._not_taken = said
+        self._show_trouble()
 
     def _show_buttons(self, *_: object) -> None:
         """Update Apply, Undo and Redo, and show whether the rig will follow."""
@@ -499,8 +636,49 @@ class ExperimentPanel(QWidget):
 def follows(edit: QUndoCommand | None, forward: bool) -> bool:
     """Whether the rig follows when an edit is redone (`forward`) or undone: only to data that were in force."""
     if isinstance(edit, Edit):
-        return edit.applied and (edit.after_flew if forward else edit.before_flew)
+        return edit.applied and (edit.alone or (edit.after_flew if forward else edit.before_flew))
     return isinstance(edit, RigEdit)
+
+
+class Unclear(Exception):
+    """A change can't be made in other data, because they differ where it was made."""
+
+
+def changed_alike(data: Any, before: Any, after: Any) -> Any:
+    """The data with the change that leads from `before` to `after`, and with their own other values.
+
+    Raises Unclear.
+
+    >>> changed_alike({"a": 1, "b": [2]}, {"a": 5, "b": [2]}, {"a": 5, "b": [2, 3]})
+    {'a': 1, 'b': [2, 3]}
+    """
+    if before == after:
+        return data
+    if data in (before, after):  # `after`: the change is there already
+        return after
+    if isinstance(data, dict) and isinstance(before, dict) and isinstance(after, dict):
+        if data.keys() == before.keys() == after.keys():
+            return {key: changed_alike(data[key], before[key], after[key]) for key in data}
+    elif isinstance(data, list) and isinstance(before, list) and isinstance(after, list):
+        if len(data) == len(before) == len(after):
+            return [changed_alike(*three) for three in zip(data, before, after, strict=True)]
+        if len(data) == len(before) and after[: len(before)] == before:
+            return data + after[len(before) :]
+        for index in range(len(before)) if len(data) == len(before) == len(after) + 1 else ():
+            if before[:index] + before[index + 1 :] == after:
+                return data[:index] + data[index + 1 :]
+    raise Unclear
+
+
+def counts_differ(before: Any, after: Any) -> bool:
+    """Whether a list of settings has gained or lost some: each such edit is an edit of its own."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return any(counts_differ(before[key], after[key]) for key in before.keys() & after.keys())
+    if not isinstance(before, list) or not isinstance(after, list):
+        return False
+    if len(before) != len(after):
+        return any(isinstance(one, dict) for one in (*before, *after))
+    return any(counts_differ(*both) for both in zip(before, after, strict=True))
 
 
 def difference(before: Any, after: Any) -> tuple[Any, ...]:

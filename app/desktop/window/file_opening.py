@@ -17,7 +17,7 @@ from app.desktop.forms.editing_keys import commit
 from app.desktop.window import theme
 from app.desktop.window.copy_check import require_shown
 from app.desktop.window.kept_plan import with_kept
-from app.desktop.window.settings_changes import rig_edit
+from app.desktop.window.settings_changes import REREADING, rig_edit
 from app.desktop.window.unsaved_edits import Copies, Unsaved
 from app.running.file_reading import Reading, read_with
 from config.refused import Refused
@@ -74,6 +74,12 @@ class FileOpening:
         """Resume stored edits."""
         self.open(copy.path, copy)
 
+    @property
+    def rereading(self) -> bool:
+        """Whether the shown recording is being read again, to put other values of its camera or scale in force."""
+        stack = self._window.panel.undo_stack
+        return self.reading is not None and self._resumed is not None and self._resumed.stack is stack
+
     def poll(self) -> None:
         """Show an opened file as soon as it is read."""
         window = self._window
@@ -113,7 +119,8 @@ class FileOpening:
         window.log.clear()
         if reel is not None:
             window.show_recording(reel, again=self._done is not None)
-        window.status.clearMessage()
+        if window.status.currentMessage() != REREADING:
+            window.status.clearMessage()
         window.show_lost_record()  # the log was cleared
         self._show_edits(resumed)
         if stack is window.panel.undo_stack:  # the edits before are resumed
@@ -138,6 +145,8 @@ class FileOpening:
             window.panel.show_experiment(experiment)
             return
         window.panel.show_unsaved(resumed, experiment)
+        if resumed.stack is None:
+            window.devices.record_edits()
         self.copies.remove(resumed)
         shown = {f"{part}.{name}" for part, form in window.devices.forms.items() for name in form.rows}
         if gone := [key for key in resumed.devices if key not in shown]:
@@ -155,7 +164,12 @@ class FileOpening:
         plan, stack = window.session.plan, window.panel.undo_stack
         edit = rig_edit(plan, values, True, window.panel.in_force.set)
         waiting = {key: value for key, value in window.devices.edits().items() if key not in values}
-        self.reopen(with_told(plan, values), values, waiting, lambda: stack.push(edit))
+
+        def done() -> None:
+            window.panel.settle_devices(values)
+            stack.push(edit)
+
+        self.reopen(with_told(plan, values), values, waiting, done)
 
     def reopen(self, plan: Plan, edits: dict[str, Any], waiting: dict[str, Any], done: Callable[[], None]) -> None:
         """Open the same recording with other values of its camera or scale (`edits`), as in the plan's `set`."""

@@ -44,7 +44,7 @@ from app.desktop.window.refresh_timer import Pulse
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.saving import SaveJob, Saving
 from app.desktop.window.session import Session, save_experiment
-from app.desktop.window.settings_changes import SettingsChanges, excluded_regions, opens_anew
+from app.desktop.window.settings_changes import REREADING, SettingsChanges, excluded_regions, opens_anew
 from app.desktop.window.state_strip import StateStrip
 from app.desktop.window.status_line import StatusLine
 from app.desktop.window.stop_key import Escape
@@ -164,6 +164,8 @@ class Window(QMainWindow):
         self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.settings.apply)
         self.panel.edited.connect(self.hand.show_traps)
+        self.panel.said.connect(lambda said: self.status.showMessage(said, 6000))
+        self.panel.why_wait = lambda: REREADING if self.files.rereading else ""
         self.panel.rig_stepped.connect(self.settings.step_rig)
         self.hand.edited.connect(self.panel.put_in_force)
         self.hand.rig_edited.connect(lambda edits: self.settings.change_rig(edits, False))
@@ -171,6 +173,9 @@ class Window(QMainWindow):
         self.taking.taken.connect(self.settings.use_image)
         self.taking.said.connect(lambda said: self.status.showMessage(said, 6000))
         self.devices.changed.connect(self.settings.change_rig)
+        self.devices.edited.connect(
+            lambda before, after: self.panel.record_device_edit(before, after, self.devices.put)
+        )
         self.devices.undo_asked.connect(self.panel.undo)
         self.devices.redo_asked.connect(self.panel.redo)
         add_shortcuts(self, self.panel.key_actions)

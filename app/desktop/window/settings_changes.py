@@ -24,6 +24,9 @@ from control.contract import Fault
 if TYPE_CHECKING:
     from app.desktop.window.main_window import Window
 
+DROPPED = "the values typed in the device panel, not applied, are dropped"
+REREADING = "the recording is being read again with its last change: do this again when that has ended"
+
 
 class SettingsChanges:
     """Puts changed settings in force for a window: from the next turn on, or dark, with the devices reopened."""
@@ -58,8 +61,18 @@ class SettingsChanges:
         window = self._window
         own = with_edits(window.panel.in_force, edits).set
         own = own if undone is None else undone.undone(own)
-        waiting = {key: value for key, value in window.devices.edits().items() if key not in edits}
+        pending = window.devices.edits()
+        waiting = {key: value for key, value in pending.items() if key not in edits}
+        lost = [key for key, value in pending.items() if key in edits and value != edits[key]]
+
+        def finish() -> None:
+            window.panel.settle_devices(edits)
+            done()
+            if lost:
+                window.log.say(f"{', '.join(lost)}: {DROPPED}", theme.AMBER)
+
         try:
+            self._refuse_while_rereading()
             experiment = with_edits(window.session.plan.experiment, edits)
             if window.playback.reel is not None:
                 plan = window.session.edits.planned(experiment, edits)
@@ -67,7 +80,7 @@ class SettingsChanges:
                     before = replace(plan.experiment, set=undone.undone(plan.experiment.set))
                     plan = replace(plan, experiment=before, unknown=undone.unknown)
                 if any(opens_anew(key) for key in edits):
-                    window.files.reopen(plan, edits, waiting, done)
+                    window.files.reopen(plan, edits, waiting, finish)
                     return True
                 window.session.plan = plan
                 window.playback.edit(plan)
@@ -83,17 +96,23 @@ class SettingsChanges:
                 window.trouble(str(error))
             return False
         window.panel.show_set(own)
-        done()
+        finish()
         window.devices.show_plan(window.session.plan, waiting)
         window.hand.regions.show(excluded_regions(window.session.plan))
         window.tuning.accepted()
         window.show_conditions()
+        end = f"; {', '.join(lost)}: {DROPPED}" if lost else ""
         if window.playback.reel is not None:
-            window.status.showMessage("the recording goes through these settings again", 6000)
+            window.status.showMessage(f"the recording goes through these settings again{end}", 6000)
             return True
         what = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
-        window.status.showMessage(f"{', '.join(edits)}: {what}")
+        window.status.showMessage(f"{', '.join(edits)}: {what}{end}")
         return True
+
+    def _refuse_while_rereading(self) -> None:
+        """Raise Refused while the recording is read again: the settings in force are then those of this reading."""
+        if self._window.files.rereading:
+            raise Refused(REREADING)
 
     def apply(self, experiment: Any) -> None:
         """Put an edited experiment in force, or show why it is refused."""
@@ -101,6 +120,7 @@ class SettingsChanges:
         before = window.session.plan.experiment.set
         other = {key: value for key, value in experiment.set.items() if before.get(key, GONE) != value}
         try:
+            self._refuse_while_rereading()
             if window.playback.reel is not None and any(opens_anew(key) for key in other):  # possible with stored edits
                 plan = window.session.edits.planned(experiment)
                 window.files.reopen(plan, other, window.devices.edits(), lambda: window.panel.accepted(experiment))
@@ -132,7 +152,9 @@ class SettingsChanges:
             return False
         both = {**before, **experiment.set}
         changed = {key for key in both if before.get(key, GONE) != experiment.set.get(key, GONE)}
-        waiting = {key: value for key, value in window.devices.edits().items() if key not in changed}
+        pending = window.devices.edits()
+        waiting = {key: value for key, value in pending.items() if key not in changed}
+        lost = [key for key, value in pending.items() if key in changed and value != experiment.set.get(key, GONE)]
         reopens = window.playback.reel is None and window.session.edits.needs_opening(experiment)
         if reopens:
             window.show_plan(window.session.edits.planned(experiment), waiting)
@@ -141,6 +163,9 @@ class SettingsChanges:
             window.devices.show_plan(window.session.plan, waiting)
             window.hand.regions.show(excluded_regions(window.session.plan))
             window.tuning.accepted()
+        window.panel.settle_devices(changed)
+        if lost:
+            window.log.say(f"{', '.join(lost)}: {DROPPED}", theme.AMBER)
         return reopens
 
     def show_not_applied(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QAbstractSpinBox, QDockWidget, QWidget
+from PyQt6.QtWidgets import QAbstractSpinBox, QApplication, QDockWidget, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.assembly.instrument import Instrument
@@ -332,6 +332,8 @@ def test_kept_edits_that_are_applied_are_shown_as_they_are_in_force(bench: Bench
     window.hand.regions.add("rectangle", 5.0, 6.0)
     assert len(regions_of(window)) == 2
     panel.undo()
+    panel.undo()  # of the value that is not in force
+    assert window.devices.edits() == {}
     panel.undo()
     assert window.hand.regions.shown == []
     assert memory_box(bench).text() != "9"
@@ -403,6 +405,106 @@ def test_ctrl_z_in_a_field_of_a_device_undoes_what_was_applied_there(bench: Benc
     KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
     assert (memory_box(bench).text(), window.devices.edits()) == ("7", {})
     assert window.session.plan.rig.tracking.memory == 7
+
+
+def exposure_box(bench: Bench) -> QAbstractSpinBox:
+    """The field of the exposure, which is not the last of its page."""
+    window = bench.window
+    window.devices.part.setCurrentText("camera")
+    show(window, window.devices)
+    exposure = window.devices.forms["camera"].rows["exposure_s"]
+    assert isinstance(exposure, Single)
+    assert isinstance(exposure.widget, QAbstractSpinBox)
+    return exposure.widget
+
+
+def test_device_settings_that_are_not_in_force_are_undone_and_redone_in_their_turn(bench: Bench) -> None:
+    """Ctrl+Z from the next field left the exposure and took the law of a beam that was on back."""
+    window, law = bench.window, focused(bench, radius_box(bench))
+    typed(law, "1.25")
+    KEYS.keyClick(law, Qt.Key.Key_Return, CTRL)
+    exposure = focused(bench, exposure_box(bench))
+    typed(exposure, "0.004")
+    KEYS.keyClick(exposure, Qt.Key.Key_Tab)
+    edits = {"camera.exposure_s": 0.004}
+    assert window.devices.edits() == edits
+    assert QApplication.focusWidget() is not exposure
+    for expected, radius, key in (
+        ({}, 1.25, CTRL), ({}, 1.0, CTRL), ({}, 1.25, CTRL | SHIFT), (edits, 1.25, CTRL | SHIFT), ({}, 1.25, CTRL),
+    ):  # fmt: skip
+        KEYS.keyClick(QApplication.focusWidget(), Qt.Key.Key_Z, key)
+        assert (window.devices.edits(), radius_um(window.session.plan.experiment)) == (expected, radius)
+
+
+def test_a_redo_in_a_device_field_brings_back_what_was_undone_there(bench: Bench) -> None:
+    """It applied an older law that had been undone."""
+    window, law = bench.window, focused(bench, radius_box(bench))
+    typed(law, "1.25")
+    KEYS.keyClick(law, Qt.Key.Key_Return, CTRL)
+    KEYS.keyClick(law, Qt.Key.Key_Z, CTRL)
+    exposure = focused(bench, exposure_box(bench))
+    typed(exposure, "0.004")
+    KEYS.keyClick(exposure, Qt.Key.Key_Return)
+    KEYS.keyClick(exposure, Qt.Key.Key_Z, CTRL)
+    assert window.devices.edits() == {}
+    KEYS.keyClick(exposure, Qt.Key.Key_Z, CTRL | SHIFT)
+    assert window.devices.edits() == {"camera.exposure_s": 0.004}
+    assert radius_um(window.session.plan.experiment) == 1.0
+
+
+def test_ctrl_z_takes_back_text_also_after_other_settings_came_into_force_meanwhile(bench: Bench) -> None:
+    window = bench.window
+    window.devices.part.setCurrentText("tracking")
+    show(window, window.devices)
+    row = window.devices.forms["tracking"].rows["dark_file"]
+    assert isinstance(row, Single)
+    typed(focused(bench, row.widget), "dark.tif")
+    window.settings.change_rig({"tracking.search_px": 9.0}, False)
+    KEYS.keyClick(row.widget, Qt.Key.Key_Return)
+    assert window.devices.edits() == {"tracking.dark_file": "dark.tif"}
+    KEYS.keyClick(row.widget, Qt.Key.Key_Z, CTRL)
+    assert window.devices.edits() == {}
+    assert window.session.plan.rig.tracking.search_px == 9.0
+
+
+def test_an_applied_device_setting_is_one_step_of_undo(bench: Bench) -> None:
+    window, box = bench.window, exposure_box(bench)
+    before = window.session.plan.rig.camera.exposure_s
+    typed(focused(bench, box), "0.004")
+    KEYS.keyClick(box, Qt.Key.Key_Return)
+    KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+    assert window.session.plan.rig.camera.exposure_s == 0.004
+    KEYS.keyClick(window.view, Qt.Key.Key_Z, CTRL)
+    assert window.session.plan.rig.camera.exposure_s == before
+    assert not window.panel.undo_stack.canUndo()
+
+
+def test_values_typed_over_applied_ones_are_undone_first(bench: Bench) -> None:
+    """Ctrl+Z took back the applied value; the typed one vanished with it."""
+    window = bench.window
+    window.devices.part.setCurrentText("tracking")
+    show(window, window.devices)
+    box = memory_box(bench)
+    for text, key in (("7", CTRL), ("9", Qt.KeyboardModifier.NoModifier)):
+        typed(focused(bench, box), text)
+        KEYS.keyClick(box, Qt.Key.Key_Return, key)
+    KEYS.keyClick(focused(bench, window.view), Qt.Key.Key_Z, CTRL)
+    assert (window.session.plan.rig.tracking.memory, window.devices.edits()) == (7, {})
+    KEYS.keyClick(window.view, Qt.Key.Key_Z, CTRL | SHIFT)
+    assert (window.session.plan.rig.tracking.memory, window.devices.edits()) == (7, {"tracking.memory": 9})
+
+
+def test_values_that_a_mouse_edit_replaces_are_named(bench: Bench) -> None:
+    window = bench.window
+    window.hand.regions.add("ellipse", 5.0, 6.0)
+    regions = window.devices.forms["tracking"].rows["excluded_regions"]
+    write(regions, [{**regions.get()[0], "width_px": 77.0}])
+    assert window.devices.edits() != {}
+    window.hand.regions.add("rectangle", 15.0, 16.0)
+    assert "tracking.excluded_regions: the values typed" in window.status.currentMessage()
+    assert any("not applied, are dropped" in line for line in window.log.read())
+    KEYS.keyClick(focused(bench, window.view), Qt.Key.Key_Z, CTRL)
+    assert len(regions_of(window)) == 1
 
 
 @pytest.mark.parametrize("how", ["put away", "floating"])

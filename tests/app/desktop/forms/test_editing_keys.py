@@ -9,7 +9,7 @@ import pytest
 from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtGui import QInputMethodEvent, QKeySequence
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QAbstractSpinBox, QApplication, QDockWidget, QLineEdit, QWidget
+from PyQt6.QtWidgets import QAbstractSpinBox, QApplication, QDockWidget, QLineEdit, QToolTip, QWidget
 
 from app.desktop.forms.editing_keys import line_of, uncommitted
 from app.desktop.forms.form import Fields, Variant
@@ -119,6 +119,124 @@ def test_the_same_number_typed_again_is_nothing_to_apply(bench: Bench) -> None:
     KEYS.keyClick(box, Qt.Key.Key_Return)
     bench.qtbot.waitUntil(lambda: not panel.apply_button.isEnabled())
     assert not panel.undo_stack.canUndo()
+
+
+def applications(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The experiments that the window puts in force from now on."""
+    session, found = bench.window.session, list[object]()
+    apply = session.apply
+
+    def noted(experiment: Experiment) -> None:
+        found.append(experiment)
+        apply(experiment)
+
+    monkeypatch.setattr(session, "apply", noted)
+    return found
+
+
+def test_ctrl_enter_after_text_that_changes_nothing_applies_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said "in force from the next turn on", sent an APPLY of the same settings and dropped the measured tracks."""
+    window, panel = bench.window, bench.window.panel
+    applied = applications(bench, monkeypatch)
+    window.status.clearMessage()
+    box = focused(bench, radius_box(bench))
+    for text, said in (
+        ("-3", "-3 µm is too small, the least is 0 µm"), ("1e17", "1e17 µm is too large"),
+        ("abc", "“abc” is not a number"), ("1_0", "“1_0” is not a number"), ("1", ""),
+    ):  # fmt: skip
+        typed(box, text)
+        bench.qtbot.waitUntil(lambda: panel.apply_button.isEnabled() and panel.trouble.text() == "")
+        KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+        assert said in panel.trouble.text()
+        assert bool(panel.trouble.text()) == bool(said)
+        assert (QToolTip.text() == panel.trouble.text()) or not said
+        assert applied == []
+        assert "in force" not in window.status.currentMessage()
+        assert (radius_box(bench).text(), panel.undo_stack.count()) == ("1 µm", 0)
+
+
+def test_text_that_a_field_refuses_holds_other_edits_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    applied = applications(bench, monkeypatch)
+    write(force(bench.window.panel).rows["delay_s"], 0.25)
+    box = focused(bench, radius_box(bench))
+    typed(box, "-3")
+    KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+    assert applied == []
+    KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+    assert len(applied) == 1
+
+
+@pytest.mark.parametrize("leave", [Qt.Key.Key_Return, Qt.Key.Key_Tab])
+def test_text_that_a_field_refuses_is_said_whatever_key_ends_it(bench: Bench, leave: Qt.Key) -> None:
+    box = focused(bench, radius_box(bench))
+    typed(box, "-3")
+    KEYS.keyClick(box, leave)
+    assert "-3 µm is too small" in bench.window.panel.trouble.text()
+
+
+@pytest.mark.parametrize("key", [CTRL, CTRL | SHIFT])
+def test_undo_and_redo_first_take_back_text_that_changes_nothing(bench: Bench, key: Any) -> None:
+    """The law in force was undone with it, while the beam was on."""
+    window, box = bench.window, focused(bench, radius_box(bench))
+    for value in ("1.25", "1.5", "1.25"):
+        typed(box, value)
+        KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+    if key != CTRL:
+        KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
+        KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
+    before = radius_um(window.session.plan.experiment)
+    for text in ("abc", "-3", "1.25"):
+        typed(box, text)
+        KEYS.keyClick(box, Qt.Key.Key_Z, key)
+        assert radius_um(window.session.plan.experiment) == before
+        assert radius_box(bench).text() == "1.25 µm"
+    KEYS.keyClick(box, Qt.Key.Key_Z, key)
+    assert radius_um(window.session.plan.experiment) == 1.5
+
+
+def test_a_whole_number_with_a_point_is_refused(bench: Bench) -> None:
+    """Qt dropped the point: 2.5 became 25."""
+    window = bench.window
+    window.devices.part.setCurrentText("tracking")
+    for dock in window.findChildren(QDockWidget):
+        if dock.isAncestorOf(window.devices):
+            dock.raise_()
+    memory = window.devices.forms["tracking"].rows["memory"]
+    assert isinstance(memory, Single)
+    before = memory.get()
+    box = focused(bench, memory.widget)
+    typed(box, "2.5")
+    KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+    assert window.session.plan.rig.tracking.memory == before
+    assert "“2.5” is not a whole number" in window.devices.trouble.text()
+    assert window.devices.edits() == {}
+
+
+@pytest.mark.parametrize("kind", ["harmonic", "drawn"])
+def test_tab_goes_through_the_fields_of_another_shape(bench: Bench, kind: str) -> None:
+    shape = choose(bench.window.panel, kind)
+    assert shape.fields is not None
+    inside = shape.fields
+    bench.qtbot.waitUntil(lambda: len(in_sight(inside, [])) > 1)
+    focused(bench, shape.kind)
+    for field in in_sight(inside, []):
+        at = QApplication.focusWidget()
+        assert at is not None
+        KEYS.keyClick(at, Qt.Key.Key_Tab)
+        assert QApplication.focusWidget() is field
+
+
+def test_an_edit_that_is_not_valid_is_not_said_to_be_in_force(bench: Bench) -> None:
+    window, box = bench.window, focused(bench, radius_box(bench))
+    for text in ("1.25", "0"):
+        typed(box, text)
+        KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+    assert "not applied" in window.status.currentMessage()
+    KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
+    assert "undone in the form only" in window.status.currentMessage()
+    assert radius_um(window.session.plan.experiment) == 1.25
 
 
 def test_a_typed_number_is_applied_by_the_button(bench: Bench) -> None:
