@@ -656,6 +656,8 @@ def changed_alike(data: Any, before: Any, after: Any) -> Any:
         return data
     if data in (before, after):  # `after`: the change is there already
         return after
+    if isinstance(after, dict | list) and type(before) is not type(after):  # invalid text was replaced as a whole
+        return after
     if isinstance(data, dict) and isinstance(before, dict) and isinstance(after, dict):
         if data.keys() == before.keys() == after.keys():
             return {key: changed_alike(data[key], before[key], after[key]) for key in data}

@@ -9,10 +9,13 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QToolButton
 
+from app.desktop.forms.defaults import begin
 from app.desktop.forms.form import Fields, Items, Variant
 from app.desktop.forms.formula_editor import FormulaEditor
 from app.desktop.panels.experiment_panel import Unclear, changed_alike
 from config.reader import plain
+from control.policies.external import External
+from control.potentials.gaussian import Gaussian
 from tests.app.desktop.forms.test_editing_keys import CTRL, SHIFT, focused, radius_box, radius_um, typed
 from tests.app.desktop.test_potential_panel import choose
 from tests.app.desktop.window.test_main_window import Bench, force, write
@@ -82,10 +85,11 @@ def test_a_trap_comes_into_force_beside_a_formula_that_is_not_valid(bench: Bench
 def test_a_mouse_edit_of_a_force_that_is_not_in_force_is_said_to_be_in_the_form_only(bench: Bench) -> None:
     window, panel = bench.window, bench.window.panel
     policy = panel.data()["policy"]
-    forces = [*policy["forces"], {**policy["forces"][0], "delay_s": 0.25}]
+    trap = {**begin(External), "shape": begin(Gaussian), "centre_um": [5.0, 5.0]}
+    forces = [*policy["forces"], {**policy["forces"][0], "delay_s": 0.25}, trap]
     write(panel.law.rows["policy"], {**policy, "forces": forces})
     before = forces_in_force(bench)
-    window.hand.remove_trap(0)
+    window.hand.remove_trap(2)
     assert forces_in_force(bench) == before
     assert "in the form only" in window.status.currentMessage()
     assert "in the form only" in panel.trouble.text()
