@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PyQt6.QtGui import QUndoStack
 from PyQt6.QtWidgets import QApplication
 
 from app.assembly.in_flight import opened_anew
@@ -127,7 +128,12 @@ class FileOpening:
             if self._done is not None:
                 self._done()
             self.list_copies()
-            return
+        else:
+            self._leave(before, stack)
+
+    def _leave(self, before: Unsaved | None, stack: QUndoStack) -> None:
+        """Keep the unsaved edits of the previous experiment in the list; close its dialog to save."""
+        window = self._window
         if window.panel.list.end_saving():
             window.log.say("the dialog to save was closed: it was for the experiment before", theme.AMBER)
         if before is None:

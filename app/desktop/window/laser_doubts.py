@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
+import threading
+
 from app.assembly.rig import Plan
 from app.running.rescue import put_out_in_time
 from control.contract import STILL_LIT, Fault
 
 
 class LaserDoubts:
-    """Each laser that did not confirm that it is off, with the reason, until it confirms it."""
+    """Each laser that did not confirm that it is off, with the reason, until it confirms it.
+
+    Any thread may use it: the end of a cancelled opening adds to it while the window reads it.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._of: dict[tuple[str, str], tuple[Plan, str]] = {}
 
     @property
     def text(self) -> str:
         """The reasons; empty if no laser is in doubt."""
-        return "; ".join(dict.fromkeys(why for _, why in self._of.values()))
+        return "; ".join(dict.fromkeys(why for _, why in self._listed()))
 
     def add(self, plan: Plan, why: str) -> None:
-        self._of[laser_of(plan)] = plan, why
+        with self._lock:
+            self._of[laser_of(plan)] = plan, why
 
     def remove(self, plan: Plan) -> None:
         """The laser of this plan has answered its driver."""
-        self._of.pop(laser_of(plan), None)
+        with self._lock:
+            self._of.pop(laser_of(plan), None)
 
     def settle(self) -> None:
         """Switch each of them off once more. Raises Fault if one still does not confirm it."""
-        for plan, why in list(self._of.values()):
+        for plan, why in self._listed():
             said = put_out_in_time(plan)
             if STILL_LIT not in said:
                 self.remove(plan)
             elif said not in why:
                 self.add(plan, f"{why}; {said}")
-        if self._of:
-            raise Fault(self.text)
+        if still := self.text:
+            raise Fault(still)
+
+    def _listed(self) -> list[tuple[Plan, str]]:
+        with self._lock:
+            return list(self._of.values())
 
 
 def laser_of(plan: Plan) -> tuple[str, str]:

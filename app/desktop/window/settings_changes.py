@@ -89,11 +89,7 @@ class SettingsChanges:
             else:
                 window.session.apply(experiment)
         except (Fault, Refused) as error:
-            window.devices.say(str(error))
-            window.hand.regions.show(excluded_regions(window.session.plan))  # the regions in force
-            window.status.showMessage(str(error), 6000)
-            if isinstance(error, Fault):
-                window.trouble(str(error))
+            self._show_refused(error)
             return False
         window.panel.show_set(own)
         finish()
@@ -108,6 +104,15 @@ class SettingsChanges:
         what = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
         window.status.showMessage(f"{', '.join(edits)}: {what}{end}")
         return True
+
+    def _show_refused(self, error: Fault | Refused) -> None:
+        """Show why values of the rig are not changed, and the excluded regions in force."""
+        window = self._window
+        window.devices.say(str(error))
+        window.hand.regions.show(excluded_regions(window.session.plan))
+        window.status.showMessage(str(error), 6000)
+        if isinstance(error, Fault):
+            window.trouble(str(error))
 
     def _refuse_while_rereading(self) -> None:
         """Raise Refused while the recording is read again: the settings in force are then those of this reading."""

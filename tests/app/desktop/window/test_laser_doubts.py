@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -48,3 +50,33 @@ def test_a_laser_that_answers_its_driver_is_in_doubt_no_more() -> None:
     doubts.remove(with_laser("/dev/a"))
     assert doubts.text == ""
     doubts.settle()
+
+
+def test_a_doubt_may_be_added_by_another_thread_while_the_window_reads() -> None:
+    """Python's error "dictionary changed size during iteration" would stop the window."""
+    doubts, plans, errors = LaserDoubts(), [with_laser(f"/dev/{number}") for number in range(100)], list[Exception]()
+    done = threading.Event()
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                assert doubts.text.count("on") <= len(plans)
+        except Exception as error:  # noqa: BLE001  checked below
+            errors.append(error)
+
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    reader = threading.Thread(target=read)
+    try:
+        reader.start()
+        for _ in range(20):
+            for number, made in enumerate(plans):
+                doubts.add(made, f"{number} may be on")
+            for made in plans:
+                doubts.remove(made)
+    finally:
+        done.set()
+        reader.join()
+        sys.setswitchinterval(interval_s)
+    assert errors == []
+    assert doubts.text == ""
