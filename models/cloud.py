@@ -14,11 +14,11 @@ class Cloud:
 
     position: Tensor  # [N, d]
     vector: Tensor  # [N, V, d] features that rotate with the cloud: velocities, offsets from a goal
-    scalar: Tensor  # [N, S] features that do not: species, charge
+    scalar: Tensor  # [N, S] features that do not rotate: species, charge
     receiver: Tensor  # [E]
     sender: Tensor  # [E]
     attribute: Tensor  # [E, A] invariant features of pairs
-    graph: Tensor  # [N] index of the point's graph, rising
+    graph: Tensor  # [N] index of the point's graph, in ascending order
     graphs: int = 1
     paired: bool = False  # edge e + E/2 is edge e reversed, and both have the same attributes
 

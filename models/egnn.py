@@ -14,7 +14,7 @@ from models.layers import GaussianRadial, PairLinear, perceptron, silu, through
 
 
 class Layer(nn.Module):
-    """One round of messages. Weights stand as in eqs. 3 to 6; the first edge layer is factorised (`PairLinear`)."""
+    """One round of messages, with the weights of eqs. 3 to 6; the first edge layer is factorised (`PairLinear`)."""
 
     def __init__(self, width: int, extra: int, vectors: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Layer(nn.Module):
         return silu(functional.linear(first, second.weight, second.bias))
 
     def pull(self, feature: Tensor, vector: Tensor) -> Tensor:
-        """sum_k phi_v(h_i)_k v_ik, [N, d]: what eq. 7 adds for known velocities."""
+        """sum_k phi_v(h_i)_k v_ik, [N, d]: the term of eq. 7 for known velocities."""
         if self.push is None:
             return vector.new_zeros(vector.shape[0], vector.shape[2])
         return torch.sum(self.push(feature)[:, :, None] * vector, 1)

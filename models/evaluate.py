@@ -90,7 +90,7 @@ def broken_symmetry(network: nn.Module, task: Task, motions: int = 9) -> tuple[f
 
 
 def decision_ms(network: nn.Module, task: Task, repeats: int = 50) -> float:
-    """Median time in ms of one result for the largest of some test clouds."""
+    """Median time in ms of one result, for the largest of the first 20 test clouds."""
     sizes = [
         (task.batch("test", torch.tensor([index]))[0].points, index) for index in range(min(20, task.count("test")))
     ]

@@ -12,8 +12,8 @@ from torch import Tensor
 def radius_edges(position: NDArray[np.float64], radius: float) -> Tensor:
     """[2, E] directed edges between all pairs closer than `radius`; receivers in row 0, senders in row 1.
 
-    position is [N, d], in the unit of `radius`. Edge e + E/2 is edge e reversed. It is a radius graph and not one of
-    the k nearest neighbours, since only then a smooth cut-off makes edges appear and vanish without a jump.
+    position is [N, d], in the unit of `radius`. Edge e + E/2 is edge e reversed. The graph has a radius
+    instead of k nearest neighbours, since only then edges appear and vanish without a jump, by a smooth cut-off.
     """
     place = np.ascontiguousarray(position, np.float64)
     if not np.isfinite(place).all():
@@ -61,8 +61,8 @@ def all_edges(points: int, graphs: int = 1) -> Tensor:
 
 
 def envelope(distance: Tensor, radius: float | None, power: int = 6) -> Tensor:
-    """The polynomial cut-off of Gasteiger et al. (DimeNet, ICLR 2020), eq. 8: 1 at 0, and 0 with two derivatives at
-    `radius` and beyond; 1 everywhere without a radius."""
+    """The polynomial cut-off of Gasteiger et al. (DimeNet, ICLR 2020), eq. 8. It is 1 at 0; from `radius` on it is 0,
+    with two continuous derivatives. Without a radius it is 1 everywhere."""
     if radius is None:
         return torch.ones_like(distance)
     ratio = (distance * (1 / radius)).clamp(max=1.0)

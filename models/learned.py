@@ -1,4 +1,4 @@
-"""A learned policy from a checkpoint, behind the Policy plug. Its forces pass the same checks as those of programmed
+"""A learned policy from a checkpoint, with the interface Policy. Its forces pass the same checks as those of programmed
 laws: the loop's checks, the limits and the interlock."""
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ CLOSER = 0.8  # of the smallest trained distance: closer particles are reported
 
 @dataclass(frozen=True)
 class LearnedPolicy:
-    """Forces of a network on the graph of the GOOD particles: float32, one thread. Its memory is the last sentences."""
+    """Forces of a network on the graph of the GOOD particles: float32, one thread.
+
+    Its memory holds the sentences of the last turn (`outside`), so that each is reported once, when it begins.
+    """
 
     flight: Flight
     card: Card
@@ -65,7 +68,7 @@ class LearnedPolicy:
         )
 
     def forces_pn(self, place_um: Floats, species: Ints, cell: Ints) -> Floats:
-        """[N, 2] pN on particles at [N, 2] um. Cells are evaluated one by one, as frames are computed per cell."""
+        """[N, 2] pN on particles at [N, 2] um. Each cell is evaluated alone, with its own frames (`models.frames`)."""
         force_pn = np.empty((len(place_um), 2))
         for rows in rows_of(cell):
             force_pn[rows] = self._alone_pn(place_um[rows], species[rows])
@@ -147,7 +150,7 @@ def cloud_of(card: Card, place_um: Floats, species: Ints) -> Cloud:
 
 
 def outside(card: Card, place_um: Floats, cell: Ints) -> tuple[str, ...]:
-    """Sentences on cells with more, or closer, particles than in the training data."""
+    """One sentence each if a cell has more particles than the training data, or clearly closer ones (CLOSER)."""
     sentences = []
     trained = card.trained
     alone_um = [place_um[rows] for rows in rows_of(cell)]

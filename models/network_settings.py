@@ -1,4 +1,4 @@
-"""The settings of a network: what every network of the list page (models/networks.py) has."""
+"""Base class of the settings of all networks on the list page (models/networks.py)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Degree = Annotated[int, Gt(0), Le(8), Doc("of the monomials of the invariants")]
 
 
 def refuse_lone_radial(cutoff: float | None, radial: int) -> None:
-    """Raises ValueError for Gaussians of the distance that have no cut-off to lie below."""
+    """Raises ValueError for Gaussians of the distance without a cut-off."""
     if radial and cutoff is None:
         raise ValueError(f"'radial' is {radial}, and it needs a 'cutoff'")
 
@@ -39,12 +39,12 @@ class NetworkSettings(ABC):
 
     @abstractmethod
     def symmetry(self, dimension: int) -> str:
-        """The group that it is equivariant to, in words."""
+        """Name of the group to which the network is equivariant."""
 
     def why_not(self, dimension: int, reach: float | None) -> str:
-        """Why it is not for graphs of this `reach` in `dimension` dimensions; empty if it is.
+        """Reason why the network does not fit graphs of this `reach` in `dimension` dimensions; empty if it fits.
 
-        Without a cut-off within the reach, forces jump when a neighbour crosses it.
+        Without a cut-off within the reach, forces jump when a neighbour crosses the reach.
         """
         if reach is None:
             return ""

@@ -1,4 +1,4 @@
-"""The list page of networks: each with its settings, and how it is built for a task."""
+"""The list page of networks: the settings of each, and its construction for a task."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from models.network_settings import Cutoff, Degree, Layers, NetworkSettings, Rad
 from models.ponita.cloud import PonitaPoints
 from models.ponita.network import Ponita
 
-LARGEST_NETWORK = 50_000_000  # numbers in it, and in its kernels between orientations
+LARGEST_NETWORK = 50_000_000  # values in a network, and in its kernels between orientations
 Net = TypeVar("Net", bound=nn.Module)
 
 
 @settings
 class LinearSettings(NetworkSettings):
-    """x + sum_k a_k v_k: what a network has to beat."""
+    """The baseline x + sum_k a_k v_k."""
 
     kind: Literal["linear"] = "linear"
 
@@ -47,7 +47,7 @@ class LinearSettings(NetworkSettings):
 
 @settings
 class PlainSettings(NetworkSettings):
-    """Message passing on raw components: it knows no direction from another, and has all to learn."""
+    """Message passing on raw components, without spatial symmetry: a network must learn it from the data."""
 
     kind: Literal["plain"] = "plain"
     width: Width = 32
@@ -91,7 +91,7 @@ class EgnnSettings(NetworkSettings):
 
 @settings
 class FrameSettings(NetworkSettings):
-    """Message passing averaged over frames; an EGNN answers where frames are not to be trusted."""
+    """Message passing averaged over frames; where frames are ill-defined, an EGNN (not for `principal`)."""
 
     kind: Literal["fa_egnn"] = "fa_egnn"
     frame: Annotated[
@@ -125,7 +125,7 @@ class FrameSettings(NetworkSettings):
 
 @settings
 class FrameNetworkSettings(NetworkSettings):
-    """FA-GNN: a new frame between layers, from the latent vectors. Everybody hears everybody."""
+    """FA-GNN: a new frame between layers, from the latent vectors. All points exchange messages."""
 
     kind: Literal["fa_gnn"] = "fa_gnn"
     group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ")] = "E"
@@ -188,7 +188,7 @@ class PonitaSettings(NetworkSettings):
 
 @settings
 class PonitaPointsSettings(NetworkSettings):
-    """PONITA with one orientation a neighbour: exact at every angle, and slow."""
+    """PONITA with one orientation per neighbour: exact for every rotation, but slow."""
 
     kind: Literal["ponita_points"] = "ponita_points"
     group: Annotated[Literal["E", "SE"], Doc("SE: left and right may differ (in the plane)")] = "E"
@@ -225,7 +225,7 @@ else:
 
 
 def build_checked(build: Callable[[], Net], source: str) -> Net:
-    """The network that `build` makes, once it is known to be of bearable size. Raises Refused."""
+    """The network that `build` makes, if it is not too large. Raises Refused."""
     try:
         with torch.device("meta"):  # shapes without memory
             numbers = sum(value.numel() for value in build().state_dict().values())

@@ -71,7 +71,7 @@ class Trainer:
     def run(self, resume: bool = True) -> Card:
         """Train to the end, and write the checkpoint of the best validation. After Ctrl-C the training can be resumed.
 
-        Raises Refused for a checkpoint in its place that is not of this training.
+        Raises Refused if the checkpoint in its place belongs to another training.
         """
         if resume:
             require_own(self.settings, self.path)

@@ -27,7 +27,7 @@ class NBodyTask:
 
 @settings
 class CloneTask:
-    """Imitation of a programmed pair law, on configurations like those at the rig."""
+    """Imitation of a programmed pair law, on configurations similar to those on a rig."""
 
     kind: Literal["clone"] = "clone"
     dimension: ClassVar[int] = 2

@@ -1,4 +1,4 @@
-"""Imitation of a programmed law: configurations like those at the rig, with the forces of the law.
+"""Data to imitate a programmed law: configurations similar to those on a rig, with the forces of the law.
 
 Forces are in kT/um, so that the result holds at every temperature. Half of the configurations are crystals with the
 law's spacing and different degrees of disorder; the other half are gases with distances down to contact.
@@ -46,7 +46,7 @@ def pair_force(shape: Potential, place_um: Floats) -> Floats:
 
 
 def crystal(draw: np.random.Generator, points: int, spacing_um: float, nearest_um: float) -> Floats:
-    """[points, 2] um: lattice sites nearest to a random point, disturbed."""
+    """[points, 2] um: the lattice sites nearest to a random point, with random displacements."""
     reach = int(np.sqrt(points)) + 3
     a, b = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
     lattice = np.stack([a + b / 2, b * np.sqrt(3) / 2], axis=1)
@@ -58,7 +58,7 @@ def crystal(draw: np.random.Generator, points: int, spacing_um: float, nearest_u
 
 
 def gas(draw: np.random.Generator, points: int, spacing_um: float, nearest_um: float) -> Floats:
-    """[points, 2] um: random points with a smallest distance, at the crystal's density or less."""
+    """[points, 2] um: random points more than `nearest_um` apart, at the density of the crystal or less."""
     side_um = spacing_um * np.sqrt(points * draw.uniform(0.87, 2.5))
     place = np.empty((0, 2))
     while len(place) < points:

@@ -6,11 +6,11 @@ displacement during it (over its duration), with or without Brownian noise.
 
     h  homogeneous                                  keeps E(2)
     d  uniform drift of 3 along x                   breaks rotations
-    t  drift along x of x itself (a tilt)           breaks rotations and translations
-    l  trap stiffness 30 % lower off the beam axis  breaks translations
+    t  drift along x, equal to x (a tilt)           breaks rotations and translations
+    l  traps up to 30 % softer off the beam axis    breaks translations
     c  transverse pair force                        breaks reflections, keeps SE(2)
-    H  disordered hexagonal patches, in any rotation keeps E(2); principal axes are degenerate
-    R  hydrodynamic interactions (Rotne and Prager 1969, Yamakawa 1970)   keeps E(2)
+    H  randomly rotated, noisy hexagonal patches    keeps E(2); principal axes are degenerate
+    R  hydrodynamic interactions                    keeps E(2) (Rotne and Prager 1969, Yamakawa 1970)
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def crowd(draw: np.random.Generator, points: int) -> Floats:
 def hexagon(draw: np.random.Generator, points: int, spacing: float = 1.4) -> Floats:
     """A hexagonal patch about one of its sites, slightly disturbed and randomly rotated.
 
-    With complete shells only (`is_hexagon`): a single odd site would give the patch a principal axis.
+    Use complete shells only (`is_hexagon`): one additional site would give the patch a principal axis.
     """
     reach = int(np.sqrt(points)) + 2
     a, b = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)

@@ -41,14 +41,14 @@ class Examples:
             for name in ("position", "vector", "scalar", "target")
         )
         edges = [radius_edges(example.position, reach) for example in examples]
-        # only the first half of each: the second half is its reverse
+        # only the first half: the second half has the same edges reversed
         self.pairs = [pairs[:, : pairs.shape[1] // 2] for pairs in edges]
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def batch(self, index: Tensor) -> tuple[Cloud, Tensor]:
-        """(the clouds of these examples in one, their targets [N, 2])."""
+        """(one Cloud with all these examples, their targets [N, 2])."""
         sizes = self.starts[index + 1] - self.starts[index]
         base = torch.cumsum(sizes, 0) - sizes
         rows = torch.cat([torch.arange(int(self.starts[i]), int(self.starts[i + 1])) for i in index])
@@ -96,7 +96,7 @@ def task_of(
     species: tuple[int, ...],
     units: Units,
 ) -> CloudTask:
-    """A task with everything for its checkpoint's card, measured on the training part."""
+    """A task with the values for its checkpoint's card: hash of all parts; scale and range of the training part."""
     digest = hashlib.sha256()
     for example in (example for part in parts.values() for example in part):
         for value in (example.position, example.vector, example.scalar, example.target):

@@ -32,7 +32,7 @@ class PosedRound:
         self.node = packed(layer.node[2])
 
     def posed(self, base: Tensor, gap: Tensor, turn: Tensor, out: Tensor) -> Tensor:
-        """[E, width]: base plus the term of x_j - x_i in a pose; gap [E, d] over the cut-off, turn [d, d]."""
+        """[E, width]: base plus the term of x_j - x_i in a pose; gap [E, d] in units of the cut-off, turn [d, d]."""
         return torch.addmm(base, gap, turn @ self.messages.rest, out=out)
 
     def update(self, base: Tensor, feature: Tensor, received: Tensor) -> Tensor:

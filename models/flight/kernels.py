@@ -1,8 +1,8 @@
 """A local EGNN on one paired cloud in one compiled call. PyTorch would spend half of its time on about 60 calls.
 
 Pairs pass through a layer `LANES` at a time, in arrays [feature, lane] that stay in the level-1 cache from the distance
-to the message; points are updated in the same way. Little memory and code is used, so that a call with cold caches
-takes hardly longer. Numbers of rows are multiples of `ROWS`. All kernels are in this file: numba's cache does not
+to the message; points are updated in the same way. Memory and code are small, so that a call with cold caches
+is hardly slower. Numbers of rows are multiples of `ROWS`. All kernels are in this file: numba's cache does not
 notice a change of a kernel in another file.
 """
 

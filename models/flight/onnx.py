@@ -1,4 +1,4 @@
-"""A local EGNN with ONNX Runtime, if installed: an independent way to the same results, slower than the kernel.
+"""A local EGNN with ONNX Runtime, if installed: an independent computation of the same results, slower than the kernel.
 
 `write_onnx` needs the packages onnx and onnxscript, `OnnxFlight` needs onnxruntime. No other module needs them.
 """

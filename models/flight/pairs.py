@@ -72,7 +72,7 @@ def packed(linear: nn.Module) -> PackedLinear:
 class Messages:
     """silu(W2 silu(W1 [h_i, h_j, shown] + b1) + b2) for both directions of all pairs.
 
-    The first layer is computed where its inputs are: W_i h_i and W_j h_j at the points, the rest once per pair.
+    The first layer is split: W_i h_i and W_j h_j are computed once per point, the rest once per pair.
     """
 
     def __init__(self, first: PairLinear, second: nn.Linear, shown: int, scratch: Scratch) -> None:

@@ -45,7 +45,7 @@ class FlyingBlock:
         return x + new if self.scale is None else torch.addcmul(x, self.scale, new)
 
     def _over_positions(self, x: Tensor, basis: Tensor, opposite: Tensor, pairs: Pairs) -> Tensor:
-        """The first convolution. Seen from its other end, the kernel of a pair at o is that of the pair at -o."""
+        """The convolution over positions. The kernel of the reversed pair at o is that of the pair at -o."""
         count = len(pairs.one)
         grid, width = x.shape[1:]
         kernel = torch.mm(basis, self.kernel, out=self.scratch("kernel", len(basis), width)).view(count, grid, width)

@@ -35,8 +35,9 @@ class Round(nn.Module):
 class MessagePassing(nn.Module):
     """Message passing on raw components: equivariant to permutations only.
 
-    Inputs of points are scalars, components of vectors, and with `places` of positions. Inputs of pairs are r^2, their
-    attributes, and with a cut-off the components of x_j - x_i; with a cut-off every message fades.
+    Inputs of points are scalars, components of vectors, and with `places` also components of positions. Inputs of pairs
+    are r^2, their attributes, and with a cut-off the components of x_j - x_i and `radial` Gaussians of the distance.
+    With a cut-off every message fades.
     """
 
     def __init__(

@@ -19,8 +19,8 @@ class FrameAveragingNetwork(nn.Module):
     layer gets them in the principal frame of all latent vectors of the graph.
 
     With `drop_centre` the mean latent vector of a graph is lost at every new frame, as in the authors' code (needed for
-    their weights); otherwise the vectors are only rotated. The result is a displacement. The authors' is a position,
-    which is ours plus the centre of the graph; `about_centre` gives that.
+    their weights); otherwise the vectors are only rotated. The result is a displacement. The authors' result is a
+    position: ours plus the centre of the graph. `about_centre` gives the displacement to that position.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Normals of a surface from nearest points, by frames of SO(3) (Frame Averaging, section 5.1, at small scale).
 
-A patch has the k nearest points around the one whose normal is estimated, scaled by their spread. Principal axes alone
+A patch has the k nearest points of the point whose normal is estimated, scaled by their spread. Principal axes alone
 are the classical estimate; a network in their frame learns to correct it at edges and with noise.
 """
 

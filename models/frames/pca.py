@@ -22,8 +22,8 @@ GATE = 0.15  # relative gap of the spectrum above which the frame is fully trust
 
 
 def principal(cloud: Cloud, group: Group = "E") -> Poses:
-    """F(X) = {([a_1 v_1 .. a_d v_d], t)}, a_i = +-1: 2^d poses for E(d) and O(d), half of them (det > 0) for SE(d) and
-    SO(d), where no pose moves the origin for O(d) and SO(d); the one pose (1, t) for T(d)."""
+    """F(X) = {([a_1 v_1 .. a_d v_d], t)}, a_i = +-1: 2^d poses for E(d) and O(d); half of them (det > 0) for SE(d) and
+    SO(d); the one pose (1, t) for T(d). For O(d) and SO(d), t = 0."""
     axes, _ = axes_of(cloud)
     return _frame(cloud, axes, group, torch.ones_like(axes[:, 0, 0]))
 

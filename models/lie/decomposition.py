@@ -148,9 +148,9 @@ def rotation(angle: Tensor) -> Tensor:
 
 
 def coordinates(a: Tensor, special: bool) -> Tensor:
-    """A of GL+(2) or SL(2) -> [..., 4] or [..., 3]: two (and a half trace) of X, and (cos, sin) of R less 1.
+    """A of GL+(2) or SL(2) -> [..., 5] or [..., 4]: two of X, (cos - 1, sin) of R, and for GL+ half the trace of X.
 
-    The angle is given by its cosine and sine, so that a kernel is continuous in them. SL: X has no trace.
+    The angle is given by its cosine and sine, so that a kernel is continuous in it. For SL, X has no trace.
     """
     size, vector, r = _spectrum(a)
     x = _of(vector, size.log())

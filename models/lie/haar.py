@@ -5,7 +5,7 @@ With A = exp(X) R (polar) = K D N (Iwasawa, D = exp(x)), X and x from `log` and 
 where x_i in the first are the eigenvalues of X (Helgason, Groups and Geometric Analysis, 1984, chapter I, section 5).
 dA, dX, dN are Lebesgue measures of the entries that are free, dR and dK count unit volume for unit angles in the planes
 ij. These are left and right invariant on GL+(n), and on SL(n), where X has no trace, the x add up to 0, and of the
-numbers on the diagonal the first n - 1 are free. R^n x| H has a left and a right invariant measure: here is the left.
+numbers on the diagonal the first n - 1 are free. R^n x| H has a left and a right invariant measure; here the left.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def haar_density_iwasawa(x: Tensor) -> Tensor:
 
 
 def haar_density_affine(a: Tensor) -> Tensor:
-    """Of the left invariant measure of places x and linear parts A with respect to dx dmu(A): 1 / |det A|."""
+    """Of the left invariant measure of positions x and linear parts A with respect to dx dmu(A): 1 / |det A|."""
     return torch.as_tensor(1 / torch.linalg.det(a).abs())
 
 

@@ -23,7 +23,7 @@ def learn(
 ) -> SpeciesCard:  # fmt: skip
     """Train on patches [N, size, size] of species 0, 1, ..., each with its particles [N]; write the checkpoint.
 
-    Some particles, not patches, are held out to measure the error of a single look.
+    Whole particles, not single patches, are held out to measure the error of one classification.
     """
     torch.set_num_threads(1)
     torch.manual_seed(seed)

@@ -16,10 +16,10 @@ class AffineNetwork(nn.Module):
     """Lifting, two group convolutions (the last with a residual), maximum over positions; then a sum over the group.
 
     Each group element A gives class probabilities; the result is the logarithm of their mean over the group,
-    log 1/G sum_A p(class | image, A): the pose is a hidden variable that is integrated out. Elements with which the
-    image looks unfamiliar contribute little, and elements that undistort it decide.
+    log 1/G sum_A p(class | image, A): the pose is a latent variable that is integrated out. Elements for which
+    the image is unlike the training images contribute little; elements that undo the distortion decide.
 
-    With `levels` > 1 defocus is summed out, too: the group is combined with the semigroup of Gaussian blurs (Worrall,
+    With `levels` > 1 the sum is also over defocus: the group is combined with the semigroup of Gaussian blurs (Worrall,
     Welling 2019, 1905.11697), and each level of blur has its share of the elements. At level t, an image out of focus
     by b looks like a sharp one at the root of b^2 + t^2.
 
@@ -27,7 +27,7 @@ class AffineNetwork(nn.Module):
     with their norms folded in, so that an evaluation is three plain convolutions.
 
     Layers are equivariant to translations by whole pixels; the step of two between the first and the second (maximum
-    of 2 x 2, or stride 2) restricts that to even numbers. With `dense` set, which needs no other training, no position
+    of 2 x 2, or stride 2) restricts that to even numbers. With `dense`, which needs no new training, no position
     is skipped: the step is one and later kernels are dilated by two (a trous; Holschneider et al. 1989; Sermanet et
     al., 1312.6229). The maximum is then over all four phases of the step, and the result does not depend on the
     position of the image, at two to four times the cost.
@@ -200,7 +200,7 @@ def warped(image: Tensor, a: Tensor, tilt: Tensor | None = None) -> Tensor:
 
 def random_warps(count: int, seed: int, turn_rad: float = 0.35, shear: float = 0.2,
                  scale: tuple[float, float] = (0.8, 1.2)) -> Tensor:  # fmt: skip
-    """[B, 2, 2]: a rotation, a shear and a scale along each axis, each uniform in its range (the affNIST kind)."""
+    """[B, 2, 2]: a rotation, a shear and a scale along each axis, each uniform in its range (as in affNIST)."""
     draw = torch.Generator().manual_seed(seed)
 
     def even(low: float, high: float) -> Tensor:

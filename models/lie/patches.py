@@ -3,7 +3,7 @@
 Three kinds of the same size and brightness with different profiles: a filled bead, a shell, and a bead with a dark
 halo. All are drawn in closed form.
 
-They serve to try a network in milliseconds, and for tests, with exactly known optics. Classifiers for the instrument
+They are for quick trials of a network and for tests, with exactly known optics. Classifiers for the instrument
 are trained on patches that `tracking.patches` cuts from frames of a run, and tested with those of the simulated
 microscope, whose light is distorted (`drivers/sim/camera`, `benchmarks/species`); such patches are never warped.
 """

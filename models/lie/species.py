@@ -1,8 +1,8 @@
-"""Species of particles from their image patches, behind the Classifier plug.
+"""Species of particles from their image patches, with the interface Classifier.
 
-In each frame a few patches are classified, of the particles classified longest ago. The species of a particle is the
-most frequent result of its last looks. So the time per frame is bounded for any number of particles, and the age of
-every label is known.
+In each frame only a few patches are classified: those of the particles whose last classification is oldest. The species
+of a particle is the most frequent result of its last classifications (looks). So the time per frame is bounded for any
+number of particles, and the age of every label is known.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class SpeciesMemory:
         return np.array([_majority(self.looks.get(int(i), ())) for i in particle], np.int64)
 
     def age(self, particle: Ints) -> Ints:
-        """[N] steps since the newest look; -1 where there was none."""
+        """[N] steps since the newest look; -1 without a look."""
         return np.array([self.step - self.newest[int(i)] if int(i) in self.newest else -1 for i in particle],
                         np.int64)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class PatchClassifier:
-    """The Classifier plug for a network of patches [B, 1, size, size] -> [B, classes], logarithms of probabilities.
+    """A Classifier with a network of patches [B, 1, size, size] -> [B, classes], logarithms of probabilities.
 
     `a_step` particles are classified per frame; looks count if their species has at least probability `sure`; the last
     `kept` looks decide.
@@ -65,7 +65,7 @@ class PatchClassifier:
     ) -> tuple[SpeciesMemory, Ints, Ints]:
         """(new memory, species [N], age [N]) for particles [N], patches [N, size, size], whole [N].
 
-        Particles that are not in `particle` are forgotten, as are all looks of another network.
+        Particles that are not in `particle` are removed from the memory, and so are all looks of another network.
         """
         memory = memory if memory.of == self.name else self.start()
         present = set(particle.tolist())

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 class Monomials(nn.Module):
     """All products of up to `degree` inputs, each once. The authors' x, x (x) x, x (x) x (x) x contains the same
-    functions, some several times; their network is obtained by adding the weights of equal ones."""
+    functions, some several times; adding the weights of equal functions gives this network."""
 
     def __init__(self, inputs: int, degree: int) -> None:
         super().__init__()

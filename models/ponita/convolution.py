@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from models.graph import add_at
 
-PIECE = 24_000  # size of the widened layer that is computed at once
+PIECE = 24_000  # values of the widened layer that are computed at once
 
 
 @dataclass(frozen=True)
 class Neighbours:
     """Receiver and sender of each pair, with the pair's kernel basis.
 
-    With `opposite`, only the first half of the pairs has a basis. The other half has the reversed pairs, with -r for r:
+    With `opposite`, only the first half of the pairs is stored. The other half are the reversed pairs, with -r for r:
     their kernel at o is that of the first half at -o.
     """
 

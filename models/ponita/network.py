@@ -20,10 +20,10 @@ class Ponita(nn.Module):
     """Features [point, orientation, channel]. `grid` orientations per point, or 0: distances only, without vectors.
 
     Exactly equivariant to permutations, translations and those rotations (with group "E" in the plane also reflections)
-    that map the grid to itself; approximately to others, better with a finer grid and with such training. Only group
-    "SE" in the plane distinguishes left from right. Positions are in units of `length`; with a cut-off (in the unit of
-    positions) kernels fade with the polynomial window. The spatial basis also gets the pair's attributes and its
-    distance as `radial` Gaussians, which resolve sharp features of forces.
+    that map the grid to itself; approximately to others, better with a finer grid and with training on rotated data.
+    Only group "SE" in the plane distinguishes left from right. Positions are in units of `length`; with a cut-off (in
+    the unit of positions) kernels fade with the polynomial window. The spatial basis also gets the pair's attributes
+    and its distance as `radial` Gaussians, which resolve sharp features of forces.
     """
 
     grid: Tensor

@@ -1,1 +1,4 @@
-"""Soft equivariance under mixed symmetries: projection-based regularisation (Kim et al., ICML 2023, 2306.00356)."""
+"""Soft equivariance under mixed symmetries by projection-based regularisation.
+
+PER: Kim et al., ICML 2023, arXiv 2306.00356.
+"""

@@ -1,4 +1,4 @@
-"""Data sets with symmetries kept or broken on purpose (PER, section 5, and one of colloids in the plane)."""
+"""Data sets with symmetries kept or broken on purpose (PER, section 5, and two of colloids in the plane)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ PLANES = ((0, 1), (1, 2), (0, 2))
 
 
 def inertia(axis: int, eps: float, count: int, seed: int) -> Data:
-    """Five masses and positions -> tensor of inertia + eps (I e_a) e_a^T: a along z leaves O(2) of the x y plane."""
+    """Five masses and positions -> tensor of inertia + eps (I e_a) e_a^T: a along z leaves O(2) of the x y plane.
+
+    The tensor is divided by 10.
+    """
     draw = torch.Generator().manual_seed(seed)
     mass = torch.nn.functional.softplus(torch.randn(count, 5, generator=draw))
     place = torch.randn(count, 5, 3, generator=draw)
@@ -26,7 +29,7 @@ def inertia(axis: int, eps: float, count: int, seed: int) -> Data:
 
 
 def inertia_shapes() -> tuple[Representation, Representation, tuple[Group, ...]]:
-    """(input, output, groups): O(3) first, which is only evaluated, then O(2) of xy, yz, xz."""
+    """(input, output, groups): O(3) first, only evaluated and not penalised, then O(2) of xy, yz, xz."""
     groups = (orthogonal(3), *(plane_orthogonal(*plane) for plane in PLANES))
     return Representation(3, scalars=5, vectors=5), Representation(3, tensors=1), groups
 
@@ -68,8 +71,8 @@ def forecast(drift: float, count: int, seed: int, neighbours: int = 4, steps: in
     """Displacement of a colloid among charged neighbours, in a flow that is not part of the input.
 
     Overdamped motion of all colloids (mobility 1, steps of 0.1, Brownian steps of rms `noise`), in a flow along x. The
-    input has charges, offsets to the neighbours, and last displacements relative to the first colloid's. The flow does
-    not show in the input, so it breaks rotations and keeps the reflection across it.
+    input has charges, offsets to the neighbours, and last displacements relative to the first colloid's. The input
+    has no information on the flow; so the flow breaks rotations and keeps the reflection across it.
     """
     draw = torch.Generator().manual_seed(seed)
     charge = 0.5 + torch.rand(count, neighbours + 1, generator=draw)
@@ -91,12 +94,12 @@ def forecast(drift: float, count: int, seed: int, neighbours: int = 4, steps: in
 
 
 def forecast_shapes(neighbours: int = 4) -> tuple[Representation, Representation, tuple[Group, ...]]:
-    """(input, output, groups): O(2) first, which is only evaluated, then SO(2) and the reflection of y."""
+    """(input, output, groups): O(2) first, only evaluated and not penalised, then SO(2) and the reflection of y."""
     groups = (orthogonal(2), rotations(2), reflection(2, 1))
     return Representation(2, scalars=neighbours + 1, vectors=2 * neighbours), Representation(2, vectors=1), groups
 
 
 def field_shapes(neighbours: int = 4) -> tuple[Representation, Representation, tuple[Group, ...]]:
-    """(input, output, groups): O(2) first, which is only evaluated, then SO(2) and the reflection of y."""
+    """(input, output, groups): O(2) first, only evaluated and not penalised, then SO(2) and the reflection of y."""
     groups = (orthogonal(2), rotations(2), reflection(2, 1))
     return Representation(2, scalars=neighbours, vectors=neighbours), Representation(2, vectors=1), groups

@@ -11,7 +11,7 @@ from torch import Tensor
 from models.soft.groups import Group
 from models.soft.representation import Element, Representation, matrix
 
-TRIES = 8  # elements drawn per element used: half of a reflection group's are the identity
+TRIES = 8  # elements drawn per element used, at most: half of the elements of a reflection group are the identity
 
 
 def acting(rep: Representation, element: Element) -> Tensor:

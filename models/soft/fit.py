@@ -13,7 +13,10 @@ from models.soft.network import SoftPerceptron, adjusted
 
 @dataclass(frozen=True)
 class Recipe:
-    """PER's protocol: one adjustment after `adjust` of the epochs; the best validation counts after twice that."""
+    """Protocol of PER: one adjustment after the share `adjust` of the epochs.
+
+    The weights with the lowest validation error are kept, counted from the share 2 `adjust` on.
+    """
 
     epochs: int = 400
     batch: int = 100
@@ -41,9 +44,9 @@ Data = tuple[Tensor, Tensor]
 
 def fit(network: nn.Module, train: Data, valid: Data, test: Data, recipe: Recipe, seed: int,
         free: tuple[int, ...] = (), exact: int | None = None) -> Fit:  # fmt: skip
-    """Train a SoftPerceptron with its penalties (none for the groups `free`), or any other network without.
+    """Train a SoftPerceptron with its penalties (none for the groups `free`), or any other network without penalties.
 
-    With `exact`, it is kept exactly equivariant to that group, for comparison with the soft network.
+    With `exact`, a SoftPerceptron is kept exactly equivariant to that group, for comparison with the soft network.
     """
     soft = network if isinstance(network, SoftPerceptron) else None
     strength = torch.full((len(soft.groups) if soft else 0,), recipe.strength)

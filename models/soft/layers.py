@@ -98,8 +98,9 @@ DIRECTIONS = (  # as vv and tv, but independent of lengths
 class Bilinear(nn.Module):
     """x + 0.1 weighted products of random pairs of features.
 
-    PRODUCTS are equivariant to O(d). A candidate group that changes lengths (scale) is broken by v . v -> scalar and
-    T v -> vector: then DIRECTIONS are added. Products that a group breaks are penalised and start at 1e-3.
+    PRODUCTS are equivariant to O(d). For a candidate group that changes lengths (scale), v . v -> scalar and
+    T v -> vector are not equivariant: then DIRECTIONS are added. Products that are not equivariant to a candidate group
+    are penalised, and their initial weights are multiplied by 1e-3.
     """
 
     def __init__(self, rep: Representation, seed: int, groups: Sequence[Group] = ()) -> None:
@@ -139,7 +140,7 @@ class Bilinear(nn.Module):
         return weight
 
     def penalty(self, group: int) -> Tensor:
-        """|w|^2 / 2 over the products that the group breaks."""
+        """|w|^2 / 2 over the products that are not equivariant to the group."""
         broken = [self.weight(name).square().sum() for name in self.broken[group]]
         return 0.5 * torch.stack(broken).sum() if broken else torch.zeros(())
 

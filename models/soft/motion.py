@@ -4,8 +4,8 @@ Mean velocities are modelled by one linear layer W on features that transform in
 in the field, the wanted force F, and F (x) x), with the projectors P_k of all candidate groups. Each group is tested on
 held-out data: a fit within its subspace is compared with the free fit, block by block of time. A symmetry is broken if
 the free fit predicts the motion significantly better, for held-out times and for held-out particles. In a crystal a
-position belongs to one particle, so with the same particles in both sets the special surroundings of a particle would
-look like a law of positions. If a symmetry is kept, the smallest breaking that would have been detected is given, since
+position belongs to one particle: with the same particles in both sets, the surroundings of a particle would be fitted
+as a law of positions. If a symmetry is kept, the smallest breaking that would have been detected is given, since
 with few data every symmetry seems kept.
 
 With few blocks Student's t is used: a ratio is converted to the equivalent number of standard errors of BLOCKS.

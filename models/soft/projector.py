@@ -22,7 +22,7 @@ ZERO = 1e-9  # singular values below this are zero
 
 @dataclass(frozen=True)
 class Projector:
-    """Projector of maps between two representations: for each pair of blocks [so si, so si] on a pair of channels."""
+    """Projector of maps between two representations: [so si, so si] for each pair of blocks, for a pair of channels."""
 
     parts: tuple[tuple[FeatureBlock, FeatureBlock, Tensor], ...]
 
