@@ -1,4 +1,4 @@
-"""Errors of the locators against known truth, in units of the Cramer-Rao bound."""
+"""Errors of the locators for known positions, in units of the Cramer-Rao bound."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Profile:
 
 
 def bound_px(profile: Profile, noise: float) -> float:
-    """Least rms error along one axis (Cramer and Rao) for white noise and rounding to whole grey levels."""
+    """Cramer-Rao bound of the rms error along one axis, for white noise and rounding to whole grey levels."""
     line = np.arange(-30.0, 31.0)
     x, y = np.meshgrid(line - 0.3, line - 0.2)
     step = 1e-3
@@ -45,7 +45,7 @@ def bound_px(profile: Profile, noise: float) -> float:
 
 
 def frame(profile: Profile, noise: float, chance: np.random.Generator) -> tuple[NDArray[np.uint8], Floats]:
-    """(a frame of isolated particles on a level background, their places x, y [N, 2])."""
+    """(a frame of isolated particles on a uniform background, their positions x, y [N, 2])."""
     apart = 2 * (int(profile.ring_px + 4 * profile.width_px) + 4)
     line = np.arange(apart, SIDE_PX - apart, apart)
     place = np.stack(np.meshgrid(line, line), -1).reshape(-1, 2) + chance.uniform(-0.5, 0.5, (len(line) ** 2, 2))
@@ -62,7 +62,7 @@ def frame(profile: Profile, noise: float, chance: np.random.Generator) -> tuple[
 def errors(
     name: Locator, profile: Profile, noise: float, diameter_px: int, *, frames: int, seed: int = 1
 ) -> tuple[Floats, Floats]:
-    """(errors x, y [N, 2] px, sub-pixel phases x, y [N, 2]) of every particle found within 1.5 px of its place."""
+    """(errors x, y [N, 2] px, sub-pixel phases x, y [N, 2]) of every particle found within 1.5 px of the truth."""
     chance = np.random.default_rng(seed)
     apart = 2 * (int(profile.ring_px + 4 * profile.width_px) + 4)
     s = Tracking(

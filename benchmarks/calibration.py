@@ -1,10 +1,10 @@
-"""A simulated rig that is wrong in everything, calibrated from images alone, against the truth that only the rig knows.
+"""Calibration, from images only, of a simulated rig whose settings are all wrong, compared with the true values.
 
 python -m benchmarks.calibration --seeds 1 2 3 --out benchmarks/results/calibration.json [--flash]
 
-Each seed is `main.py calibrate all config/rigs/simulated.yaml --set ... --seconds 60 --seed S`: 16 particles, and what
-is said of each quantity rests on one recording of 60 s (the map on its own: scan, probe move, rests; the drag's check
-on another). Files go to --folder; a seed that is done there is not done again.
+Each seed is `main.py calibrate all config/rigs/simulated.yaml --set ... --seconds 60 --seed S`: 16 particles. Each
+quantity is measured from one recording of 60 s (the map from its own: scan, probe move, rests; the check of the drag
+from another one). Files go to --folder; finished seeds are not repeated.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WRONG = (
     "deflector.true_shift_um=[0.4, -0.3]", "deflector.true_delay_s=0.006", "optics.depth_kt_per_mw=10",
     "optics.waist_um=0.66", "plant.drag_pn_s_per_um=0.05", "sample.drift_um_per_s=[0.05, -0.03]",
 )  # fmt: skip
-LEAK = "camera.laser_leak_counts_per_mw=0.1"  # as with another filter, for the flash alone
+LEAK = "camera.laser_leak_counts_per_mw=0.1"  # laser light that a filter lets through; for the flash only
 UNEVEN = ("deflector.efficiency_edge=0.2", "deflector.range_v=6", "sample.number=36", "sample.spacing_um=4.2")
 ASKED = {
     "map_rms_nm": 50.0, "stiffness": 0.03, "stiffness_middle": 0.03, "diffusion": 0.03, "diffusion_msd": 0.03,
@@ -47,7 +47,7 @@ ASKED = {
 
 
 def map_error_um(rig: Rig, points: int = 33) -> tuple[float, float]:
-    """(rms, largest) distance from where light is meant to land to where it lands, on points^2 over the whole image."""
+    """(rms, largest) distance between the intended and the true position of the light, for points^2 over the image."""
     camera, deflector = rig.camera, rig.deflector
     if not isinstance(camera, SimulatedCamera) or not isinstance(deflector, SimulatedDeflector):
         raise TypeError("only a simulated rig knows its true map")
@@ -60,7 +60,7 @@ def map_error_um(rig: Rig, points: int = 33) -> tuple[float, float]:
 
 
 def true_stiffness_pn_per_um(rig: Rig, place_um: Floats) -> Floats:
-    """[N] of a spot of 1 mW that is sent to place_um [N, 2] of the instrument's coordinates."""
+    """[N] stiffness of a spot of 1 mW at place_um [N, 2], in the coordinates of the instrument."""
     deflector, laser = rig.deflector, rig.laser
     if not isinstance(deflector, SimulatedDeflector) or not isinstance(laser, SimulatedLaser):
         raise TypeError("only a simulated rig knows its true light")
@@ -70,7 +70,7 @@ def true_stiffness_pn_per_um(rig: Rig, place_um: Floats) -> Floats:
 
 
 def errors(job: CalibrationJob, found: dict[str, CalibrationRecord]) -> dict[str, float]:
-    """Of everything that was measured: relative where no unit is named."""
+    """Errors of all measured quantities: relative if the name has no unit. `uneven_` values are relative spreads."""
     rig = job.rig()
     camera = rig.camera
     if not isinstance(camera, SimulatedCamera) or not isinstance(rig.deflector, SimulatedDeflector):
@@ -114,14 +114,14 @@ def errors(job: CalibrationJob, found: dict[str, CalibrationRecord]) -> dict[str
 
 
 def true_latency_s(rig: Rig) -> float:
-    """From the beginning of a turn to when its light acts."""
+    """Time from the beginning of a turn until its light acts."""
     if not isinstance(rig.deflector, SimulatedDeflector):
         raise TypeError("only a simulated rig knows its true latency")
     return rig.loop.latency_s + rig.deflector.true_delay_s
 
 
 def flashed(folder: Path, seed: int, seconds: float | None = None) -> dict[str, float]:
-    """Errors, and standard errors, of when the light goes on and off, in ms: nothing calibrated, and a filter leaks."""
+    """Errors and standard errors (ms) of the times of light on and off, uncalibrated, with a leaking filter."""
     job = CalibrationJob(RIG, (*WRONG, LEAK), folder / f"flash{seed}.calibration.yaml", seed=seed, seconds=seconds)
     rig, found = job.rig(), flash(job)
     return {
@@ -131,12 +131,12 @@ def flashed(folder: Path, seed: int, seconds: float | None = None) -> dict[str, 
 
 
 def value(record: CalibrationRecord, name: str) -> float:
-    """Of what a record found with an error."""
+    """The value of a quantity that is stored with its error."""
     return float(record.found[name]["value"])
 
 
 def recorded_s(job: CalibrationJob, record: CalibrationRecord) -> dict[str, float]:
-    """Seconds of each recording that a record rests on."""
+    """Durations (s) of the recordings of a record."""
     lasting = {}
     for name in record.runs:
         with read_run(job.file.parent / name) as run:
@@ -145,7 +145,7 @@ def recorded_s(job: CalibrationJob, record: CalibrationRecord) -> dict[str, floa
 
 
 def calibrated(folder: Path, seed: int, seconds: float | None = 60.0, wrong: tuple[str, ...] = WRONG) -> dict[str, Any]:
-    """One seed of the whole verb, beside the truth; what is done is not done again. Raises Refused, Fault."""
+    """One seed: all calibrations, compared with the truth; finished ones are not repeated. Raises Refused, Fault."""
     file = folder / f"seed{seed}.calibration.yaml"
     done = len(load(file).records) if file.exists() else 0
     for what in list(STEPS)[done:] if done else ["all"]:
@@ -164,7 +164,7 @@ def calibrated(folder: Path, seed: int, seconds: float | None = 60.0, wrong: tup
 
 
 def evened(folder: Path, seed: int) -> dict[str, float]:
-    """Powers that make up for very uneven light, over 36 time-shared spots all over the field; and measured again."""
+    """Very uneven light on 36 time-shared spots over the field: measured, corrected by the powers, measured again."""
     job = CalibrationJob(RIG, UNEVEN, folder / f"uneven{seed}.calibration.yaml", seed=seed, seconds=60.0)
     saved = load(job.file).records if job.file.exists() else ()
     if len(saved) < 3:
@@ -184,7 +184,7 @@ def evened(folder: Path, seed: int) -> dict[str, float]:
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Of each error over the seeds: mean, spread (standard deviation), the largest; and whether it is allowed."""
+    """For each error, over the seeds: mean, spread (standard deviation), largest; and whether it is allowed."""
     table = {}
     for name in runs[0]["errors"]:
         each = np.array([run["errors"][name] for run in runs])

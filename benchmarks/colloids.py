@@ -1,10 +1,10 @@
-"""colloid2d: what a symmetry is worth where it is kept, and what it costs where it is broken. Can be interrupted.
+"""colloid2d: benefit of a built-in symmetry if the data have it, and its cost if not. Can be interrupted.
 
-    python -m benchmarks.colloids                  # all variants and networks that are not yet done
+    python -m benchmarks.colloids                  # all missing variants and networks
     python -m benchmarks.colloids --seeds 1 2 3
 
-Twenty particles (hexagonal patches: 19) of two kinds in the plane, in seven variants (models/data/colloid); asked is
-the mean velocity over a frame, without noise. Checkpoints and logs go to runs/colloids; what was found to
+Twenty particles (hexagonal patches: 19) of two kinds in the plane, in seven variants (models/data/colloid); the
+target is the mean velocity over a frame, without noise. Checkpoints and logs go to runs/colloids; results to
 benchmarks/results/colloids.json.
 """
 
@@ -35,9 +35,9 @@ VARIANTS: dict[str, tuple[Variant, str]] = {
     "drift": ("d", "translations, one reflection"),
     "tilt": ("t", "one reflection"),
 }
-CROWD, PATCH = 20, 19  # particles; a patch has whole shells, or else it has a principal axis
+CROWD, PATCH = 20, 19  # particles; a patch has complete shells: otherwise it has a principal axis
 SIZE: dict[str, Any] = {"width": 32, "layers": 2, "cutoff": REACH, "radial": 16}
-NETWORKS: dict[str, tuple[AnyNetwork, int]] = {  # and epochs
+NETWORKS: dict[str, tuple[AnyNetwork, int]] = {  # settings and epochs
     "plain": (PlainSettings(**SIZE), 30),
     "egnn": (EgnnSettings(**SIZE), 30),
     "fa_principal": (FrameSettings(frame="principal", **SIZE), 15),
@@ -50,7 +50,7 @@ OUT = Path("benchmarks/results/colloids.json")
 
 
 def row(name: str, variant: str, seed: int, task: Task) -> dict[str, Any]:
-    """One training, and what came of it on examples that it never saw."""
+    """One training, and its errors on the test examples."""
     network, epochs = NETWORKS[name]
     path = CHECKPOINTS / f"{variant}-{name}-{epochs}-{seed}.json"
     wanted = Training(
@@ -73,7 +73,7 @@ def task_of(variant: str) -> ColloidTask:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Errors relative to the spread of what is asked: a line a variant, a column a network, the means over seeds."""
+    """Errors relative to the spread of the target, means over seeds: one line per variant, one column per network."""
     lines = [f"| variant | keeps | {' | '.join(NETWORKS)} |", "|---|---|" + "---|" * len(NETWORKS)]
     for variant, (_, keeps) in VARIANTS.items():
         cells = []

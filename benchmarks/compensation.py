@@ -1,10 +1,10 @@
-"""Latency compensation: how far the density that a steered law makes is from exp(-U / kT) of the U that was written.
+"""Latency compensation: divergence of the density under a steered law from exp(-U / kT) of the given potential U.
 
 python -m benchmarks.compensation --out benchmarks/results/compensation.json [--rows 0 1]
 
 At z = kappa (latency + hold / 2) = 0.5 and a virtual stiffness of 0.4 kappa: a harmonic and a double well of 2 kT, on
 the plant bench (exact springs, independent cells) and with rendered frames (36 wells, Gaussian spots, time sharing).
-What is believed of the rig is right, or wrong on purpose. Runs are kept in --folder, and not done again.
+The settings of the rig are right, or wrong on purpose. Runs are kept in --folder and not repeated.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ RATE_HZ = 0.5 / (LATENCY_S + HOLD_S / 2.0)  # z = 0.5
 STIFFNESS = RATE_HZ * PLANT.drag_pn_s_per_um
 VIRTUAL = 0.4 * STIFFNESS
 WIDTH_UM = math.sqrt(KT / VIRTUAL)
-WIDE_UM = 20_000.0  # the plant's waist
-WAIST_UM = 0.6  # the simulated rig's
+WIDE_UM = 20_000.0  # waist of the plant bench
+WAIST_UM = 0.6  # waist of the simulated rig
 APART_UM = 4.0 * WIDTH_UM  # half the distance of the wells: curvature VIRTUAL at a barrier of 2 kT
 SITE_UM = 5.0  # distance of the rendered wells
 BINS = 24
 EQUILIBRIUM_S = 1.0
-LEARNED_S = 15.0  # where something is to be learned first
+LEARNED_S = 15.0  # start of the density if a wrong setting must be learned first
 
 
 @dataclass(frozen=True)
 class Well:
-    """A written potential: along x as `energy_kt` of the distance from its middle; the bins of its density."""
+    """A given potential: its energy along x (`energy_kt`, from the middle of the well), and the bins of its density."""
 
     name: str
     plant: dict[str, Any]  # its shape on the plant bench
-    rendered: dict[str, Any]  # 36 of it, SITE_UM apart
+    rendered: dict[str, Any]  # 36 copies, SITE_UM apart
     energy_kt: Callable[[Floats], Floats]
     rendered_kt: Callable[[Floats], Floats]
     edges: Floats
-    folded: bool = False  # |x| instead of x and y alike: in which well a particle is says nothing
+    folded: bool = False  # |x| instead of x and y: it does not matter in which well a particle is
 
 
 def harmonic_kt(x_um: Floats) -> Floats:
@@ -110,7 +110,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "none": {}, "leading": {"compensate_latency": True}, "predict": {"predict": True},
     "configured": {"predict": True, "learn": False},
 }  # fmt: skip
-WRONG: dict[str, dict[str, Any]] = {  # what is believed wrongly of a rig
+WRONG: dict[str, dict[str, Any]] = {  # deviations of the true rig from its settings
     "right": {}, "20 % too stiff": {"stiffness": 1.2}, "20 % too soft": {"stiffness": 0.8},
     "3 ms later": {"late_s": 0.003},
 }  # fmt: skip
@@ -120,7 +120,7 @@ def flown_on_plant(
     well: Well, way: str, out: Path, *, seconds: float, particles: int, seed: int = 3, stiffness: float = 1.0,
     error_um: float = 0.0,
 ) -> Floats:  # fmt: skip
-    """[T, particles, 2] from the middle, in equilibrium; traps truly are `stiffness` times as stiff as believed."""
+    """[T, particles, 2] um from the middle; the true stiffness of traps is `stiffness` times that of the settings."""
     depth_kt_per_mw = 1e15
     wanted = {
         "title": f"{well.name}, {way}", "rig": str(RIGS / "plant.yaml"), "seed": seed,
@@ -138,8 +138,8 @@ def flown_rendered(
     well: Well, way: str, out: Path, *, seconds: float, particles: int = 16, seed: int = 4, stiffness: float = 1.0,
     late_s: float = 0.0,
 ) -> Floats:  # fmt: skip
-    """[T, particles, 2] from the middles of 16 or 36 wells: images, tracking, time sharing, Gaussian spots, which are
-    softer further out. More wells need a wider image and a stronger beam.
+    """[T, particles, 2] um from the middles of 16 or 36 wells, with images, tracking, time sharing and Gaussian spots,
+    whose stiffness decreases outwards. More wells need a wider image and a stronger beam.
     """
     wide_px = 256 if particles <= 16 else 320
     power_mw = 200.0 * math.ceil(particles / 16)
@@ -158,9 +158,9 @@ def flown_rendered(
 
 
 def flown(wanted: dict[str, Any], seconds: float, out: Path) -> Floats:
-    """[T, N, 2] from the middle of the field, from now or, where `out` (npy) is there, from before.
+    """[T, N, 2] um from the middle of the field: of a new run or, if the file `out` (npy) exists, from that file.
 
-    A particle that is missed for a frame is between where it was and will be.
+    Missing positions are interpolated.
     """
     if not out.exists():
         made = planned(Document(out.stem, wanted, {}), None, (), RIGS)
@@ -176,13 +176,13 @@ def flown(wanted: dict[str, Any], seconds: float, out: Path) -> Floats:
 
 
 def values(well: Well, place_um: Floats, from_s: float) -> Floats:
-    """[T, N] what the density is made of."""
+    """[T, N] coordinates for the density, from `from_s` on."""
     late = place_um[round(from_s / HOLD_S) :]
     return np.abs(late[..., 0]) if well.folded else late.reshape(len(late), -1)
 
 
 def compared(well: Well, found: dict[str, Floats], energy_kt: Callable[[Floats], Floats]) -> dict[str, Any]:
-    """Each way's divergence, and by what factor it fell."""
+    """Divergence of each way, and the factor by which it is smaller than that of other ways."""
     table: dict[str, Any] = {}
     for way, value in found.items():
         apart = divergence(value, energy_kt, well.edges)
@@ -201,7 +201,7 @@ def rounded(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
-CASES = (  # level, well, what is true against what is believed, seconds of each flight, particles
+CASES = (  # level, well, deviation of the true rig from its settings, seconds of each flight, particles
     ("plant", "harmonic", "right", (61.0,), 128),
     ("plant", "double", "right", (81.0,), 256),
     ("rendered", "harmonic", "right", (121.0,), 36),
@@ -214,7 +214,7 @@ CASES = (  # level, well, what is true against what is believed, seconds of each
 
 
 def flight(row: int, way: str, number: int, folder: Path, seed: int) -> Floats:
-    """[T, particles, 2] of one flight of a row, in one of the WAYS: from now, or from `folder`."""
+    """[T, particles, 2] um of one flight of a row, in one of the WAYS: new, or from `folder`."""
     level, name, wrong, lasting_s, particles = CASES[row]
     again = f"_{number}" if number else ""
     out = folder / f"{level}_{name}_{wrong.replace(' ', '-').replace('%', 'pc')}_{way}{again}.npy"
@@ -238,7 +238,7 @@ def case(row: int, folder: Path, seed: int) -> dict[str, Any]:
 
 
 def pieces(flights: list[Floats]) -> Floats:
-    """[T, N] of flights [T_i, N_i], all cut to pieces as long as the shortest flight; they are long against a well."""
+    """[T, N] of flights [T_i, N_i], cut into pieces of the length of the shortest flight; this is long for a well."""
     frames = min(len(one) for one in flights)
     cut = [one[k * frames : (k + 1) * frames] for one in flights for k in range(len(one) // frames)]
     return np.concatenate(cut, axis=1)

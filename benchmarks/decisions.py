@@ -1,6 +1,6 @@
-"""How long a learned policy takes to decide: N = 100, one thread, beside the papers' equations in the same run.
+"""Time of one decision of a learned policy (N = 100, one thread), and of the papers' equations in the same run.
 
-From positions to forces, the graph included: as they fly, and as the papers have them (benchmarks/transcriptions).
+From positions to forces, with the graph: packed as in a run, and as in the papers (benchmarks/transcriptions).
 
 python -m benchmarks.decisions --out benchmarks/results/decisions.json
 """
@@ -42,7 +42,7 @@ SPACE = PonitaSettings(width=32, layers=2, grid=12, cutoff=REACH_UM, radial=24, 
 
 
 def crystal(points: int = POINTS) -> Floats:
-    """A disordered crystal, longer than wide, so that frames have their say in full: [N, 2] um."""
+    """[N, 2] um: a disordered crystal, longer than wide, so that the frames are fully trusted."""
     draw = np.random.default_rng(0)
     rows = max(1, round(np.sqrt(points / 2)))
     index = np.arange(points)
@@ -51,7 +51,7 @@ def crystal(points: int = POINTS) -> Floats:
 
 
 def gas(points: int = POINTS) -> Floats:
-    """In space, with some twelve neighbours each: [N, 3] um."""
+    """[N, 3] um: random points in space, with about twelve neighbours each."""
     side = (points * 4.19 * REACH_UM**3 / 12) ** (1 / 3)
     return np.asarray(np.random.default_rng(0).uniform(0, side, (points, 3)))
 
@@ -59,9 +59,9 @@ def gas(points: int = POINTS) -> Floats:
 def compare(
     network: nn.Module, transcription: Callable[..., Tensor], shape: FeatureCounts, repeats: int
 ) -> dict[str, float]:
-    """From positions to forces, both by turns, a few calls at a time, so that other work meets both alike.
+    """Times from positions to forces of both, ten calls of each in turn, so that other load affects both equally.
 
-    Spans are the thread's own processor time, in which the turns of other programs are not counted, and wall time.
+    Times are the processor time of this thread, which excludes other programs, and wall time.
     """
     place = crystal() if shape.dimension == 2 else gas()
     kind = torch.eye(shape.scalars)[torch.from_numpy(np.random.default_rng(1).integers(0, shape.scalars, len(place)))]

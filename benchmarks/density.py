@@ -1,4 +1,4 @@
-"""How far a measured density is from exp(-U / kT) of the U that was written."""
+"""Divergence of a measured density from exp(-U / kT) of a given potential U."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Energy = Callable[[Floats], Floats]
 
-FINE = 200  # points a bin at which the written density is integrated
+FINE = 200  # points per bin for the integral of the given density
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """Kullback-Leibler divergence of a measured density from a written one, in nats."""
+    """Kullback-Leibler divergence of a measured density from a given one, in nats."""
 
     value: float  # with its bias, (bins - 1) / (2 independent), subtracted
     bias: float
-    independent: float  # how many independent positions the density rests on
+    independent: float  # number of independent positions in the density
 
 
 def written(energy_kt: Energy, edges: Floats) -> Floats:
-    """[B] share of exp(-U) in each bin of [edges]."""
+    """[B] share of exp(-U) in each bin of `edges`."""
     fine = np.linspace(edges[:-1], edges[1:], 2 * FINE + 1, axis=-1)[:, 1::2]  # [B, FINE] middles
     weight = np.exp(-energy_kt(fine)).sum(axis=1) * np.diff(edges)
     return np.asarray(weight / weight.sum())
@@ -38,7 +38,7 @@ def raw_divergence(count: Floats, share: Floats) -> float:
 
 
 def independent_number(value: Floats, longest: int = 2000) -> float:
-    """How many independent values [T, N] has: T N / (1 + 2 sum of its autocorrelation, up to where it is noise)."""
+    """Number of independent values in [T, N]: T N / (1 + 2 sum of the autocorrelation, until it is below 0.02)."""
     frames, number = value.shape
     moved = value - value.mean()
     power = np.abs(np.fft.rfft(moved, 2 * frames, axis=0)) ** 2
@@ -51,7 +51,7 @@ def independent_number(value: Floats, longest: int = 2000) -> float:
 
 
 def divergence(value: Floats, energy_kt: Energy, edges: Floats) -> Divergence:
-    """Of positions [T, N] (time, particle) from exp(-energy_kt), over the bins of [edges]."""
+    """Divergence of positions [T, N] (time, particle) from exp(-energy_kt), in the bins of `edges`."""
     count = np.histogram(value, edges)[0].astype(np.float64)
     independent = independent_number(value)
     bias = (len(edges) - 2) / (2.0 * independent)
@@ -60,18 +60,18 @@ def divergence(value: Floats, energy_kt: Energy, edges: Floats) -> Divergence:
 
 @dataclass(frozen=True)
 class Gain:
-    """By what factor a divergence fell, from particles [T, N] that are drawn again and again (bootstrap)."""
+    """Factor by which a divergence fell, by a bootstrap over the particles."""
 
     least: float  # lower 95 % bound: `before` over `after`
-    before: float  # lower 95 % bound of the one divergence, bias subtracted
-    after: float  # upper 95 % bound of the other, nothing subtracted
+    before: float  # lower 95 % bound of the first divergence, bias subtracted
+    after: float  # upper 95 % bound of the second, nothing subtracted
 
 
 def gain(before: Floats, after: Floats, energy_kt: Energy, edges: Floats, *, seed: int = 0, tries: int = 1000) -> Gain:
-    """Of independent particles, as columns of [T, N].
+    """From `before` to `after`: independent particles, as columns of [T, N].
 
-    What is gained on is small: with its bias subtracted it is less than its error, or less than nothing. So its upper
-    bound is that of the raw divergence, which chance can only have made larger.
+    The second divergence is small: with its bias subtracted it may be below its error, or negative. So its upper bound
+    is that of the raw divergence, which noise can only increase.
     """
     chance, share = np.random.default_rng(seed), written(energy_kt, edges)
 
@@ -79,7 +79,7 @@ def gain(before: Floats, after: Floats, energy_kt: Energy, edges: Floats, *, see
         each = np.stack([np.histogram(column, edges)[0] for column in value.T]).astype(np.float64)  # [N, B]
         picks = chance.integers(0, len(each), (tries, len(each)))
         draws = np.array([raw_divergence(each[pick].sum(axis=0), share) for pick in picks])
-        # a draw from a sample is further off than the sample, as that is from the truth: about the sample's own value
+        # draws from a sample diverge more than the sample (as that does from the truth): centred at the sample's value
         return np.asarray(draws - draws.mean() + raw_divergence(each.sum(axis=0), share))
 
     bias = (len(edges) - 2) / (2.0 * independent_number(before))

@@ -1,4 +1,4 @@
-"""What the window costs the loop: the same instrument with and without it, in one process.
+"""Effect of the window on the loop: the same instrument with and without a window, in one process.
 
 python -m benchmarks.desktop [SECONDS]
 """

@@ -1,4 +1,4 @@
-"""Digits trained as they are, tested rotated, sheared and scaled, and through homographies, beside a plain network.
+"""Digits: trained undistorted, tested after affine maps and homographies; an affine and a plain network.
 
     python -m benchmarks.digits --seeds 1 2 3
 
@@ -22,12 +22,12 @@ from app.console.json_file import write_json
 from models.lie.fit import accuracy, fit_classes
 from models.lie.network import AffineNetwork, matched, random_warps, warped
 
-PERSPECTIVE = 0.2  # of a homography, along each axis, at most: the rim is so much nearer or farther
+PERSPECTIVE = 0.2  # largest tilt of a homography along each axis: relative change of the distance at the rim
 OUT = Path("benchmarks/results/digits.json")
 
 
 def digits() -> tuple[Tensor, Tensor]:
-    """[1797, 1, 24, 24] in 0 .. 1, and their labels."""
+    """(images [1797, 1, 24, 24] in 0 .. 1, labels [1797])."""
     data = load_digits()
     image = torch.from_numpy(data.images).float()[:, None] / 16
     image = functional.interpolate(image, size=16, mode="bicubic", align_corners=False).clamp(0, 1)

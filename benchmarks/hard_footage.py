@@ -1,9 +1,9 @@
-"""Footage that is hard to track, for every locator, judged by the truth: what is found, where, and on which body.
+"""Videos that are hard to track, for every locator: detections, positions and identities compared with the truth.
 
-Crossings: pairs of spots that pass each other, 2.5 and 4 px apart at least, and diffuse. Drift: spots that move by 5 px
-a frame at a search range of 6. Lamp: a slope of brightness. Hot pixels: 0.1 % of all. Rods: 14 px long. Two recorded
-videos, beside trackpy. A swap is a track that goes over to another body, and is silent if its row is not UNCERTAIN at
-any sighting since the track was last surely on the first body.
+Crossings: pairs of spots that pass each other at 2.5 and 4 px and diffuse. Drift: spots that move by 5 px a frame at a
+search range of 6. Lamp: a gradient of brightness. Hot pixels: 0.1 % of all. Rods: 14 px long. Two recorded videos are
+compared with trackpy. A body is a true particle. A swap: a track changes to another body. A swap is silent if the track
+was not UNCERTAIN in any frame since it was last clearly on the first body.
 
     python -m benchmarks.hard_footage [--seeds N] [--data FOLDER] [--json FILE]
 """
@@ -33,34 +33,34 @@ from tracking.tracker import LinkingTracker
 Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
 Row = dict[str, Any]
-Footage = list[tuple[Image, Floats]]  # images, and the bodies' places in them [N, 2], x and y in px
+Footage = list[tuple[Image, Floats]]  # images, and the true positions of the bodies [N, 2], x and y in px
 
 LOCATORS: tuple[Locator, ...] = ("centroid", "radial", "gaussian", "auto", "windows")
 WIDTH_PX = 2.2  # standard deviation of a spot
 NOISE = 4.0  # grey levels
 EDGE_PX = 16.0  # a spot nearer to the edge may be missed
-SURE_PX = 2.0  # a track is surely on a body that is nearer than any other by this much
+SURE_PX = 2.0  # a track is clearly on a body that is nearer than any other by this much
 
 
 @dataclass
 class FootageScore:
     """The tracks of one video against the truth."""
 
-    bodies: int = 0  # sightings that there should be
+    bodies: int = 0  # true positions that must be found
     found: int = 0
-    matched: int = 0  # found ones, those near the edge included
+    matched: int = 0  # as found, with those near the edge
     false: int = 0  # further than 3 px from every body
-    doubled: int = 0  # certain rows on a body that another certain row of the frame is on
+    doubled: int = 0  # certain rows on the same body as another certain row of the frame
     swaps: int = 0
     silent: int = 0
     uncertain: int = 0
     identities: int = 0
-    squares_px2: float = 0.0  # of the distance to the body, found ones
+    squares_px2: float = 0.0  # squared distances to the body, summed over matched rows
     body: dict[int, int] = field(default_factory=dict)  # by track
-    doubted: dict[int, bool] = field(default_factory=dict)  # by track, since it was last surely on its body
+    doubted: dict[int, bool] = field(default_factory=dict)  # by track: UNCERTAIN since it was last clearly on its body
 
     def look(self, tracks: Tracks, truth_px: Floats, shape: tuple[int, ...]) -> None:
-        """One frame: its tracks, where the bodies are, and its height and width. One um is one px here."""
+        """Add one frame: its tracks, the true positions [N, 2], and its height and width. Here 1 um is 1 px."""
         position_px, particle, state = tracks.position_um, tracks.particle.tolist(), tracks.state.tolist()
         self.bodies += int(inside(truth_px, shape).sum())
         if not len(position_px):
@@ -97,7 +97,7 @@ class FootageScore:
         )
 
     def row(self) -> Row:
-        """What is reported."""
+        """The reported numbers."""
         row: Row = {k: getattr(self, k) for k in ("bodies", "false", "doubled", "swaps", "silent", "identities")}
         row["missed"] = self.bodies - self.found
         row["uncertain"] = self.uncertain / max(self.matched, 1)
@@ -106,13 +106,13 @@ class FootageScore:
 
 
 def inside(place_px: Floats, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """[N] which places are EDGE_PX from each edge of the frame: those must be found."""
+    """[N] True for positions at least EDGE_PX from each edge of the frame; these must be found."""
     high = np.array(shape[::-1], np.float64) - EDGE_PX
     return np.asarray(((place_px >= EDGE_PX) & (place_px <= high)).all(axis=1), np.bool_)
 
 
 def spots(shape: tuple[int, int], place_px: Floats, amplitude: float, chance: Any, slope: float = 0.0) -> Image:
-    """A frame with a Gaussian spot at each place, a background of 20 and noise."""
+    """A frame with a Gaussian spot at each position, a background of 20, a gradient along x and noise."""
     image = 20.0 + NOISE * chance.standard_normal(shape) + slope * np.arange(shape[1])
     for x, y in place_px:
         rows, columns = _near(shape, x, y, 12)
@@ -140,7 +140,7 @@ def jittered(side_px: int, pitch_px: float, jitter_px: float, chance: Any) -> Fl
 
 
 def crossings(seed: int, gap_px: float, diffusion_px: float = 0.3) -> Footage:
-    """Sixteen pairs; the two of each pair pass each other head on at this distance, 1 px a frame each."""
+    """Sixteen pairs of spots that pass each other in opposite directions at `gap_px`, each by 1 px per frame."""
     chance = np.random.default_rng(seed)
     middle = jittered(256, 56, 4, chance)
     angle = chance.uniform(0, 2 * np.pi, len(middle))
@@ -157,7 +157,7 @@ def crossings(seed: int, gap_px: float, diffusion_px: float = 0.3) -> Footage:
 
 
 def drifting(seed: int) -> Footage:
-    """Spots at least 14 px apart that all move by 5 px a frame, and diffuse; others come in."""
+    """Spots at least 14 px apart that all move by 5 px per frame and diffuse; new ones enter."""
     chance = np.random.default_rng(seed)
     site = jittered(360, 20, 3, chance)
     everyone = np.concatenate([site, site - [340.0, 0.0]])
@@ -169,7 +169,7 @@ def drifting(seed: int) -> Footage:
 
 
 def lamp(seed: int) -> Footage:
-    """Faint spots beside a lamp: 0.3 grey levels a px."""
+    """Faint spots on a gradient of brightness, 0.3 grey levels per px."""
     chance = np.random.default_rng(seed)
     place = jittered(288, 32, 4, chance)
     return [
@@ -179,7 +179,7 @@ def lamp(seed: int) -> Footage:
 
 
 def hot(seed: int) -> tuple[Footage, NDArray[np.bool_]]:
-    """Moving spots before a camera of which 0.1 % of the pixels are hot; the frames, and which pixels those are."""
+    """(frames of moving spots with 0.1 % hot pixels, mask of these pixels)."""
     chance = np.random.default_rng(seed)
     shape = (256, 256)
     pixels = np.asarray(chance.uniform(size=shape) < 1e-3, np.bool_)
@@ -192,7 +192,7 @@ def hot(seed: int) -> tuple[Footage, NDArray[np.bool_]]:
 
 
 def rods(seed: int) -> Footage:
-    """Rods of 14 px that turn and diffuse."""
+    """Rods of 14 px that rotate and diffuse."""
     chance = np.random.default_rng(seed)
     place = jittered(288, 48, 4, chance)
     angle = chance.uniform(0, np.pi, len(place))
@@ -207,7 +207,7 @@ def rods(seed: int) -> Footage:
 
 
 def tracked(footage: Footage, s: Tracking, correct: Correction = NOTHING) -> FootageScore:
-    """The tracks of a video, judged; one um is one px here."""
+    """The tracks of a video compared with the truth; here 1 um is 1 px."""
     tracker = LinkingTracker(s, Affine("px", "um"), correct=correct)
     memory, score = tracker.start(), FootageScore()
     for number, (image, truth_px) in enumerate(footage):
@@ -218,7 +218,7 @@ def tracked(footage: Footage, s: Tracking, correct: Correction = NOTHING) -> Foo
 
 
 def scenes(seed: int) -> Iterator[tuple[str, Footage, Tracking, Correction]]:
-    """(name, video, settings, correction) of each."""
+    """(name, video, settings, correction) of each scene."""
     plain = Tracking(diameter_px=9, minmass=150.0, separation_px=5.0)
     for gap_px in (4.0, 2.5):
         yield f"crossings, {gap_px:g} px", crossings(seed, gap_px), replace(plain, search_px=4.0), NOTHING
@@ -244,7 +244,7 @@ def synthetic(seeds: int) -> list[Row]:
 
 
 def recorded(folder: Path, frames: int = 100) -> list[Row]:
-    """Real videos: features, and links that are not those of trackpy, for features that both find."""
+    """Real videos: features, and links that differ from trackpy's, for features that both find."""
     videos = {
         "bulk_water": Tracking(diameter_px=11, invert=True, minmass=200.0, search_px=5.0, memory=3),
         "colloids": Tracking(diameter_px=11, minmass=100.0, search_px=5.0, memory=3),
@@ -264,14 +264,14 @@ def recorded(folder: Path, frames: int = 100) -> list[Row]:
 
 
 def by_trackpy(images: Any, s: Tracking) -> Any:
-    """Its table of features with particles."""
+    """trackpy's table of features with particle numbers."""
     trackpy.quiet()
     found = trackpy.batch(images, s.diameter_px, minmass=s.minmass, invert=s.invert, processes=1)
     return trackpy.link(found, s.search_px, memory=s.memory)
 
 
 def beside(images: Any, s: Tracking, theirs: Any) -> Row:
-    """Our tracks of a real video, and how many of trackpy's links between nearest features are ours."""
+    """Our tracks of a real video compared with trackpy's table: features, links, and links that differ."""
     tracker = LinkingTracker(s, Affine("px", "um"))
     memory, ours = tracker.start(), []
     for number, image in enumerate(images):
@@ -280,7 +280,7 @@ def beside(images: Any, s: Tracking, theirs: Any) -> Row:
         memory, tracks = tracker.step(memory, Frame(number, number / 30.0, image))
         ours.append((tracks.position_um, tracks.particle))
     links = agreed = 0
-    names: dict[int, int] = {}  # our track of a track of theirs, in the frame before
+    names: dict[int, int] = {}  # our track for each track of trackpy, in the previous frame
     off_px = []
     for number, (place_px, particle) in enumerate(ours):
         table = theirs[theirs.frame == number]

@@ -1,9 +1,9 @@
-"""Identities in the closed loop: images of the simulated rig, the real tracker and law, and the world's own truth.
+"""Identities in the closed loop: images of the simulated rig, the real tracker and law, and the true positions.
 
-Frames are dropped, particles blink, and they meet: in a crystal, in a crowd of touching discs, as swimmers that pass
-through each other. A swap is a track that goes over to another body; it is silent if the track was not UNCERTAIN at any
-sighting since it was last seen on the first one, and the count of silent swaps is what T12 is about. While two bodies
-overlap in the image nobody can say which of them a track is on; sightings as these are counted as `overlapped`.
+Frames are dropped, particles blink and meet: in a crystal, in a crowd of touching discs, as swimmers that pass through
+each other. A body is a true particle. A swap: a track changes to another body. A swap is silent if the track was not
+UNCERTAIN in any frame since it was last clearly on the first body; test T12 is on silent swaps. While two bodies
+overlap in the image, a track can't be assigned to one of them; such sightings are counted as `overlapped`.
 
     python -m benchmarks.identities [--frames N] [--json FILE]
 """
@@ -37,8 +37,8 @@ Row = dict[str, Any]
 
 FRAMES = 10_000
 TROUBLE = ("camera.drop=0.01", "camera.blink=0.02", "sample.number=50")
-MARGIN_UM = 0.2  # two px more than the least distance of two features: nearer bodies are not surely told apart
-NEAR_UM = 0.5  # two widths of a spot more: an alarm about nearer ones is none without a cause
+MARGIN_UM = 0.2  # 2 px more than the least distance of two features: closer bodies may be confused
+NEAR_UM = 0.5  # two more widths of a spot: with a body closer than this, an alarm is not false
 
 
 @dataclass(frozen=True)
@@ -76,23 +76,23 @@ SCENES = (
 
 @dataclass
 class TrackScore:
-    """What became of the tracks."""
+    """Counts over all tracks. A sighting is one track in one frame."""
 
     overlap_um: float
     sightings: int = 0
-    overlapped: int = 0  # sightings in which two bodies could not be told apart
-    uncertain: int = 0  # sightings
+    overlapped: int = 0  # sightings in which two bodies could not be distinguished
+    uncertain: int = 0  # sightings that are UNCERTAIN
     alarms: int = 0  # times at which a track became uncertain
-    false_alarms: int = 0  # ... with nobody near, and no swap
+    false_alarms: int = 0  # ... without a close body and without a swap
     swaps: int = 0
-    silent: int = 0  # swaps that nothing had announced
+    silent: int = 0  # swaps without a preceding alarm
     identities: int = 0
-    body: dict[int, int] = field(default_factory=dict)  # whose the track is
-    doubted: dict[int, bool] = field(default_factory=dict)  # since it was last surely on its body
-    excused: dict[int, bool] = field(default_factory=dict)  # somebody was near since then, or it swapped
+    body: dict[int, int] = field(default_factory=dict)  # by track: its body
+    doubted: dict[int, bool] = field(default_factory=dict)  # UNCERTAIN since it was last clearly on its body
+    excused: dict[int, bool] = field(default_factory=dict)  # another body was close since then, or the track swapped
 
     def look(self, tracks: Tracks, truth_um: Floats) -> None:
-        """One frame: its tracks, and where everyone [N, 2] really was."""
+        """Add one frame: its tracks, and the true positions [N, 2] of all bodies."""
         if len(tracks) == 0:
             return
         away_um = np.linalg.norm(tracks.position_um[:, None] - truth_um, axis=-1)  # [T, N]
@@ -116,7 +116,7 @@ class TrackScore:
             self.alarms += not self.doubted.get(who, False)
             self.doubted[who] = True
         if not sure or (who not in self.body and state is not State.GOOD):
-            return  # nobody can tell, or the tracker has not said who it is
+            return  # the body is ambiguous, or the track has not been GOOD yet
         before = self.body.setdefault(who, body)
         doubted = self.doubted.get(who, False)
         swapped = before != body
@@ -130,7 +130,7 @@ class TrackScore:
 
 
 def follow(scene: LawScene, frames: int, *sets: str, armed: bool = True) -> Row:
-    """So many frames of a scene, in the closed loop; not `armed`: in the dark."""
+    """Run `frames` frames of a scene in the closed loop; without `armed`, in the dark."""
     made = plan(EXPERIMENTS / f"{scene.experiment}.yaml", None, [*TROUBLE, *scene.sets, *sets])
     least_um = made.rig.tracking.least_distance_px * made.rig.optics.um_per_px
     machine, score = build_machine(made), TrackScore(least_um + MARGIN_UM)
@@ -162,7 +162,7 @@ def _fly(machine: Machine, bench: Bench, frames: int, score: TrackScore, armed: 
 
 
 def opened(made: Plan) -> Bench:
-    """The simulated rig of a plan, with its world for a witness."""
+    """The simulated rig of a plan, with access to its true positions."""
     rig = made.rig
     assert isinstance(rig.camera, SimulatedCamera)
     assert isinstance(rig.deflector, SimulatedDeflector)
@@ -174,7 +174,7 @@ def opened(made: Plan) -> Bench:
 
 
 def bench(frames: int, file: Path | None) -> list[Row]:
-    """Every scene, on the console and as JSON."""
+    """Run every scene; results on the console and, with `file`, as JSON."""
     rows = []
     for scene in SCENES:
         rows.append(row := follow(scene, frames))

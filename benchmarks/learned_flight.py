@@ -1,9 +1,9 @@
-"""Learned policies beside the law that they were cloned from: nineteen particles through the simulated instrument.
+"""Learned policies compared with the law that they imitate: nineteen particles in the simulated instrument.
 
     python -m benchmarks.learned_flight --seconds 60 --seeds 1 2 3 --out flights.json
 
 For every policy and seed: mean |psi6| over particles with six neighbours, and the lattice constant, both over the
-second half of the run. Goes on where it was interrupted.
+second half of the run. Continues after an interruption.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ BOND_UM = 1.4 * RING_UM  # between the first and the second shell
 
 
 def order(place_um: Floats) -> tuple[float, float, int]:
-    """Mean |psi6| over particles with six neighbours, mean bond length (nan without any), how many there were."""
+    """Mean |psi6| over particles with six neighbours, mean bond length, number of such particles; nan without any."""
     gap = place_um[:, None] - place_um[None]
     distance_um = np.hypot(gap[..., 0], gap[..., 1])
     near = (distance_um < BOND_UM) & (distance_um > 0)
@@ -51,7 +51,7 @@ def order(place_um: Floats) -> tuple[float, float, int]:
 
 
 def flight(policy: str, seed: int, seconds: float) -> dict[str, Any]:
-    """One run, verified, and what it held."""
+    """One run, verified, and its results."""
     made = plan(LEARNED, None, [f"policy={POLICIES[policy]}", f"seed={seed}"])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.h5"

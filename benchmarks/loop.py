@@ -1,9 +1,9 @@
-"""The loop's jitter: the real loop at a fixed frame rate, alone, under the open and painting window, and apart from it.
+"""Jitter of the loop at a fixed frame rate: alone, in the process of an open window, and in a separate process.
 
-Frames are rendered beforehand and handed out at their times, so that neither the simulated sample nor its camera costs
-the loop anything. Measured from the moment at which a frame is there to the moment at which its command was sent.
-Each way runs in a process of its own, and the ways take turns: the loop alone; the window and the loop in one process;
-the window, and the loop in a process apart, as the desktop has it.
+Frames are rendered beforehand and delivered at their times, so that the simulated sample and its camera cost the loop
+no time. Measured is the time from the arrival of a frame until its command was sent. Each way runs in its own process,
+and the ways alternate: the loop alone; the window and the loop in one process; the window, and the loop in a separate
+process, as in the desktop.
 
     python -m benchmarks.loop [--quick] [--repeats N] [--seconds S] [--json FILE]
 """
@@ -42,7 +42,7 @@ from drivers.sim.camera import SimulatedCamera
 from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
 
-PICTURES = 150  # frames that are shown over and over, forth and back
+PICTURES = 150  # frames that are shown repeatedly, forwards and backwards
 LEFT_OUT_S = 2.0  # at the beginning of a run
 REPEATS, SECONDS = 5, 30.0
 QUICK_REPEATS, QUICK_SECONDS = 1, 8.0
@@ -54,7 +54,7 @@ Opening = Callable[[Plan], Instrument]
 
 @dataclass(frozen=True)
 class Case:
-    """One size of job."""
+    """One load: image size, particles, frame rate and locator."""
 
     name: str
     side_px: int
@@ -68,24 +68,24 @@ TOO_MUCH = Case("1024x1024, 500 particles, 100 fps", 1024, 500, 100.0, "radial",
 CASES = (
     Case("512x512, 50 particles, 100 fps", 512, 50, 100.0, "windows"),
     Case("1024x1024, 200 particles, 60 fps", 1024, 200, 60.0, "windows"),
-    TOO_MUCH,  # the loop does not keep up: how often does the window paint?
+    TOO_MUCH,  # too much for the loop: measures how often the window paints
 )
 
 
 @dataclass(frozen=True)
 class Painting:
-    """How often the window has painted, and the CPU time of its process for each."""
+    """Rate of painting of the window, and CPU time of its process per painting."""
 
     hz: float = 0.0
     cpu_ms: float = 0.0
 
 
 class PicturePlayer:
-    """The Camera plug: pictures from memory at fixed times. A late reader gets the newest one; the others are gaps."""
+    """A Camera that delivers pictures from memory at fixed times. If read late, it skips to the newest: a gap."""
 
     def __init__(self, pictures: list[NDArray[Any]], fps: float, clock: Clock, last_s: float, bench: Bench) -> None:
         self._pictures, self._fps, self._clock, self._last_s = pictures, fps, clock, last_s
-        self._bench = bench  # the empty world that the light falls into
+        self._bench = bench  # the empty world that receives the light
         self._first = 0
         self._next = 0
         self._open = True
@@ -130,7 +130,7 @@ def pictures_of(asked: Plan) -> list[NDArray[Any]]:
 
 
 def projected(asked: Plan, seconds: float) -> Instrument:
-    """`open_instrument` with the projector for a camera. Found by its name in the loop's own process."""
+    """`open_instrument` with a PicturePlayer as camera. The process of the loop imports it by name."""
     rig = asked.rig
     assert isinstance(rig.camera, SimulatedCamera)
     assert isinstance(rig.deflector, SimulatedDeflector)
@@ -150,7 +150,7 @@ def projected(asked: Plan, seconds: float) -> Instrument:
 
 
 def measure(case: Case, seconds: float, way: str, left_out_s: float = LEFT_OUT_S) -> Row:
-    """One run, of which the beginning is left out."""
+    """One run, without its first `left_out_s` seconds."""
     asked, opening = made(case), partial(projected, seconds=seconds)
     painting = Painting()
     live: Live | RunningLoop
@@ -183,9 +183,9 @@ def _alone(asked: Plan, opening: Opening) -> Live:
 
 
 def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tuple[RunningLoop, Painting]:
-    """The loop under the window, and the painting of the live image."""
+    """(the loop with a window, the painting of the live image)."""
     from app.desktop.window.main_window import Window
-    from app.desktop.window.open import application  # Qt only where it is wanted
+    from app.desktop.window.open import application  # Qt is imported only if it is needed
     from app.desktop.window.screenshot import wait
     from app.desktop.window.session import Session, Wiring
 
@@ -207,12 +207,12 @@ def _with_window(asked: Plan, opening: Opening, seconds: float, way: str) -> tup
     cpu_ms = 1e3 * (time.process_time() - began_cpu_s) / max(painted, 1)
     painting = Painting(painted / (time.perf_counter() - began_s), cpu_ms)
     window.close()
-    sip.delete(window)  # before the QApplication, whatever order Python would take at its end
+    sip.delete(window)  # before the QApplication; Python's own order at exit is not defined
     return live, painting
 
 
 def compared(case: Case, seconds: float, repeats: int) -> Row:
-    """The case in each of its ways, in turn; medians over the repeats, and of each p99 its ratio to the loop alone."""
+    """The case in each of its ways, in turn: medians over the repeats, and ratios of each p99 to the loop alone."""
     rows: dict[str, list[Row]] = {way: [] for way in case.ways}
     for _ in range(repeats):
         for way, found in rows.items():
@@ -235,7 +235,7 @@ def _child(case: Case, seconds: float, way: str) -> Row:
 
 
 def bench(quick: bool, file: Path | None, repeats: int | None = None, seconds: float | None = None) -> list[Row]:
-    """The table, on the console and as JSON. Raises Refused."""
+    """Measure the table; print it and, with `file`, write it as JSON. Raises Refused."""
     rows = []
     repeats = repeats if repeats is not None else QUICK_REPEATS if quick else REPEATS
     seconds = seconds if seconds is not None else QUICK_SECONDS if quick else SECONDS

@@ -1,4 +1,4 @@
-"""How light and record end when a run is interrupted: the table of docs/reliability.md.
+"""State of light and record after a run is interrupted: the table of docs/reliability.md.
 
 Each row is a running program whose emulated galvo and laser are separate processes, so that they continue after
 it. Times are from the logs of the emulators: from the event until no light reached the sample, and
@@ -35,14 +35,14 @@ from drivers.journal import read_run
 
 EXPERIMENT = EXPERIMENTS / "annular_activity.yaml"
 LIT_S = 180.0  # until the first light
-AFTER_S = 12.0  # how long the light is looked at after the deed
+AFTER_S = 12.0  # time for which the light is observed after the event
 END_S = 60.0  # for the program to end by itself
-RUNS_S = 2.0  # of light and record before the deed
+RUNS_S = 2.0  # of light and record before the event
 WATCHDOG_S = 0.5
 PATIENT = (
     "loop.stale_periods=50", "deflector.timeout_s=0.2", "laser.timeout_s=0.2", f"deflector.watchdog_s={WATCHDOG_S}",
 )  # fmt: skip
-TRIES = 3  # a busy computer trips a run now and then, which is then not lit at the deed
+TRIES = 3  # attempts: on a busy computer a run may trip before the event, and is not lit then
 STOPPED_S = 6.0  # how long a program is stopped (SIGSTOP)
 
 Deed = Callable[["EmulatedFlight"], None]
@@ -50,9 +50,9 @@ Deed = Callable[["EmulatedFlight"], None]
 
 @dataclass(frozen=True)
 class SafetyRow:
-    """What was done, to whom, and what came of it. Times in s, from the deed on; None: not within AFTER_S.
+    """One event (deed) and its result. Times in s from the event on; None: not within AFTER_S.
 
-    `ended_s` is the time until the process of the program ended; None: it goes on.
+    `way` is headless or window. `ended_s` is the time until the process of the program ended; None: it continues.
     """
 
     deed: str
@@ -67,13 +67,13 @@ class SafetyRow:
 
 @dataclass
 class EmulatedFlight:
-    """A program that flies on emulated devices, and what it has of files and processes."""
+    """A program that runs with emulated devices, and its files and processes."""
 
     program: subprocess.Popen[str]
     galvo: Child
     laser: Child
     out: Path
-    loop_pid: int | None = None  # of the window's loop
+    loop_pid: int | None = None  # process of the loop of the window
 
     def signal(self, number: int, loop: bool = False) -> None:
         pid = self.loop_pid if loop else self.program.pid
@@ -91,7 +91,7 @@ def sets_for(galvo: Child, laser: Child) -> tuple[str, ...]:
 
 @contextmanager
 def flight(way: str, folder: Path) -> Iterator[EmulatedFlight]:
-    """Lit and recording for RUNS_S."""
+    """Starts a program; yields it after light and record for RUNS_S. Raises Refused."""
     rig, out = RIGS / "serial_simulated.yaml", folder / "run.h5"
     with ExitStack() as opened:
         galvo = opened.enter_context(Child("galvo", folder / "galvo"))
@@ -131,7 +131,7 @@ def flight(way: str, folder: Path) -> Iterator[EmulatedFlight]:
 
 
 def window() -> None:
-    """The desktop as a program of its own, offscreen: started, recording to the second word, armed."""
+    """The desktop as a separate program, offscreen: started, recording to the second argument, armed."""
     from app.desktop.window.open import application, open_desktop
     from app.running import stop_signals as signals
     from app.running.process import Apart
@@ -148,7 +148,7 @@ def window() -> None:
     def look(made: Any) -> None:
         session = made.session
         live = session.live
-        if live is not None or not begun:  # and not what it shows while it ends
+        if live is not None or not begun:  # not the messages while it ends
             shown[0] = f"the window shows {made.strip.level.word}, {made.strip.beam.word}: {made.strip.reason.whole}"
         if isinstance(live, Apart) and not begun and session.newest is not None:
             begun.append(True)
@@ -179,7 +179,7 @@ def window() -> None:
 
 
 def dark_after_s(flown: EmulatedFlight, deed_ns: int) -> tuple[float | None, float | None]:
-    """From the deed to dark at the sample, and to the laser's emission off."""
+    """Times (s) from the event to dark at the sample, and to the emission of the laser off; None: not yet."""
     blanked_ns = last_end_ns(flown.galvo.events, deed_ns)
     off_ns = last_end_ns(flown.laser.events, deed_ns)
     ends = [at_ns for at_ns in (blanked_ns, off_ns) if at_ns is not None]
@@ -188,7 +188,7 @@ def dark_after_s(flown: EmulatedFlight, deed_ns: int) -> tuple[float | None, flo
 
 
 def last_end_ns(events: list[dict[str, Any]], deed_ns: int) -> int | None:
-    """When a beam was last lit, if it is dark by now; None if it is lit. One that was dark before: the deed."""
+    """Time at which a beam was last switched off: None if it is lit, the event if it has not been lit at all."""
     said = [event for event in events if "beam" in event]
     if said[-1]["beam"] == "lit":
         return None
@@ -197,7 +197,7 @@ def last_end_ns(events: list[dict[str, Any]], deed_ns: int) -> int | None:
 
 
 def state_of(flown: EmulatedFlight) -> str:
-    """The record in words: whether it was closed, whether its turns verify, and how many lit turns it has not."""
+    """The record in words: whether it was closed, whether its turns verify, and how many lit turns are missing."""
     if not flown.out.exists():
         return "gone"
     try:
@@ -213,7 +213,7 @@ def state_of(flown: EmulatedFlight) -> str:
 
 
 def measured(deed: str, way: str, do: Deed, folder: Path, wait_s: float) -> SafetyRow:
-    """The row. Raises Refused where the run was never lit at the deed."""
+    """One row of the table. Raises Refused if the run was not lit at the event in TRIES attempts."""
     for attempt in range(TRIES):
         own = folder / str(attempt)
         own.mkdir()
@@ -253,7 +253,7 @@ def done(deed: str, way: str, do: Deed, flown: EmulatedFlight, wait_s: float) ->
 
 
 def ended_after_s(flown: EmulatedFlight, deed_ns: int, wait_s: float) -> float | None:
-    """From the deed to the end of the program's process; None if it does not end within `wait_s` from now."""
+    """Time (s) from the event to the end of the program; None if it does not end within `wait_s` from now."""
     until_s = time.monotonic() + wait_s
     while flown.program.poll() is None:
         if time.monotonic() >= until_s:
@@ -267,7 +267,7 @@ def sends(name: str, loop: bool = False) -> Deed:
 
 
 def laser_hung(then: Deed) -> Deed:
-    """The laser answers no more and stays on (its process is stopped), and then that."""
+    """The laser no longer answers and stays on (its process is stopped); then `then`."""
 
     def do(flown: EmulatedFlight) -> None:
         os.kill(flown.laser.process.pid, signal.SIGSTOP)
@@ -285,7 +285,7 @@ def terminates_twice_over_a_stopped_loop(flown: EmulatedFlight) -> None:
 
 
 def stops_for_a_while(flown: EmulatedFlight) -> None:
-    """SIGSTOP: a window or a program that hangs; it goes on after STOPPED_S."""
+    """SIGSTOP: a window or a program hangs; it continues after STOPPED_S."""
     flown.signal(signal.SIGSTOP)
     time.sleep(STOPPED_S)
     flown.signal(signal.SIGCONT)
@@ -296,7 +296,7 @@ def deletes(flown: EmulatedFlight) -> None:
 
 
 def fills(flown: EmulatedFlight) -> None:
-    """Every byte of the small disk that the record is on."""
+    """Fill the small disk of the record completely."""
     with suppress(OSError), (flown.out.parent / "ballast").open("wb", buffering=0) as file:
         while True:
             file.write(b"\0" * 65536)
@@ -304,7 +304,7 @@ def fills(flown: EmulatedFlight) -> None:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
-    """A disk of 24 MB at `folder`, where this user may mount one; answers whether it could."""
+    """Mounts a disk of 24 MB at `folder`; yields False if this user can't mount one."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
     with suppress(OSError):
         if subprocess.run(mount, capture_output=True, check=False).returncode == 0:
@@ -321,7 +321,7 @@ WAYS = ("headless", "window")
 
 
 def deeds() -> list[tuple[str, str, Deed, float]]:
-    """Deed, way, how it is done, and how long the program is watched after it."""
+    """Each row: name of the event, way, its function, and the time (s) to wait for the end of the program."""
     rows: list[tuple[str, str, Deed, float]] = []
     for way in WAYS:
         rows += [(name, way, sends(name), END_S) for name in SIGNALS]
@@ -339,12 +339,12 @@ def deeds() -> list[tuple[str, str, Deed, float]]:
 
 
 def bench(quick: bool, json: Path | None, docs: Path | None) -> None:
-    """Every row, as lines while they are measured, as JSON and as a page. `quick`: signals to a headless run only."""
+    """Measure every row; print it, and write JSON and the page. `quick`: signals to a headless run only."""
     if not hasattr(os, "openpty"):
         raise Refused("bench safety: this system has no pseudo-terminals for emulated devices")
     signal.signal(
         signal.SIGINT, signal.default_int_handler
-    )  # else a shell's background job hands down that it ignores it
+    )  # a background job of a shell would inherit that SIGINT is ignored
     rows: list[SafetyRow] = []
     chosen = [one for one in deeds() if not quick or (one[1] == "headless" and one[0] in SIGNALS)]
     for number, (deed, way, do, wait_s) in enumerate(chosen):
@@ -360,7 +360,7 @@ def bench(quick: bool, json: Path | None, docs: Path | None) -> None:
                     row = measured(deed, way, do, folder, wait_s)
         rows.append(row)
         print(f"{number + 1} of {len(chosen)}: {line(row)}", flush=True)
-        if json is not None:  # after each row: what was measured stays, whatever comes
+        if json is not None:  # after each row, so that measured rows are kept
             write_json(json, [asdict(row) for row in rows])
         if docs is not None:
             write_file(docs, markdown(rows))
@@ -380,7 +380,7 @@ def cells(row: SafetyRow) -> tuple[str, ...]:
 
 
 def markdown(rows: list[SafetyRow]) -> str:
-    """The page."""
+    """The page docs/reliability.md."""
     head = "| event | program | dark at the sample | laser's emission off | end of the program | record |"
     table = [head, "|---|---|---|---|---|---|"]
     for row in rows:

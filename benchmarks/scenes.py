@@ -15,7 +15,7 @@ EDGE_PX = 16
 
 @dataclass(frozen=True)
 class SpotScene:
-    """Spots or rings of amplitude 110 on uneven light with noise of 4 grey levels, at least `apart_px` apart."""
+    """Spots or rings of amplitude 110 on uneven light with noise of 4 grey levels, at least 0.8 `apart_px` apart."""
 
     side_px: int
     count: int
@@ -34,7 +34,7 @@ class SpotScene:
         return 15.0
 
     def places(self, seed: int = 0) -> Floats:
-        """[count, 2] x, y, on a jittered grid: what is asked for always fits."""
+        """[count, 2] positions x, y on a jittered grid."""
         chance = np.random.default_rng(seed)
         cells = int((self.side_px - 2 * EDGE_PX) / self.apart_px)
         chosen = chance.permutation(cells**2)[: self.count]
@@ -62,7 +62,7 @@ class SpotScene:
 
 
 def walk(count: int, side_px: float, frames: int, step_px: float, seed: int = 0) -> list[Floats]:
-    """Brownian particles in a random order of rows."""
+    """Positions [count, 2] of Brownian particles in each frame, in a random order of rows."""
     chance = np.random.default_rng(seed)
     place = chance.uniform(0, side_px, (count, 2))
     answer = []

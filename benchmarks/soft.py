@@ -1,11 +1,11 @@
-"""Soft equivariance where symmetries are kept and broken: errors beside a perceptron's and an exact network's.
+"""Soft equivariance for kept and broken symmetries: errors, and those of a perceptron and an exact network.
 
     python -m benchmarks.soft field --seeds 1 2 3 4 5
     python -m benchmarks.soft inertia --seeds 1 2 3
     python -m benchmarks.soft cosine --seeds 1 2 3
     python -m benchmarks.soft forecast --seeds 1 2 3
 
-Goes on where it was interrupted; results in benchmarks/results/soft.json.
+Continues after an interruption; results in benchmarks/results/soft.json.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ COSINE = Recipe(epochs=160, learning_rate=3e-3, strength=0.1)
 def compare(
     make: Callable[[int], Data], shapes: Any, hidden: Representation, recipe: Recipe, seed: int, baselines: bool
 ) -> dict[str, Any]:
-    """A soft network and, if so asked, a perceptron and a network exactly equivariant to the first group."""
+    """A soft network and, with `baselines`, a perceptron and a network exactly equivariant to the first group."""
     into, out, groups = shapes
     train, valid, test = (make(3 * seed + part) for part in range(3))
     torch.manual_seed(seed)

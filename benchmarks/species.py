@@ -1,10 +1,10 @@
-"""Species through the whole simulated instrument, on optics never trained on.
+"""Species through the whole simulated instrument, with optics that are not in the training data.
 
     python -m benchmarks.species --seeds 1 2 3
 
 Simulated camera, tracker, patches. Three kinds of particles that differ in shape, with brightnesses and sizes that
-overlap; trained on straight optics, asked through sheared, stretched, tilted and defocused ones. An affine network, a
-plain one of its size, and thresholds on trackpy's mass and size. Results in benchmarks/results/species.json.
+overlap; trained with perfect optics, tested with sheared, stretched, tilted and defocused ones. Compared are an affine
+network, a plain one of its size, and thresholds on trackpy's mass and size. Results in benchmarks/results/species.json.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BENT: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 UM_PER_PX = 0.1
 SIZE_PX = 28
-A_STEP = 16  # looks a frame
+A_STEP = 16  # classifications per frame
 TRACKING = Tracking(diameter_px=15, separation_px=13, minmass=250, search_px=8)
 
 Patches = tuple[Tensor, Tensor, NDArray[np.float64]]  # images, kinds, mass and size

@@ -1,9 +1,9 @@
-"""Which symmetries the verb `symmetry` finds through the whole simulated instrument, when something hidden breaks them.
+"""Symmetries that the verb `symmetry` finds through the whole simulated instrument, with hidden effects.
 
     python -m benchmarks.symmetry --seeds 1 2 3 [--cases nothing drift gradient] [--seconds 600]
 
-A crystal of 50 particles (benchmarks/symmetry.yaml) flies headless, through images: with nothing hidden, with a drift
-of 0.1 um/s along x, with light that is 3 % stronger per um along x. Goes on where it was interrupted.
+A crystal of 50 particles (benchmarks/symmetry.yaml) runs headless, with images: without a hidden effect, with a drift
+of 0.1 um/s along x, with light that is 3 % stronger per um along x. Continues after an interruption.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CASES = {
     "gradient": ("sample.light_gradient_per_um=[0.03, 0.0]",),
 }
 TRANSLATIONS = {"translation along x", "translation along y"}
-WANTED: dict[str, tuple[set[str], set[str]]] = {  # what is to be broken, and kept
+WANTED: dict[str, tuple[set[str], set[str]]] = {  # groups that must be broken, and kept
     "nothing": (set(), {"rotation", "reflection of x", "reflection of y", *TRANSLATIONS}),
     "drift": ({"rotation"}, {"reflection of y", *TRANSLATIONS}),
     "gradient": ({"translation along x"}, set()),
@@ -38,7 +38,7 @@ WANTED: dict[str, tuple[set[str], set[str]]] = {  # what is to be broken, and ke
 
 
 def flight(case: str, seed: int, seconds: float, sets: Sequence[str] = ()) -> dict[str, Any]:
-    """One run, and what the verb says of it."""
+    """One run, and the result of the verb."""
     settings = [*CASES[case], *sets]
     made = plan(EXPERIMENT, None, [*settings, f"seed={seed}"])
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Our locators and linker against trackpy (numba engine): same answers asked for, interleaved in one process.
+"""Our locators and linker compared with trackpy (numba engine): same quantities, interleaved in one process.
 
 A ratio is trackpy's median processor time over ours; low and high are the tenth and ninetieth percentile of the
 ratios of the single repeats. `ratio` has all columns on both sides, `ratio_bare` positions and mass only.
@@ -77,7 +77,7 @@ def ratio(theirs: Any, ours: Any) -> tuple[float, float, float]:
 
 
 def peak_mib(call: Callable[[], object]) -> float:
-    """Most memory that a call had at once from Python and numpy, beyond what was there."""
+    """Peak memory (MiB) that a call allocates from Python and numpy."""
     call()
     tracemalloc.start()
     call()
@@ -118,7 +118,7 @@ def locate(quick: bool, say: Say) -> list[Row]:
 
 
 def guarded(find: Windows, image: Any, expected: WindowMemory) -> Features:
-    """The features in the windows, with every guard: of two windows on one feature, too, one goes."""
+    """The features in the windows after all checks, with duplicates removed."""
     found = find.near(image, expected)
     return find._without_duplicates(found, len(found))
 

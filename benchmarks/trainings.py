@@ -3,7 +3,7 @@
     python -m benchmarks.trainings                 # all
     python -m benchmarks.trainings nbody --seeds 1 2 3
 
-A longer run is another line of the table, never a better number in an old one.
+A longer run adds a line to the table and never changes an old one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RESULTS = HERE / "results"
 
 
 def train(config: Path, seed: int, epochs: int | None, device: str) -> None:
-    """One training, unless its checkpoint is there."""
+    """One training, unless its checkpoint exists."""
     wanted: Training = build(read(config), Training)
     changes: dict[str, Any] = {"seed": seed, "device": device}
     if epochs is not None:
@@ -43,7 +43,7 @@ def train(config: Path, seed: int, epochs: int | None, device: str) -> None:
 
 
 def table() -> str:
-    """What was trained so far: one line a training. Test figures are at the best validation."""
+    """Table of all trainings, one line each. Test errors are those of the weights with the best validation."""
     lines = ["| task | network | parameters | epochs | best | minutes | seed | test MSE | RMS / spread |",
              "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
     spreads: dict[str, float] = {}

@@ -1,8 +1,8 @@
-"""The papers' equations as they stand, in eager PyTorch: what the networks of models/ are measured against.
+"""The equations of the papers, unchanged, in eager PyTorch: the reference for the networks of models/.
 
-Same weights, same outputs, no thought for speed: every edge layer on the concatenation of its inputs, frames one after
-another, PONITA's kernels for every directed edge and orientation, the einsum of the paper for the fibre. What does not
-change from layer to layer (distances, Gaussians and window, where coordinates stay) is computed once, as anyone would.
+Same weights, same outputs, not optimised: every edge layer on the concatenation of its inputs, frames one after
+another, PONITA's kernels for every directed edge and orientation, the einsum of the paper for the fibre. Quantities
+that are equal in all layers (distances, Gaussians and window, where coordinates are fixed) are computed once, as usual.
 """
 
 from __future__ import annotations

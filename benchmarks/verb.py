@@ -1,4 +1,4 @@
-"""The verb `bench`: the tracking beside trackpy, identities in the closed loop, the loop under the window."""
+"""The verb `bench`: tracking compared with trackpy, identities, the loop with a window, and interrupted runs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from app.console.json_file import write_json
 from config.atomic import write_file
 from config.refused import Refused
 
-ONLY = {"docs": ("tracking", "safety"), "repeats": ("loop",), "seconds": ("loop",)}  # who takes an option
+ONLY = {"docs": ("tracking", "safety"), "repeats": ("loop",), "seconds": ("loop",)}  # benchmarks that take an option
 
 
 def bench(what: str, *, quick: bool, json: Path | None, **options: Any) -> int:
-    """One of MEASURED; `options` are those of ONLY, None where they were not given. Raises Refused."""
+    """Run one of MEASURED; `options` are those of ONLY, None if not given. Raises Refused."""
     if what not in MEASURED:
         raise Refused(f"bench: found '{what}' (allowed: {', '.join(MEASURED)})")
     for name, owners in ONLY.items():
@@ -26,7 +26,7 @@ def bench(what: str, *, quick: bool, json: Path | None, **options: Any) -> int:
 
 
 def bench_tracking(quick: bool, json: Path | None, docs: Path | None) -> None:
-    """Every table of benchmarks.tracking, as lines while they are measured, as JSON and as a page."""
+    """Measure every table of benchmarks.tracking; print its lines, and write JSON and a page."""
     from benchmarks.tracking import markdown, measure, repeats_of
 
     tables = measure(quick)
@@ -37,22 +37,22 @@ def bench_tracking(quick: bool, json: Path | None, docs: Path | None) -> None:
 
 
 def bench_identities(quick: bool, json: Path | None) -> None:
-    """Swaps, announced and silent, over 10,000 frames of a closed loop (600 if quick)."""
-    from benchmarks import identities  # the simulated rig is opened for this one only
+    """All swaps, and silent ones, over 10,000 frames of a closed loop (600 if quick)."""
+    from benchmarks import identities  # the simulated rig is needed here only
 
     identities.bench(600 if quick else identities.FRAMES, json)
 
 
 def bench_loop(quick: bool, json: Path | None, repeats: int | None, seconds: float | None) -> None:
     """The loop's latency at a fixed frame rate, with the desktop open and painting, and without."""
-    from benchmarks import loop  # a window is opened for this one only
+    from benchmarks import loop  # a window is needed here only
 
     loop.bench(quick, json, repeats, seconds)
 
 
 def bench_safety(quick: bool, json: Path | None, docs: Path | None) -> None:
-    """What kills, signals, a full disk and a hung window do to the light and the record."""
-    from benchmarks import safety  # emulators are started for this one only
+    """Effect of kills, signals, a full disk and a hung window on the light and the record."""
+    from benchmarks import safety  # emulators are needed here only
 
     safety.bench(quick, json, docs)
 

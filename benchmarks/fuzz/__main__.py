@@ -1,4 +1,4 @@
-"""The command: see the package."""
+"""The command line of the package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.fuzz.harness import hunt
 
 
 def main() -> int:
-    """0 if nothing was wrong, else 1."""
+    """Exit code: 0 if no case failed, else 1."""
     asks = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description="Broken input, made by chance.")
     asks.add_argument("--minutes", type=float, default=3.0, help="how long")
     asks.add_argument("--cases", type=int, help="cases of each kind, instead of --minutes")

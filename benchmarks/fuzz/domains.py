@@ -1,4 +1,4 @@
-"""Every kind of input."""
+"""All kinds of input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = (
 
 
 def domains(base: Path) -> list[Domain]:
-    """All of them, with folders of their own; `planted` is for the test of the harness."""
+    """All kinds of input, each with its own folder; `planted` is for the test of the harness."""
     kinds: tuple[type, ...] = (
         Formulas, Settings, CommandLines, Videos, Runs, Checkpoints, Tables, Replies, ExtremeNumbers, Forbidden,
         Known, Planted,

@@ -20,7 +20,7 @@ LARGE_PX = (0, 1, 30000, 65535, 2**31 - 1, 2**32 - 1)
 
 @dataclass
 class Videos:
-    """TIFF, folders of PNG, AVI: cut off, flipped, or of a size that they only claim."""
+    """TIFF, folders of images, AVI, MP4: truncated, with changed bytes, or with a wrong size in the header."""
 
     folder: Path
     name: str = "videos"
@@ -108,7 +108,7 @@ def claimed(chance: Random, name: str, data: bytes) -> bytes:
 
 @dataclass
 class Runs:
-    """Run files: bytes flipped, cut off; headers of other types; tables that are groups, links, or elsewhere."""
+    """Run files: truncated, or with changed bytes, other types in the header, groups or links in place of tables."""
 
     folder: Path
     name: str = "runs"
@@ -131,9 +131,7 @@ class Runs:
         if code != 0:
             raise RuntimeError("the sound run could not be made")
         for words in self.verbs:
-            for _ in range(
-                2
-            ):  # the second is the one that counts: what the first one imports and compiles is no case's
+            for _ in range(2):  # the second counts: the first one also imports and compiles
                 began_s = time.process_time()
                 verb(words[0], self.sound, *self.more(words, self.folder))
                 self.cost_s[words] = time.process_time() - began_s
@@ -156,7 +154,7 @@ class Runs:
 
 
 def crafted(chance: Random, path: Path) -> None:
-    """A thing at the top of the file in place of a table, or a table of another shape or type."""
+    """Replace a table of the file by another object, or by a table of another shape or type."""
     import h5py
     import numpy as np
 
@@ -196,7 +194,7 @@ def crafted(chance: Random, path: Path) -> None:
 
 
 def headed(chance: Random, path: Path) -> None:
-    """Other values and types in the header, with its hash made right."""
+    """Change values and types in the header, and correct its hash."""
     import h5py
     import numpy as np
 
@@ -239,7 +237,7 @@ def headed(chance: Random, path: Path) -> None:
 
 @dataclass
 class Checkpoints:
-    """Cards and weights: bytes flipped, and cards with other values, sealed again."""
+    """Cards and weights with changed bytes, and cards with changed values and a correct hash."""
 
     folder: Path
     name: str = "checkpoints"
@@ -278,7 +276,7 @@ class Checkpoints:
 
 
 def resealed(chance: Random, card: dict[str, Any]) -> bytes:
-    """A card with one value changed and its own check sum made right, where that can be done."""
+    """A card with one changed value and, if it can still be read, a correct hash."""
     from config.reader import build, parse
     from models.checkpoint import Card, digest
     from models.lie.card import SpeciesCard
@@ -308,7 +306,7 @@ def resealed(chance: Random, card: dict[str, Any]) -> bytes:
 
 @dataclass
 class Tables:
-    """Tables of tracks from elsewhere."""
+    """Tables of tracks from other programs."""
 
     folder: Path
     name: str = "tables"

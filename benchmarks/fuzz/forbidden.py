@@ -1,4 +1,4 @@
-"""Input that must be refused, whatever else it is made of: where it is taken, that is a finding."""
+"""Input that the program must refuse: a case fails if the input is accepted."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from benchmarks.fuzz.rules import SECONDS, Broken, sentence, verb
 from benchmarks.fuzz.texts import CONFIG, EXPERIMENT
 from config.refused import Refused
 
-RING = CONFIG / "experiments" / "ring_crystal.yaml"  # it is lit from the first frames on
-KINDS_A_CASE = 4  # so that a short run meets every kind
+RING = CONFIG / "experiments" / "ring_crystal.yaml"  # its beam is lit from the first frames on
+KINDS_A_CASE = 4  # so that a short run includes every kind
 ODD_NAMES = ("1²3", "①", "٣", "a\u202eb", "é" * 60, "1" * 200, " ", "-", "\udcff", "\x1b[31m", "9e9", "½", "a\nb")
 NOT_FINITE = ("nan", "inf", "-inf", "", "1e999", "1e308", "x")
 NEEDED = ("time_s", "particle", "x_um", "y_um")
@@ -67,14 +67,14 @@ def chosen(chance: Random) -> list[str]:
 
 
 def must_refuse(*words: str | Path) -> None:
-    """Raises Broken unless the command line refuses this: exit code 2, or 1 for what only its run can meet."""
+    """Raises Broken unless the command line refuses this: exit code 2, or 1 if the fault appears only in its run."""
     code = verb(*words)
     if code == 0:
         raise Broken(f"this was taken: {[str(word)[-60:] for word in words]}")
 
 
 def recording_must_be_refused(path: Path) -> None:
-    """Raises Broken where a recording is opened."""
+    """Raises Broken if the recording is opened."""
     from app.assembly.recording import open_recording
     from drivers.video import VideoCamera
 
@@ -88,7 +88,7 @@ def recording_must_be_refused(path: Path) -> None:
 
 
 def with_run(sound: Path, folder: Path, change: Callable[[Any], None]) -> None:
-    """`change` a copy of the sound run; no verb may then take it."""
+    """`change` a copy of the sound run. Raises Broken unless the verb info refuses it."""
     import h5py
 
     path = folder / f"run-{time.monotonic_ns()}.h5"
@@ -99,7 +99,7 @@ def with_run(sound: Path, folder: Path, change: Callable[[Any], None]) -> None:
 
 
 def odd_names(chance: Random, folder: Path, sound: Path) -> None:
-    """A folder of sound images may have any names. It is opened, and read."""
+    """A folder of sound images with odd names: it is opened and read, or refused with one sentence."""
     import cv2
     import numpy as np
 
@@ -121,7 +121,7 @@ def odd_names(chance: Random, folder: Path, sound: Path) -> None:
 
 
 def large_image(chance: Random, folder: Path, sound: Path) -> None:
-    """More pixels than memory is asked for, in a small sound file."""
+    """A small sound file with more pixels than the program accepts."""
     height_px, width_px = chance.choice(((5000, 4000), (20_000, 1000), (4097, 4097)))
     rows = bytes(1 + width_px) * height_px
     images = folder / "large"
@@ -136,7 +136,7 @@ def large_image(chance: Random, folder: Path, sound: Path) -> None:
 
 
 def large_tiff(chance: Random, folder: Path, sound: Path) -> None:
-    """As `large_image`, a TIFF."""
+    """As `large_image`, but a TIFF."""
     import numpy as np
     import tifffile
 
@@ -221,7 +221,7 @@ def inflating(chance: Random, folder: Path, sound: Path) -> None:
 
 
 def large_parquet(chance: Random, folder: Path, sound: Path) -> None:
-    """A sound table and a small file, but for its many values: all the other columns are zeros."""
+    """A sound table in a small file, with very many values in additional columns of zeros."""
     import numpy as np
     import pyarrow as pa
     from pyarrow import parquet
@@ -236,7 +236,7 @@ def large_parquet(chance: Random, folder: Path, sound: Path) -> None:
 
 
 def beads() -> list[list[str]]:
-    """The lines of a sound table: 8 particles, 60 times each."""
+    """The lines of a sound table: 8 particles at 60 times each."""
     walk = Random(1)
     return [
         [f"{0.1 * step:g}", f"{who}", *(f"{5.0 * who + walk.gauss(0.0, 0.1):.5f}" for _ in range(2))]
@@ -246,7 +246,7 @@ def beads() -> list[list[str]]:
 
 
 def wide_csv(chance: Random, folder: Path, sound: Path) -> None:
-    """A sound table, but for its many columns."""
+    """A sound table, but with too many columns."""
     more = chance.choice((1500, 6000))
     path = folder / "wide.csv"
     head = ",".join([*NEEDED, *(f"c{number}" for number in range(more))])
@@ -255,7 +255,7 @@ def wide_csv(chance: Random, folder: Path, sound: Path) -> None:
 
 
 def not_finite(chance: Random, folder: Path, sound: Path) -> None:
-    """A sound table, but for one value."""
+    """A sound table, except for one value."""
     lines = beads()
     lines[chance.randrange(len(lines))][chance.randrange(4)] = chance.choice(NOT_FINITE)
     path = folder / "odd.csv"
@@ -264,14 +264,14 @@ def not_finite(chance: Random, folder: Path, sound: Path) -> None:
 
 
 def absurd_rig(chance: Random, folder: Path, sound: Path) -> None:
-    """Values that are allowed one by one, and together are more than a computer has."""
+    """Impossible settings, for example values that are allowed singly, but together exceed a computer."""
     words = [word for one in chance.choice(ABSURD) for word in ("--set", one)]
     out = folder / f"run-{time.monotonic_ns()}.h5"
     must_refuse("run", EXPERIMENT, "--seconds", "0.03", "--out", out, *words)
 
 
 def strong_light(chance: Random, folder: Path, sound: Path) -> None:
-    """Light that is far stronger than the instrument believes: it can't be simulated."""
+    """Light far stronger than in the settings of the instrument: it can't be simulated."""
     power = chance.choice(("1e9", "1e10", "1e12"))
     out = folder / f"run-{time.monotonic_ns()}.h5"
     must_refuse("run", RING, "--seconds", "0.1", "--out", out, "--set", f"laser.depth_kt_per_mw={power}")

@@ -1,4 +1,4 @@
-"""Cases, one after another, in a process that is watched: what hangs is killed, what dies is named by its seed."""
+"""Runs cases in a watched worker process: it is killed if it hangs, and failures are reported with their seeds."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from typing import Any
 from config.words import shortened
 
 ROOT = Path(__file__).parent.parent.parent
-HANG_S = 10.0  # of the processor in one case
-STUCK_S = 120.0  # of the clock, for a case that waits: generous, as the machine may be busy
-IDLE_S = 15.0  # of the clock without any work of the processor: it waits for what does not come
+HANG_S = 10.0  # processor time of one case
+STUCK_S = 120.0  # wall time of one case: generous, as the machine may be busy
+IDLE_S = 15.0  # wall time without processor time: the case waits for something that does not come
 PREPARE_S = 600.0
 LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
 class FuzzFailure:
-    """A case that was wrong."""
+    """A failed case."""
 
     domain: str
     seed: int
@@ -40,7 +40,7 @@ class FuzzFailure:
 
 
 class Watched:
-    """The working process; started again after it was killed or died."""
+    """The worker process; restarted after it was killed or died."""
 
     def __init__(self, names: Sequence[str], base: Path, *, hang_s: float = HANG_S, idle_s: float = IDLE_S) -> None:
         self.names, self.base, self.hang_s, self.idle_s = names, base, hang_s, idle_s
@@ -48,7 +48,7 @@ class Watched:
         self._lines: Queue[str] = Queue()
 
     def attempt(self, domain: str, seed: int) -> dict[str, Any]:
-        """What became of the case: see `worker.attempt`."""
+        """Result of one case: see `worker.attempt`."""
         worker = self._started()
         assert worker.stdin is not None
         worker.stdin.write(f"{domain} {seed}\n")
@@ -128,7 +128,7 @@ def _listen(worker: subprocess.Popen[str], lines: Queue[str]) -> None:
 
 
 def cpu_s(pid: int) -> float:
-    """The processor's seconds of a process; 0 where that is not known."""
+    """Processor time (s) of a process; 0 if unknown."""
     try:
         words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         return (int(words[11]) + int(words[12])) / float(os.sysconf("SC_CLK_TCK"))
@@ -146,10 +146,11 @@ def hunt(
     watched: Watched | None = None,
     told: Any = print,
 ) -> tuple[dict[str, int], list[FuzzFailure]]:
-    """Cases of every domain in turn, of the seeds from `seed` on; (cases by domain, what was wrong).
+    """Run cases of all domains in turn, with seeds from `seed` on; (number of cases by domain, failures).
 
     Args:
-        cases: of each domain; else as many as there is time for, until the clock (time.monotonic) says `until_s`.
+        cases: number for each domain; None: no limit.
+        until_s: no new round begins after this time (time.monotonic); None: no limit.
     """
     base.mkdir(parents=True, exist_ok=True)
     worker = watched or Watched(names, base)
@@ -171,7 +172,7 @@ def hunt(
 
 
 def keep(base: Path, name: str, seed: int) -> Path | None:
-    """A copy of the case's input."""
+    """Copy the input of a case; the folder of the copy, or None if it failed."""
     kept = base / "found" / f"{name}-{seed}"
     shutil.rmtree(kept, ignore_errors=True)
     try:

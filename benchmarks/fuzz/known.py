@@ -1,4 +1,4 @@
-"""Inputs that once hung the program, took all memory or were taken: each with the commands that must refuse it."""
+"""Inputs that once hung the program, used all memory or were accepted, with the commands that must refuse them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.fuzz.rules import Broken, verb
 from benchmarks.fuzz.texts import CONFIG, EXPERIMENT, RIG
 
 CARD = CONFIG / "checkpoints" / "ring_ponita.json"
-SUPERBLOCK = (8, 9, 10, 12, 20, 28, 36, 44)  # bytes of an HDF5 file that say what follows, and how long it is
+SUPERBLOCK = (8, 9, 10, 12, 20, 28, 36, 44)  # bytes of an HDF5 file that describe the rest of the file and its length
 PLAN_VERBS: tuple[tuple[str, ...], ...] = (
     ("run", "{}"), ("run", f"{EXPERIMENT}", "--rig", "{}"), ("train", "{}"), ("calibrate", "all", "{}"),
 )  # fmt: skip
@@ -42,13 +42,13 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "attributes.json": (("evaluate", "{}"),),
     "reach.json": (("evaluate", "{}"),),
     "": LINES,
-}  # by the name of the input, which is "{}"; "": it needs none
+}  # by the name of the input, "{}" in the command; "": without input
 KNOWN = [(name, words) for name, commands in COMMANDS.items() for words in commands]
 
 
 @dataclass
 class Known:
-    """One of KNOWN in each case, chosen by chance."""
+    """One of KNOWN in each case, chosen at random."""
 
     folder: Path
     name: str = "known"
@@ -62,7 +62,7 @@ class Known:
         write_inputs(self.folder, sound)
         first = self.folder / "first"
         first.mkdir(exist_ok=True)
-        for name, words in {words[0]: (name, words) for name, words in KNOWN}.values():  # what each verb imports
+        for name, words in {words[0]: (name, words) for name, words in KNOWN}.values():  # imports of each verb
             self.must_refuse(name, words, first)
 
     def case(self, chance: Random, folder: Path) -> float:
@@ -80,7 +80,7 @@ class Known:
 
 
 def write_inputs(folder: Path, sound: Path) -> None:
-    """Every input of COMMANDS, in this folder."""
+    """Write every input of COMMANDS into this folder."""
     tens = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     aliases = "\n".join(["a0: &a0 [x, x, x, x, x, x, x, x, x, x]", *tens])
     (folder / "aliases.yaml").write_text(aliases, encoding="utf-8")
@@ -101,7 +101,7 @@ def write_inputs(folder: Path, sound: Path) -> None:
 
 
 def png_that_claims(width_px: int, height_px: int) -> bytes:
-    """A PNG with this size in its header, and nearly nothing of the image."""
+    """A PNG with this size in its header, and almost no image data."""
     size = width_px.to_bytes(4, "big") + height_px.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
     pieces = [(b"IHDR", size), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
     chunks = [
@@ -111,7 +111,7 @@ def png_that_claims(width_px: int, height_px: int) -> bytes:
 
 
 def changed_run(sound: Path, path: Path, change: Callable[[Any], None]) -> None:
-    """A copy of the sound run, changed as an open HDF5 file."""
+    """Write a copy of the sound run to `path`, and `change` the open HDF5 file."""
     import h5py
 
     shutil.copyfile(sound, path)
@@ -120,7 +120,7 @@ def changed_run(sound: Path, path: Path, change: Callable[[Any], None]) -> None:
 
 
 def put_header(file: Any, **values: object) -> None:
-    """Other values in the header of a run, and the right check sum of it."""
+    """Change values in the header of a run, and correct its hash."""
     import numpy as np
 
     header = json.loads(file["header"][...].tobytes()) | values
@@ -130,7 +130,7 @@ def put_header(file: Any, **values: object) -> None:
 
 
 def put_inflating_header(file: Any) -> None:
-    """A header in one chunk of 1 MB that inflates to 1 GiB."""
+    """Replace the header by one chunk of 1 MB that inflates to 1 GiB."""
     import numpy as np
 
     text, sums = file["header"][...], dict(file["header"].attrs)
@@ -141,7 +141,7 @@ def put_inflating_header(file: Any) -> None:
 
 
 def zeros_deflated(count: int) -> bytes:
-    """So many zeros, a multiple of 16 MiB, in the zlib format: the same block of 16 MiB again and again."""
+    """`count` zeros (a multiple of 16 MiB) in the zlib format: one block of 16 MiB, repeated."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     block = packer.compress(bytes(1 << 24)) + packer.flush(zlib.Z_FULL_FLUSH)
     adler32 = (count % 65521) << 16 | 1
@@ -149,6 +149,6 @@ def zeros_deflated(count: int) -> bytes:
 
 
 def sealed(card: dict[str, Any]) -> dict[str, Any]:
-    """The card with the check sum of its own values, whatever they are."""
+    """The card with the correct hash of its values, valid or not."""
     body = json.dumps(card | {"card_sha256": ""}, sort_keys=True)
     return card | {"card_sha256": sha256(body.encode()).hexdigest()}

@@ -1,4 +1,4 @@
-"""Faults that are put there on purpose: does the harness find each kind?"""
+"""Faults on purpose, to test that the harness finds each kind."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-FAULTS = ("none", "traceback", "hang", "wait", "slow", "memory", "died")  # by seed
+FAULTS = ("none", "traceback", "hang", "wait", "slow", "memory", "died")  # values of CYBLOIDS_PLANTED
 
 
 @dataclass
 class Planted:
-    """The seed chooses the fault: see FAULTS."""
+    """The environment variable CYBLOIDS_PLANTED chooses the fault: see FAULTS."""
 
     folder: Path
     name: str = "planted"

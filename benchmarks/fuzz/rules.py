@@ -1,4 +1,4 @@
-"""What no input may do, and the command line in this process, held to it."""
+"""Rules for every input, and the command line in this process, checked against them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from random import Random
 from typing import Protocol
 
 LONGEST_SENTENCE = 600  # characters
-SECONDS = 2.0  # of the processor, beyond what sound input takes
-MEMORY = 1 << 30  # bytes, beyond what the process had before
+SECONDS = 2.0  # processor time beyond that of sound input
+MEMORY = 1 << 30  # bytes beyond the memory of the process before the case
 NASTY = (
     "nan",
     "inf",
@@ -48,29 +48,29 @@ NASTY = (
 
 
 class Broken(Exception):
-    """A rule that was not kept, in one sentence."""
+    """A broken rule, in one sentence."""
 
 
 class Domain(Protocol):
     """One kind of input."""
 
     name: str
-    folder: Path  # with what `prepare` made, for all cases
+    folder: Path  # with the files of `prepare`, for all cases
 
     def prepare(self) -> None:
-        """Sound input, and every path compiled that a case may take: what this costs is no case's own."""
+        """Make sound input, and compile all code that a case may need: this time does not count for a case."""
         ...
 
     def case(self, chance: Random, folder: Path) -> float:
-        """One broken input, in a new folder. Answers the processor's seconds that sound input takes.
+        """Try one broken input, in a new folder; the processor time (s) that sound input takes.
 
-        Raises Broken, or anything that the program lets through.
+        Raises Broken, or any exception that the program does not catch.
         """
         ...
 
 
 def verb(*words: str | Path) -> int:
-    """The command line in this process; its exit code. Raises Broken."""
+    """Run the command line in this process; its exit code. Raises Broken."""
     import main
 
     out, err = io.StringIO(), io.StringIO()
@@ -99,7 +99,7 @@ def verb(*words: str | Path) -> int:
 
 
 def without_notes(said: str) -> str:
-    """What was said after the notes that come before a run is opened; each note is a line of its own."""
+    """The text after the leading notes, one per line, that precede the opening of a run. Raises Broken."""
     lines = said.splitlines(keepends=True)
     while lines and lines[0].startswith("note: "):
         if len(lines[0]) > LONGEST_SENTENCE:
@@ -109,7 +109,7 @@ def without_notes(said: str) -> str:
 
 
 def printable(text: str) -> None:
-    """Raises Broken for what a terminal would obey."""
+    """Raises Broken for control characters and surrogates."""
     for one in text:
         if one != "\n" and (ord(one) < 32 or 127 <= ord(one) < 160 or "\ud800" <= one <= "\udfff"):
             raise Broken(f"a control character is printed: {text[:200]!r}")
@@ -124,7 +124,7 @@ def sentence(error: BaseException) -> None:
 
 
 def flipped(chance: Random, data: bytes) -> bytes:
-    """The same bytes cut off, or some of them changed, doubled or left out."""
+    """The same bytes truncated, or with some of them changed, inserted or left out."""
     changed = bytearray(data)
     if chance.random() < 0.25:
         return bytes(changed[: chance.randrange(len(changed) + 1)])
@@ -140,7 +140,7 @@ def flipped(chance: Random, data: bytes) -> bytes:
 
 
 def special(chance: Random, folder: Path) -> Path:
-    """A path at which there is no sound file: empty, binary, a folder, a pipe, a device, missing, named badly."""
+    """A path without a sound file: empty, binary, a folder, a pipe, a device, missing, a loop of links, a long name."""
     import os
 
     kind = chance.choice(("empty", "binary", "folder", "pipe", "device", "missing", "long", "zeros", "link"))

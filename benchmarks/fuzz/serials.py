@@ -1,4 +1,4 @@
-"""Serial devices that answer anything at all."""
+"""Serial devices with random replies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WORDS = (
 
 
 class Chatter:
-    """In place of `serial.Serial`: its answers are chance; some are of the right form."""
+    """Replaces `serial.Serial`: its replies are random; some have the right form."""
 
     def __init__(self, chance: Random, frames: bool) -> None:
         self.chance, self.frames = chance, frames

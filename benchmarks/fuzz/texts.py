@@ -75,7 +75,7 @@ PIECES = (
 
 @dataclass
 class Formulas:
-    """Text in place of a formula; one that is taken is evaluated, and so are its forces."""
+    """Random text in place of a formula: it is accepted, or refused with one sentence."""
 
     folder: Path
     name: str = "formulas"
@@ -105,7 +105,7 @@ class Formulas:
 
 @dataclass
 class Settings:
-    """Settings files: lines left out, doubled, changed; values of any kind; and texts that are no YAML at all."""
+    """Settings files with lines left out, doubled or changed, values of any kind, and text that is not YAML."""
 
     folder: Path
     name: str = "yaml"
@@ -145,7 +145,7 @@ class Settings:
 
 
 def setting(chance: Random) -> str:
-    """One key=value, the key one of a rig's or an experiment's, or none."""
+    """One key=value; the key is that of a rig or an experiment, or invalid."""
     keys = sorted({*keys_of(RIG), *keys_of(EXPERIMENT)})
     key = chance.choice(
         (*keys, "set", "forces.0", "²", "a" * 3000, "." * 5000, "camera..fps", "", "policy.forces.99999999999.kind")
@@ -170,7 +170,7 @@ def keys_of(path: Path) -> list[str]:
 
 
 def value(chance: Random) -> str:
-    """A value that may be sound, large, small, or nothing of the kind."""
+    """A value that may be valid, large, small, or no number."""
     if chance.random() < 0.4:
         return chance.choice(NASTY)
     sign, digits, power = chance.choice(("", "-")), chance.uniform(0, 10), chance.randrange(-12, 13)
@@ -221,7 +221,7 @@ def changed(chance: Random, path: Path) -> str:
 
 
 def bomb(chance: Random) -> str:
-    """Little text that means very much, or too much text."""
+    """A short text that expands to very much data, or a long or deeply nested text."""
     way = chance.randrange(7)
     size = chance.choice((10, 100, 1000, 100_000))
     if way == 0:
@@ -243,11 +243,11 @@ def bomb(chance: Random) -> str:
 
 @dataclass
 class ExtremeNumbers:
-    """Numbers of a rig or an experiment at the end of what is allowed, in a run of a few frames: it may be refused."""
+    """A run of a few frames with numbers of the rig or the experiment at their bounds; it may be refused."""
 
     folder: Path
     name: str = "bounds"
-    slow_s: float = 6.0  # a sound run of the largest size takes its time
+    slow_s: float = 6.0  # processor time of a sound run of the largest size
 
     def prepare(self) -> None:
         from app.assembly.plan import plan
@@ -281,7 +281,7 @@ def ends(settings: Any, at: str = "") -> list[tuple[str, tuple[float, float]]]:
 
 @dataclass
 class CommandLines:
-    """Command lines: every verb with options and files of which one at least can't be used."""
+    """Command lines: every verb with options and files, at least one of them invalid."""
 
     folder: Path
     name: str = "lines"
@@ -307,7 +307,7 @@ class CommandLines:
 
 
 def lines_of(chance: Random, bad: str, odd: str, known: str) -> tuple[list[str], ...]:
-    """A command line of each kind: `bad` is no file of use, `odd` the name of nothing, `known` an option."""
+    """One command line of each kind: `bad` is an unusable file, `odd` an unknown name, `known` an option."""
     return (
         ["run", bad],
         ["run", str(EXPERIMENT), "--rig", bad],
@@ -353,7 +353,7 @@ def lines_of(chance: Random, bad: str, odd: str, known: str) -> tuple[list[str],
 
 
 def wrong_number(chance: Random) -> str:
-    """What no length, time or port may be."""
+    """A text that is invalid as a length, a time and a port."""
     return chance.choice(
         ("nan", "inf", "-inf", "1e308", "-1", "x", "²", "", "9" * 5000, "0x10", "1e999", "-0.0", "99999999")
     )

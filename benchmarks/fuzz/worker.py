@@ -1,4 +1,4 @@
-"""One process that tries cases, a line each; it may be killed, and it says what became of each case."""
+"""The worker process: reads one case per line, tries it and reports the result; it may be killed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Any, TextIO
 
 from benchmarks.fuzz.rules import MEMORY, SECONDS, Broken, Domain
 
-CEILING = 6 << 30  # bytes of address space, beyond what the process has: the machine is not to suffer
+CEILING = 6 << 30  # bytes of additional address space, to protect the machine
 
 
 def main(names: str, base: str) -> int:
-    """Reads lines "domain seed" from standard input; answers lines of JSON on what was standard output."""
+    """Reads lines "domain seed" from standard input; writes lines of JSON to the original standard output."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")  # a case must not write among the answers
     os.dup2(2, 1)
     from benchmarks.fuzz.domains import domains
@@ -37,7 +37,7 @@ def main(names: str, base: str) -> int:
 
 
 def attempt(domain: Domain, seed: int, base: Path) -> dict[str, Any]:
-    """One case: every rule that it broke ("" where none was), the processor's seconds and the bytes that it took."""
+    """One case: the rules that it broke ("" if none), its processor time (s) and its memory (bytes)."""
     folder = base / "case"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -49,7 +49,7 @@ def attempt(domain: Domain, seed: int, base: Path) -> dict[str, Any]:
         allowed_s = domain.case(Random(f"{domain.name} {seed}"), folder)
     except Broken as broken:
         wrong = f"{broken}"
-    except BaseException as error:  # noqa: BLE001 - whatever comes through is what is looked for
+    except BaseException as error:  # noqa: BLE001 - every uncaught exception is a finding
         wrong = f"traceback: {type(error).__name__}: {error}"[:300] + "\n" + "".join(traceback.format_exc()[-3000:])
     spent_s, took = time.process_time() - began_s, peak() - before
     broken_rules = [wrong] if wrong else []
@@ -61,14 +61,14 @@ def attempt(domain: Domain, seed: int, base: Path) -> dict[str, Any]:
 
 
 def reset_peak() -> int:
-    """The memory of this process now; its peak begins anew, where the system can do that."""
+    """Reset the peak memory of this process, if the system can do this; the peak (bytes) after it."""
     if sys.platform == "linux":
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return peak()
 
 
 def peak() -> int:
-    """The most memory that this process has had, in bytes; 0 where that is not known."""
+    """Peak memory of this process in bytes; 0 if unknown."""
     if sys.platform != "linux":
         return 0
     status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
