@@ -238,7 +238,10 @@ def case(row: int, folder: Path, seed: int) -> dict[str, Any]:
 
 
 def pieces(flights: list[Floats]) -> Floats:
-    """[T, N] of flights [T_i, N_i], cut into pieces of the length of the shortest flight; this is long for a well."""
+    """[T, N] of flights [T_i, N_i], cut into pieces of the length of the shortest flight.
+
+    This length is large compared with the relaxation time of a well.
+    """
     frames = min(len(one) for one in flights)
     cut = [one[k * frames : (k + 1) * frames] for one in flights for k in range(len(one) // frames)]
     return np.concatenate(cut, axis=1)

@@ -81,7 +81,7 @@ class Painting:
 
 
 class PicturePlayer:
-    """A Camera that delivers pictures from memory at fixed times. If read late, it skips to the newest: a gap."""
+    """A Camera: pictures from memory at fixed times. A late read gets the newest picture; the skipped ones are gaps."""
 
     def __init__(self, pictures: list[NDArray[Any]], fps: float, clock: Clock, last_s: float, bench: Bench) -> None:
         self._pictures, self._fps, self._clock, self._last_s = pictures, fps, clock, last_s

@@ -146,7 +146,7 @@ def hunt(
     watched: Watched | None = None,
     told: Any = print,
 ) -> tuple[dict[str, int], list[FuzzFailure]]:
-    """Run cases of all domains in turn, with seeds from `seed` on; (number of cases by domain, failures).
+    """Run cases of all domains in turn, with seeds from `seed` on. Returns (cases by domain, failures).
 
     Args:
         cases: number for each domain; None: no limit.
@@ -172,7 +172,7 @@ def hunt(
 
 
 def keep(base: Path, name: str, seed: int) -> Path | None:
-    """Copy the input of a case; the folder of the copy, or None if it failed."""
+    """Copy the input of a case. Returns the folder of the copy, or None if it failed."""
     kept = base / "found" / f"{name}-{seed}"
     shutil.rmtree(kept, ignore_errors=True)
     try:

@@ -62,7 +62,7 @@ class Domain(Protocol):
         ...
 
     def case(self, chance: Random, folder: Path) -> float:
-        """Try one broken input, in a new folder; the processor time (s) that sound input takes.
+        """Try one broken input, in a new folder. Returns the processor time (s) that sound input takes.
 
         Raises Broken, or any exception that the program does not catch.
         """
@@ -70,7 +70,7 @@ class Domain(Protocol):
 
 
 def verb(*words: str | Path) -> int:
-    """Run the command line in this process; its exit code. Raises Broken."""
+    """Run the command line in this process. Returns its exit code. Raises Broken."""
     import main
 
     out, err = io.StringIO(), io.StringIO()

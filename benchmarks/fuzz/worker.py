@@ -61,7 +61,7 @@ def attempt(domain: Domain, seed: int, base: Path) -> dict[str, Any]:
 
 
 def reset_peak() -> int:
-    """Reset the peak memory of this process, if the system can do this; the peak (bytes) after it."""
+    """Reset the peak memory of this process, if the system can do this. Returns the new peak (bytes)."""
     if sys.platform == "linux":
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return peak()
