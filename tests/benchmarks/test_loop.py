@@ -90,7 +90,7 @@ def test_the_document_states_the_recorded_times() -> None:
 
 
 @pytest.mark.parametrize(("repeats", "seconds"), [(0, None), (None, 2.0), (None, 41.0), (None, float("nan"))])
-def test_too_short_or_too_few_runs_are_refused(
+def test_runs_of_invalid_number_or_length_are_refused(
     asked: list[tuple[str, float, str]], repeats: int | None, seconds: float | None
 ) -> None:
     with pytest.raises(Refused, match="and it should be"):

@@ -62,7 +62,7 @@ def test_the_page_in_docs_states_how_its_tables_were_made() -> None:
 
 
 @pytest.mark.slow
-def test_the_error_of_the_centroid_at_low_contrast_is_as_documented() -> None:
+def test_the_error_of_the_centroid_at_another_amplitude_is_as_documented() -> None:
     profile, noise = Profile(60.0, 2.2, 0.0), 2.0
     names: tuple[Locator, ...] = ("centroid", "trackpy")
     for name in names:

@@ -71,7 +71,7 @@ def test_a_machine_that_refuses_light_trips_a_lit_instrument(level: Level, kind:
     assert interlock(TRIPPED, "first", [], [], {kind: "second"}) == (TRIPPED, "first")
 
 
-# an independent model: three questions instead of a table -----------------------------------------------------------
+# an independent model: three conditions instead of a table -----------------------------------------------------------
 
 
 def model(level: Level, reason: str, orders: list[Order], doubts: list[str]) -> tuple[Level, str]:

@@ -199,7 +199,7 @@ def test_the_saddle_node_delay_of_painted_rings_equals_that_of_the_shape() -> No
     assert painted_s == pytest.approx(asked_s, rel=0.2)
 
 
-def test_a_spring_carries_at_no_delay() -> None:
+def test_a_spring_never_carries_its_particle() -> None:
     spring = Harmonic()
     delay_s = saddle_node_delay_s(
         lambda r: spring.radial_force_pn(r, kt_pn_um=KT), drag_pn_s_per_um=0.036, reach_um=2.0
