@@ -79,7 +79,7 @@ def wanted(law: Law, at: Seen) -> Forces:
 @pytest.mark.parametrize("state", [(0, 0, 0), (0, int(State.NEW), 0), (int(State.UNCERTAIN),) * 3])
 def test_a_python_spring_gives_the_forces_of_the_programmed_spring(state: tuple[int, ...]) -> None:
     force = External(shape=Harmonic(stiffness_pn_per_um=STIFFNESS))
-    programmed = SteeredTraps((force,), Plant(), None, MIDDLE_UM)  # the light model is not used
+    programmed = SteeredTraps((force,), Plant(), None, MIDDLE_UM)  # type: ignore[arg-type]  # no light model is needed
     _, there = programmed.step(None, seen(state=state))
     here = wanted(Spring(), seen(state=state))
     np.testing.assert_array_equal(here.particle, there.particle)
