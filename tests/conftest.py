@@ -1,4 +1,4 @@
-"""What all tests share: how hypothesis searches, and who gets a second chance."""
+"""Shared test settings: the hypothesis profile, and reruns of tests that depend on the speed of the computer."""
 
 import sys
 from collections.abc import Generator
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
-# The same examples everywhere and always; a failing one is printed as found, since shrinking it can take minutes.
+# The same examples on every computer; a failing one is printed as found, since shrinking can take minutes.
 settings.register_profile(
     "house", deadline=None, derandomize=True, max_examples=50, phases=[Phase.explicit, Phase.generate, Phase.target]
 )
@@ -15,9 +15,10 @@ settings.load_profile("house")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A computer that stops for a second makes a beam dark, as it should: such a test is run again, up to twice.
+    """Mark tests that depend on the clock: they are run again up to twice.
 
-    The reason of a rerun is printed. All other tests do not depend on a clock and run once.
+    A computer that pauses for a second makes the beam dark, as intended. The reason of a rerun is printed.
+    All other tests run once.
     """
     for item in items:
         if item.get_closest_marker("real_time"):
@@ -25,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Reruns:
-    """Prints at once why a test that is run again had failed."""
+    """Prints at once why a test failed that is run again."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -43,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _permissions_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that allows a Python law allows it for itself only."""
+    """The permission to run a Python law ends with the test that gave it."""
     laws = sys.modules.get("app.assembly.python_law")
     for name in ("_allowed", "_allowed_files", "_given", "_files") if laws is not None else ():
         monkeypatch.setattr(laws, name, {})
@@ -51,13 +52,13 @@ def _permissions_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable() -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
-    """Half of a surrogate pair in a message (hypothesis makes some) would end the worker that reports it."""
+    """A lone surrogate in a message (hypothesis makes some) would end the worker that reports it."""
     report = yield
     return None if report is None else printable(report)
 
 
 def printable(value: Any) -> Any:
-    """The same lists and dictionaries, with texts that can be written in UTF-8."""
+    """The same lists and dictionaries, with texts that can be encoded in UTF-8."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):

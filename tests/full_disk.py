@@ -1,4 +1,4 @@
-"""Disks that are full: small ones that are mounted where this user may, and limits on the size of a file."""
+"""Full disks: small file systems mounted in memory, and limits on the size of a file."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ROOT = Path(__file__).parents[1]
 
 
 def random_sizes(seed: int, number: int, low_bytes: int, high_bytes: int) -> list[int]:
-    """Sizes spread evenly in their logarithm, the same for the same seed."""
+    """Sizes with a uniform distribution of their logarithm; the same seed gives the same sizes."""
     chance = np.random.default_rng(seed)
     return [int(size) for size in np.exp(chance.uniform(np.log(low_bytes), np.log(high_bytes), number))]
 
 
 @contextmanager
 def small_disks(folder: Path, sizes_bytes: list[int]) -> Iterator[list[Path]]:
-    """A disk in memory (tmpfs) for each size, in folders of these numbers. Skips the test where none can be mounted."""
+    """A disk in memory (tmpfs) for each size, in numbered folders. Skips the test where none can be mounted."""
     if shutil.which("mount") is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("only root can mount a small disk (tmpfs)")
     disks: list[Path] = []

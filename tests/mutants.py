@@ -1,9 +1,9 @@
-"""Does a test fail if a line of the beam's mathematics is put wrong? `python -m tests.mutants [module ...]`.
+"""Mutation tests of the mathematics of the beam: `python -m tests.mutants [module ...]`.
 
-Each mutant is one small change of a module's syntax tree: a comparison, a number, `and`, `not`, `min`, the sequence in
-a tuple, or a statement left out. It is made in a forked process (POSIX), which then runs the module's tests. What
-survives is printed, and the exit code is 1. No file is changed. Some survivors are equal to the original: a person
-judges.
+Each mutant is one small change of a module's syntax tree: a comparison, a number, `and`, `not`, `min`, the order in
+a tuple, or an omitted statement. It is made in a forked process (POSIX), which then runs the module's tests. Mutants
+without a failing test are printed, and the exit code is 1. No file is changed. Some of them are equivalent to the
+original; a person must judge.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "minimum": "max
 
 
 def mutants(tree: ast.Module) -> Iterator[tuple[int, str, ast.Module]]:
-    """(line, what was changed, the tree with the change)."""
+    """(line, description of the change, the changed tree)."""
     for index, node in enumerate(ast.walk(tree)):
         for number in range(len(changes(node))):
             changed = copy.deepcopy(tree)
@@ -49,7 +49,7 @@ def mutants(tree: ast.Module) -> Iterator[tuple[int, str, ast.Module]]:
 
 
 def changes(node: ast.AST) -> list[Callable[[], None]]:
-    """Functions that each put this node wrong in one way."""
+    """Functions, each of which changes this node in one way."""
     made: list[Callable[[], None]] = []
 
     def put(owner: ast.AST, name: str, value: object) -> None:
@@ -91,7 +91,7 @@ def changes(node: ast.AST) -> list[Callable[[], None]]:
 
 
 def left_out(node: ast.AST, twin: ast.AST) -> tuple[int, str] | None:
-    """The line and the text of the statement that `twin` does not have."""
+    """The line and the text of the statement that is missing in `twin`."""
     body = getattr(node, "body", None)
     if isinstance(body, list):
         for one, other in zip(body, getattr(twin, "body", []), strict=True):
@@ -101,12 +101,12 @@ def left_out(node: ast.AST, twin: ast.AST) -> tuple[int, str] | None:
 
 
 def is_text(line: ast.stmt) -> bool:
-    """A docstring."""
+    """Whether the statement is a docstring."""
     return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
 
 
 def survives(name: str, path: Path, tree: ast.Module) -> bool:
-    """Whether the module's tests are green with this tree in its place. In a process of its own."""
+    """Whether the module's tests pass with this tree in its place. They run in a separate process."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -1,4 +1,4 @@
-"""How long a test waits for what must come: a wait that succeeds costs nothing, and a busy computer needs minutes."""
+"""Waits with a generous limit: a wait that succeeds ends at once, and a busy computer needs minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Python API: whole runs, and the same numbers as the command line, trackpy and the loop give."""
+"""The Python API: whole runs, with the same numbers as the command line, trackpy and the loop."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ for _ in range(3000):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> cy.Run:
-    """One second of seven particles without light, with its frames."""
+    """One second of seven particles without light, with frames."""
     out = tmp_path_factory.mktemp("runs") / "ring.h5"
     return cy.run(cy.load(RING, sets=SMALL), seconds=1.0, out=out, armed=False)
 
 
-def test_every_public_name_is_there_documented_and_typed() -> None:
+def test_every_public_name_has_a_docstring_and_types() -> None:
     for name in cy.__all__:
         public: Any = getattr(cy, name)
         if inspect.isfunction(public):
@@ -57,7 +57,7 @@ def test_every_public_name_is_there_documented_and_typed() -> None:
         assert issubclass(error, Exception)
 
 
-def test_tracks_are_the_table_that_export_writes(run: cy.Run, tmp_path: Path) -> None:
+def test_tracks_equal_the_exported_table(run: cy.Run, tmp_path: Path) -> None:
     export(run.path, "parquet", tmp_path)
     pd.testing.assert_frame_equal(run.tracks, pd.read_parquet(tmp_path / "tracks.parquet"), check_dtype=False)
     assert list(run.tracks)[:7] == ["frame", "time_s", "particle", "x", "y", "x_um", "y_um"]
@@ -68,14 +68,14 @@ def test_tracks_are_the_table_that_export_writes(run: cy.Run, tmp_path: Path) ->
         run.table("track")
 
 
-def test_the_msd_is_trackpy_s(run: cy.Run) -> None:
+def test_the_msd_equals_that_of_trackpy(run: cy.Run) -> None:
     here = cy.msd(run, largest_lag_s=0.2)
     there = trackpy.emsd(run.tracks, run.um_per_px, run.fps, max_lagtime=len(here))
     np.testing.assert_allclose(here.to_numpy(), there.to_numpy(), rtol=1e-9)
     pd.testing.assert_series_equal(cy.msd(run.path, largest_lag_s=0.2), here)
 
 
-def test_a_run_verifies_and_its_findings_are_those_of_analyse(run: cy.Run) -> None:
+def test_a_run_verifies_and_has_findings(run: cy.Run) -> None:
     answer = cy.verify(run)
     assert answer
     assert (answer.difference, answer.turns) == (None, len(run))
@@ -98,7 +98,7 @@ def test_a_changed_record_is_not_equal(run: cy.Run, tmp_path: Path) -> None:
     assert answer.difference
 
 
-def test_a_law_of_one_s_own_flies_and_verifies(tmp_path: Path) -> None:
+def test_a_run_with_a_python_law_verifies(tmp_path: Path) -> None:
     plan = cy.load(lay_out(tmp_path), allow_python=["my_laws"], sets={"policy.parameters.stiffness_pn_per_um": 0.2})
     with cy.run(plan, seconds=0.5, out=tmp_path / "spring.h5") as run:
         forces = run.table("forces")
@@ -110,7 +110,7 @@ def test_a_law_of_one_s_own_flies_and_verifies(tmp_path: Path) -> None:
 
 
 def middle_um(plan: cy.Plan) -> Any:
-    """Of the field that the beam reaches."""
+    """The middle of the field."""
     low_um, high_um = field_um(plan.rig)
     return (np.asarray(low_um) + np.asarray(high_um)) / 2.0
 
@@ -137,8 +137,8 @@ def test_a_rig_is_dark_until_armed_and_after_the_block(tmp_path: Path) -> None:
     assert cy.verify(tmp_path / "live.h5")
 
 
-def test_a_turn_that_failed_trips_and_keeps_its_orders() -> None:
-    """After an error the next turn was lit again, and a stop that was given before it was lost."""
+def test_a_failed_turn_trips_and_its_orders_are_kept() -> None:
+    """Before, the turn after an error was lit again, and a stop ordered before the error was lost."""
     with cy.open(cy.load(RING, sets=SMALL)) as rig:
         rig.arm()
         assert len(list(rig.turns(5))[-1].sent)
@@ -175,7 +175,7 @@ def test_settings_of_open_devices_are_not_applied() -> None:
             )
 
 
-def test_an_error_in_the_block_leaves_it_dark_and_the_record_whole(tmp_path: Path) -> None:
+def test_after_an_error_in_the_block_the_beam_is_dark_and_the_record_whole(tmp_path: Path) -> None:
     lit: list[int] = []
     closed: list[bool] = []
 
@@ -201,7 +201,7 @@ def test_an_error_in_the_block_leaves_it_dark_and_the_record_whole(tmp_path: Pat
     assert cy.verify(tmp_path / "a.h5")
 
 
-def test_an_error_in_a_turn_darkens_at_once(tmp_path: Path) -> None:
+def test_after_an_error_in_a_turn_the_beam_is_dark_at_once(tmp_path: Path) -> None:
     plan = cy.load(lay_out(tmp_path, "my_laws:Tired"), allow_python="my_laws")
     with cy.open(plan, out=tmp_path / "a.h5") as rig:
         rig.arm()
@@ -229,7 +229,7 @@ def test_another_rig_is_not_applied() -> None:
         rig.apply(cy.load(RING, sets={**SMALL, "camera.fps": 77}))
 
 
-def test_a_real_laser_is_armed_only_on_purpose(tmp_path: Path) -> None:
+def test_a_real_laser_is_armed_only_with_armed_true(tmp_path: Path) -> None:
     plan = cy.load(RING, rig=cy.RIGS / "serial.yaml")
     with pytest.raises(cy.Refused, match="this laser is real; give armed=True to arm it, or armed=False"):
         cy.run(plan, seconds=1.0, out=tmp_path / "a.h5")
@@ -238,7 +238,7 @@ def test_a_real_laser_is_armed_only_on_purpose(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_real_laser_is_not_armed_where_no_signal_is_caught(tmp_path: Path) -> None:
+def test_a_real_laser_is_not_armed_where_signals_are_not_caught(tmp_path: Path) -> None:
     plan = cy.load(RING, rig=cy.RIGS / "serial.yaml")
     rig = cy.open(plan)
     rig._open = object()  # type: ignore[assignment]
@@ -259,10 +259,10 @@ def test_a_real_laser_is_not_armed_where_no_signal_is_caught(tmp_path: Path) -> 
         return [str(refused) for refused in found]
 
     before = {number: signal.getsignal(number) for number in numbers()}
-    for number in before:  # a shell, or nohup, may have them ignored
+    for number in before:  # a shell or nohup may have them ignored
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     try:
-        for end in (nullcontext(), caught_in_program()):  # a handler of a run in the main thread ends with it
+        for end in (nullcontext(), caught_in_program()):  # a handler of a run in the main thread ends with the run
             with end:
                 assert [said.count("SIGTERM would end this program and leave the laser on") for said in
                         in_another_thread()] == [1, 1]  # fmt: skip
@@ -278,7 +278,7 @@ def test_a_real_laser_is_not_armed_where_no_signal_is_caught(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_that_trips_is_a_fault_that_names_its_record(tmp_path: Path) -> None:
+def test_a_run_that_trips_raises_a_fault_with_the_path_of_its_record(tmp_path: Path) -> None:
     plan = cy.load(lay_out(tmp_path, "my_laws:Wild"), allow_python=["my_laws"])
     out = tmp_path / "wild.h5"
     with pytest.raises(
@@ -289,10 +289,10 @@ def test_a_run_that_trips_is_a_fault_that_names_its_record(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_run_dark_with_a_whole_record_and_the_program_may_go_on(
+def test_a_signal_ends_a_run_dark_and_with_a_whole_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    """SIGTERM ended the program with the emission on, and a second Ctrl-C hid that a laser did not answer."""
+    """Before, SIGTERM ended the program with the emission on, and a second Ctrl-C hid the silence of a laser."""
     turns: list[int] = []
 
     def step(policy: Any, memory: Any, seen: Any) -> Any:
@@ -326,14 +326,14 @@ def test_a_signal_ends_a_run_dark_with_a_whole_record_and_the_program_may_go_on(
 
 
 def opened_and(made: cy.Plan, patched: pytest.MonkeyPatch, step: Any) -> Any:
-    """The open instrument, whose law has another step from now on."""
+    """The open instrument, whose law has this step from now on."""
     instrument = open_instrument(made)
     patched.setattr(SteeredTraps, "step", step)
     return instrument
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_light_that_may_be_on_is_heard_when_a_signal_ends_a_run(
+def test_a_laser_that_may_be_on_is_reported_when_a_signal_ends_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     stopped = Stopped(number, f"{STILL_LIT}: hung; switch the laser off by hand")
@@ -346,8 +346,8 @@ def test_light_that_may_be_on_is_heard_when_a_signal_ends_a_run(
         cy.run(cy.load(RING, sets=SMALL), seconds=1.0, out=tmp_path / "a.h5")
 
 
-def test_each_plan_keeps_the_class_that_it_was_made_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two classes of one cell have the same name and source; the first plan flew with the values of the second."""
+def test_each_plan_keeps_the_class_of_its_law(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two classes of one cell have the same name and source. Before, the first plan used the values of the second."""
     cell = "class Pull(cy.Law):\n    K = k\n    def force_pn(self, now):\n        return -self.K * now.position_um\n"
     monkeypatch.setitem(linecache.cache, "<cell 1>", (len(cell), None, cell.splitlines(keepends=True), "<cell 1>"))
     plans = []
@@ -363,7 +363,7 @@ def test_each_plan_keeps_the_class_that_it_was_made_with(monkeypatch: pytest.Mon
         np.testing.assert_allclose(turn.wanted.force_pn, -0.01 * turn.tracks.position_um[good], rtol=1e-12)
 
 
-def test_no_run_is_written_over(run: cy.Run) -> None:
+def test_no_run_is_overwritten(run: cy.Run) -> None:
     with pytest.raises(cy.Refused, match="never written over"):
         cy.run(cy.load(RING, sets=SMALL), seconds=1.0, out=run.path)
     with pytest.raises(cy.Refused, match="never written over"):
@@ -383,14 +383,14 @@ def test_no_run_is_written_over(run: cy.Run) -> None:
         ("camera.fps=50", "sets: found 'camera.fps=50', where a mapping is needed"),
     ],
 )
-def test_bad_settings_are_one_sentence(sets: Any, said: str) -> None:
+def test_bad_settings_are_refused_in_one_sentence(sets: Any, said: str) -> None:
     with pytest.raises(cy.Refused) as refused:
         cy.load(RING, sets=sets)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_of_two_values_for_one_key_of_an_experiment_the_last_one_counts(tmp_path: Path) -> None:
+def test_the_last_of_two_values_for_one_key_of_an_experiment_counts(tmp_path: Path) -> None:
     found = yaml.safe_load(RING.read_text())
     rig = f"{(RING.parent / found['rig']).resolve()}"
     path = tmp_path / "twice.yaml"
@@ -399,14 +399,14 @@ def test_of_two_values_for_one_key_of_an_experiment_the_last_one_counts(tmp_path
     assert cy.load(path).rig.sample.number == 1
 
 
-def test_values_of_numpy_are_settings() -> None:
+def test_numpy_values_are_accepted_as_settings() -> None:
     sets = {"camera.fps": np.float64(1e2), "seed": np.int64(7), "sample.number": np.arange(9)[3], "trap.depth_kt": 1e-5}
     plan = cy.load(RING, sets=sets)
     assert (plan.rig.camera.fps, plan.experiment.seed, plan.rig.sample.number) == (100.0, 7, 3)
     assert plan.experiment.trap.depth_kt == 1e-5
 
 
-def test_progress_is_one_line_where_there_is_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_one_line_without_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = cy.load(RING, sets=SMALL)
     cy.run(plan, seconds=0.2, out=tmp_path / "a.h5").close()
     assert capsys.readouterr().err == ""
@@ -416,7 +416,7 @@ def test_progress_is_one_line_where_there_is_no_terminal(tmp_path: Path, capsys:
         assert said.count("\n") == 1
 
 
-def test_tracking_without_a_loop_is_that_of_the_loop(run: cy.Run) -> None:
+def test_tracking_without_a_loop_equals_that_of_the_loop(run: cy.Run) -> None:
     settings: dict[str, Any] = {
         "diameter_px": run.plan.rig.tracking.diameter_px,
         "minmass": run.plan.rig.tracking.minmass,
@@ -433,7 +433,7 @@ def test_tracking_without_a_loop_is_that_of_the_loop(run: cy.Run) -> None:
     np.testing.assert_array_equal(again["particle"], found["particle"])
 
 
-def test_links_are_trackpy_s() -> None:
+def test_links_equal_those_of_trackpy() -> None:
     chance = np.random.default_rng(3)
     place = chance.uniform(0, 200, (40, 2))
     walk = place + np.cumsum(chance.normal(0, 0.7, (15, 40, 2)), axis=0)
@@ -509,21 +509,21 @@ NO_PATHS: Any = (None, 5, [], b"x", "", "a\0b", "a\udcffb", object())
 
 @pytest.mark.parametrize("path", NO_PATHS)
 @pytest.mark.parametrize("call", [cy.load, cy.read_run, cy.verify, cy.msd, cy.findings])
-def test_what_is_no_path_is_refused(call: Any, path: Any) -> None:
+def test_a_value_that_is_not_a_path_is_refused(call: Any, path: Any) -> None:
     with pytest.raises(cy.Refused, match=r"^(run|experiment): found "):
         call(path)
 
 
 @pytest.mark.parametrize("modules", [None, 5, [5], [None], b"x", float("nan")])
-def test_what_is_no_list_of_modules_is_refused(modules: Any) -> None:
+def test_a_value_that_is_not_a_list_of_modules_is_refused(modules: Any) -> None:
     with pytest.raises(cy.Refused, match=r"^allow_python: found "):
         cy.load(RING, allow_python=modules)
     with pytest.raises(cy.Refused, match=r"^allow_python: found "):
         cy.verify("run.h5", allow_python=modules)
 
 
-def test_other_values_than_true_and_false_do_not_arm(tmp_path: Path) -> None:
-    """armed="no" armed."""
+def test_only_true_arms_and_values_that_are_not_boolean_are_refused(tmp_path: Path) -> None:
+    """Before, armed="no" armed the laser."""
     plan = cy.load(RING, sets=SMALL)
     others: Any = ("no", 1, 0.0, np.array([1, 2]))
     for name in ("armed", "frames", "progress"):
@@ -540,7 +540,7 @@ def test_other_values_than_true_and_false_do_not_arm(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_open_rig_refuses_bad_values_and_goes_on() -> None:
+def test_an_open_rig_refuses_bad_values_and_continues() -> None:
     with cy.open(cy.load(RING, sets=SMALL)) as rig:
         for remark in (5, None, b"x", "\ud800", "x" * 10_001):
             with pytest.raises(cy.Refused, match=r"^mark: found "):
@@ -555,7 +555,7 @@ def test_an_open_rig_refuses_bad_values_and_goes_on() -> None:
         assert [order.text for order in rig.step().orders] == ["still here"]
 
 
-def test_a_run_says_that_it_is_closed_and_what_a_turn_is(run: cy.Run) -> None:
+def test_a_closed_run_and_bad_turn_numbers_and_table_names_are_refused(run: cy.Run) -> None:
     two: Any = np.int64(2)
     with cy.read_run(run.path) as again:
         for turn in ("a", 1.5, float("nan"), True):
@@ -574,8 +574,8 @@ def test_a_run_says_that_it_is_closed_and_what_a_turn_is(run: cy.Run) -> None:
     assert cy.verify(again)
 
 
-def test_values_of_numpy_are_settings_of_the_tracker() -> None:
-    """They were a TypeError."""
+def test_numpy_values_are_accepted_by_the_tracker() -> None:
+    """Before, they raised a TypeError."""
     image = np.zeros((64, 64), np.uint8)
     image[30:35, 30:35] = 200
     plain = cy.locate(image, diameter_px=11, minmass=3.0, invert=False)
@@ -584,6 +584,6 @@ def test_values_of_numpy_are_settings_of_the_tracker() -> None:
     pd.testing.assert_frame_equal(ours, plain)
 
 
-def test_an_empty_movie_is_an_empty_table() -> None:
+def test_an_empty_movie_gives_an_empty_table() -> None:
     assert list(cy.batch([]))[:4] == ["frame", "particle", "x", "y"]
     assert len(cy.batch([np.zeros((64, 64), np.uint8)] * 2)) == 0

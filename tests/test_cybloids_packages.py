@@ -1,4 +1,4 @@
-"""A file that hides a package of Cybloids is named in one sentence. The program started by its path is not affected."""
+"""A file that hides a package of Cybloids is reported in one sentence; the program called by its path works."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ ROOT = Path(__file__).parents[1]
 
 
 def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Python in a folder, with Cybloids on its path behind the folder."""
+    """Python in a folder; Cybloids is on its path after this folder."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
     )
 
 
-def test_every_top_level_package_is_known() -> None:
+def test_the_list_of_top_level_packages_is_complete() -> None:
     there = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
     assert there == set(PACKAGES)
 
 
 @pytest.mark.parametrize("file", ["config.py", "app.py", "models/__init__.py", "tracking/__init__.py"])
-def test_a_file_that_hides_a_package_is_named(tmp_path: Path, file: str) -> None:
+def test_a_file_that_hides_a_package_is_reported(tmp_path: Path, file: str) -> None:
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text("raise AssertionError('it was run')\n")
     name = Path(file).parts[0].removesuffix(".py")
@@ -46,7 +46,7 @@ def test_a_file_that_hides_a_package_is_named(tmp_path: Path, file: str) -> None
     assert verb.stderr.startswith(f"cybloids: {said}")
 
 
-def test_a_package_that_was_imported_before_is_named(tmp_path: Path) -> None:
+def test_a_package_of_the_same_name_imported_before_is_reported(tmp_path: Path) -> None:
     (tmp_path / "config.py").write_text("FPS = 50\n")
     program = f"import config, sys; sys.path.insert(0, {str(ROOT)!r}); import cybloids"
     done = python(tmp_path, "-c", program)
@@ -54,7 +54,7 @@ def test_a_package_that_was_imported_before_is_named(tmp_path: Path) -> None:
     assert f"'config' was imported from {tmp_path / 'config.py'} before" in done.stderr.splitlines()[-1]
 
 
-def test_a_file_that_hides_the_module_which_finds_them_is_named(tmp_path: Path) -> None:
+def test_a_file_that_hides_cybloids_packages_is_reported(tmp_path: Path) -> None:
     (tmp_path / "cybloids_packages.py").write_text("MINE = 1\n")
     done = python(tmp_path, "-c", "import cybloids")
     last = done.stderr.splitlines()[-1]
@@ -72,7 +72,7 @@ def test_the_program_and_folders_without_code_are_not_affected(tmp_path: Path) -
     assert python(other, "-c", "import cybloids_packages; cybloids_packages.require_own_packages()").returncode == 0
 
 
-def test_nothing_is_hidden_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_package_of_the_repository_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     require_own_packages()
     monkeypatch.setattr(cybloids_packages, "PACKAGES", ("no_such_package_of_ours",))
     with pytest.raises(HiddenPackage, match=r"is missing in .*: install Cybloids again"):

@@ -1,4 +1,4 @@
-"""The import floors hold, and each of them, broken on purpose, is caught."""
+"""The import rules between packages hold, and a deliberate violation of each is found."""
 
 import ast
 import shutil
@@ -19,7 +19,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's own source, and nothing else."""
+    """A copy of the project's own source only."""
     folder = tmp_path_factory.mktemp("house")
     for room in ROOMS:
         shutil.copytree(
@@ -29,7 +29,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_floors_hold(copy: Path) -> None:
+def test_the_import_rules_hold(copy: Path) -> None:
     answer = lint(copy)
     assert answer.returncode == 0, answer.stdout
 
@@ -65,7 +65,7 @@ def test_floors_hold(copy: Path) -> None:
         ("tracking", "import pathlib", "No time"),
     ],
 )
-def test_a_broken_floor_is_caught(copy: Path, room: str, line: str, contract: str) -> None:
+def test_a_violated_import_rule_is_found(copy: Path, room: str, line: str, contract: str) -> None:
     place = copy / room / "broken_on_purpose.py"
     place.write_text(f"{line}\n")
     try:
@@ -77,7 +77,7 @@ def test_a_broken_floor_is_caught(copy: Path, room: str, line: str, contract: st
     assert any(contract in text for text in broken), answer.stdout
 
 
-def test_a_package_of_app_that_no_list_has_is_caught(copy: Path) -> None:
+def test_a_package_of_app_that_is_on_no_list_is_found(copy: Path) -> None:
     folder = copy / "app" / "drawer"
     folder.mkdir()
     try:
@@ -101,12 +101,12 @@ def imported(text: str) -> set[str]:
 
 
 def above_its_floor(text: str) -> set[str]:
-    """What main.py and cybloids.py may not import (they are no packages, so that the linter does not see them)."""
+    """Imports that main.py and cybloids.py may not have (they are not packages, so the linter does not check them)."""
     return imported(text) & {"control", "drivers", "tracking", "models"}
 
 
 @pytest.mark.parametrize("file", ["main.py", "cybloids.py"])
-def test_the_top_sees_app_and_config_only_and_no_room_imports_it(file: str) -> None:
+def test_the_top_modules_import_app_and_config_only_and_are_not_imported(file: str) -> None:
     text = (ROOT / file).read_text()
     assert above_its_floor(text) == set()
     assert above_its_floor(text + "\nfrom control.loop import run\n") == {"control"}
@@ -115,5 +115,5 @@ def test_the_top_sees_app_and_config_only_and_no_room_imports_it(file: str) -> N
     assert importers == []
 
 
-def test_what_finds_hidden_packages_imports_the_standard_library_only() -> None:
+def test_cybloids_packages_imports_the_standard_library_only() -> None:
     assert imported((ROOT / "cybloids_packages.py").read_text()) <= sys.stdlib_module_names

@@ -1,4 +1,4 @@
-"""Each page of docs/how-to works as it is written: its files, its lines on list pages, its cells, and its commands."""
+"""Each page of docs/how-to works as written: its files, its lines on list pages, its cells and its commands."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.M | re.S)
-NEEDS = re.compile(r"^<!-- needs: (.*) -->$", re.M)  # pages whose files are laid out first
+NEEDS = re.compile(r"^<!-- needs: (.*) -->$", re.M)  # pages whose files are written first
 REAL_TIME = ("camera", "deflector", "laser")
 
-# A program that imports the files of a page in the place of the project's own, and then runs main.py. The project is
+# A program that imports the files of a page instead of the project's own, and then runs main.py. The project is
 # not copied, so that its compiled kernels are found.
 OVERLAY = """
 import runpy
@@ -47,7 +47,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-# A program that runs the cells of a page in a kernel, each as a cell of its own.
+# A program that runs the cells of a page in a kernel, each as a separate cell.
 NOTEBOOK = """
 import json
 
@@ -60,7 +60,7 @@ nbclient.NotebookClient(nbformat.v4.new_notebook(cells=cells), timeout=300, kern
 
 
 def edited(text: str, diff: str) -> str:
-    """The text after a change: lines with ' ' stay, those with '-' go, those with '+' come."""
+    """The text after a change: lines with ' ' are kept, those with '-' are removed, those with '+' are added."""
     lines = diff.splitlines()
     before = "".join(f"{line[1:]}\n" for line in lines if line[:1] in " -")
     after = "".join(f"{line[1:]}\n" for line in lines if line[:1] in " +")
@@ -69,7 +69,7 @@ def edited(text: str, diff: str) -> str:
 
 
 def laid_out(page: Path, folder: Path) -> tuple[list[str], list[list[str]]]:
-    """The files of a page, written into `folder`; its cells of a notebook; its commands, as words."""
+    """Writes the files of a page into `folder`; returns its notebook cells, and its commands as words."""
     cells: list[str] = []
     commands: list[list[str]] = []
     for kind, path, text in BLOCK.findall(page.read_text(encoding="utf-8")):
@@ -94,7 +94,7 @@ def with_marks(page: Path) -> Any:
 
 
 @pytest.mark.parametrize("page", [with_marks(page) for page in PAGES])
-def test_a_page_works_as_it_is_written(page: Path, tmp_path: Path) -> None:
+def test_a_page_works_as_written(page: Path, tmp_path: Path) -> None:
     (tmp_path / "overlay.py").write_text(OVERLAY, encoding="utf-8")
     (tmp_path / "config" / "rigs").mkdir(parents=True)
     rig = (ROOT / "config" / "rigs" / "simulated.yaml").read_text(encoding="utf-8")
@@ -130,7 +130,7 @@ def test_the_notebook_runs_in_a_kernel(tmp_path: Path) -> None:
     assert (tmp_path / "swirl.h5").exists()
 
 
-def test_a_page_that_does_not_fit_the_project_is_found() -> None:
+def test_a_page_whose_change_does_not_fit_the_project_is_found() -> None:
     assert edited("a\nb\nc\n", " a\n-b\n+B\n") == "a\nB\nc\n"
     with pytest.raises(AssertionError, match="not just once"):
         edited("a\nc\n", " a\n-b\n+B\n")

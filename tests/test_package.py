@@ -1,4 +1,4 @@
-"""The wheel has all modules, settings files and checkpoints of the repository, and its command `cybloids` works."""
+"""The wheel contains all modules, settings files and checkpoints of the repository; its command `cybloids` works."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCRIPT = "import sys\nfrom main import main\n\nsys.exit(main())\n"  # as pip wri
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that nothing is left in the repository."""
+    """Built from a copy, so that no file is left in the repository."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in PACKAGES:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.state.safetensors"))
@@ -36,7 +36,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel's files in a folder of their own, with the script that pip makes."""
+    """The files of the wheel in a separate folder, with the script that pip makes."""
     folder = tmp_path_factory.mktemp("installed")
     zipfile.ZipFile(wheel).extractall(folder / "site")
     (folder / "bin").mkdir()
@@ -64,7 +64,7 @@ def test_every_data_file_of_config_is_packed() -> None:
     assert {path for path in packed if path.suffix == ".safetensors"} == weights
 
 
-def test_the_wheel_has_every_file_of_the_program(wheel: Path) -> None:
+def test_the_wheel_contains_every_file_of_the_program(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     code, data = (".py", ".yaml", ".typed"), (".json", ".safetensors")  # results of benchmarks are not packed
     there = {
@@ -83,14 +83,14 @@ def test_the_wheel_has_every_file_of_the_program(wheel: Path) -> None:
 
 
 def full_of_our_names(folder: Path) -> Path:
-    """A working folder with files that have the names of our packages."""
+    """A working folder with files that have the names of the project's packages."""
     for name in ("config.py", "app.py", "main.py", "models/__init__.py", "control/__init__.py"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("raise AssertionError('it was run')\n")
     return folder
 
 
-def test_the_command_works_beside_files_of_our_names(installed: Path, tmp_path: Path) -> None:
+def test_the_command_works_beside_files_with_the_names_of_its_packages(installed: Path, tmp_path: Path) -> None:
     folder = full_of_our_names(tmp_path)
     helped = cybloids(installed, folder, "--help")
     assert helped.returncode == 0, helped.stderr
@@ -107,8 +107,8 @@ def test_the_command_works_beside_files_of_our_names(installed: Path, tmp_path: 
 
 
 @pytest.mark.slow
-def test_the_installed_program_runs_verifies_and_shows_its_demo(installed: Path, tmp_path: Path) -> None:
-    """Its kernels are compiled anew, which takes minutes."""
+def test_the_installed_program_runs_verifies_and_plays_its_demo(installed: Path, tmp_path: Path) -> None:
+    """Slow: its kernels are compiled again, which takes minutes."""
     folder = full_of_our_names(tmp_path)
     assert cybloids(installed, folder, "new", "lab").returncode == 0
     lines = (

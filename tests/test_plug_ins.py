@@ -1,4 +1,4 @@
-"""A separate package adds a force, a potential and a locator: flown, verified, changed, removed, and shown."""
+"""A separate package adds a force, a potential and a locator: run, verified, changed, removed and shown."""
 
 from __future__ import annotations
 
@@ -119,14 +119,14 @@ def test_a_changed_source_is_refused(flown: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_package_that_is_missing_is_named(flown: Path) -> None:
+def test_a_missing_package_is_named(flown: Path) -> None:
     done = main(flown, "verify", "wind.h5", installed=False)
     assert done.returncode == 2
     assert "of weather 0.3, which is not installed" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_broken_package_is_one_warning_and_all_else_works(flown: Path) -> None:
+def test_a_broken_package_gives_one_warning_and_all_else_works(flown: Path) -> None:
     file = flown / "packages" / "weather.py"
     text = file.read_text(encoding="utf-8")
     file.write_text("raise RuntimeError('no licence')\n", encoding="utf-8")
@@ -144,7 +144,7 @@ def test_a_broken_package_is_one_warning_and_all_else_works(flown: Path) -> None
     assert not (flown / "other.h5").exists()
 
 
-def test_the_window_shows_them_with_no_prediction(flown: Path) -> None:
+def test_the_window_shows_plug_ins_without_a_prediction(flown: Path) -> None:
     done = main(flown, "desktop", "wind.yaml", "--picture", "wind.png", "--seconds", "0.3")
     assert done.returncode == 0, done.stderr
     assert (flown / "wind.png").stat().st_size > 10_000

@@ -1,4 +1,4 @@
-"""docs/predictions.md: every prediction is there once, in order, and names code that exists."""
+"""docs/predictions.md: every prediction is present once, in order, and names code that exists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PREDICTIONS = dict(zip(PARTS[::2], PARTS[1::2], strict=True))
 CHECKS = {path.stem.partition("_")[0] for path in (ROOT / "config/experiments/reproduce").glob("P*.yaml")}
 
 
-def test_the_numbers_are_complete_and_in_order() -> None:
+def test_the_numbers_of_the_predictions_are_complete_and_in_order() -> None:
     assert PARTS[::2] == [f"P{number}" for number in range(1, 35)]
     assert re.findall(r"^### (2\.\d) ", PAGE, flags=re.MULTILINE) == [f"2.{number}" for number in range(1, 9)]
 
@@ -33,7 +33,7 @@ def test_a_prediction_names_code_that_exists(number: str) -> None:
 
 
 def test_every_closed_form_is_on_the_page() -> None:
-    """But for variants of a form, as it is measured or held, and steps within the derivation of another one."""
+    """Except variants of a form (as measured, with hold), and intermediate steps of another derivation."""
     public = {
         f"{path.stem}.{name}"
         for path in (ROOT / "control/theory").glob("[a-z]*.py")

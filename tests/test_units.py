@@ -1,4 +1,4 @@
-"""Every number that has a unit ends in it: a walk over the settings of all rooms."""
+"""Every setting with a unit has the unit at the end of its name: checked for the settings of all packages."""
 
 import dataclasses
 import importlib
@@ -43,7 +43,7 @@ def settings_classes() -> Iterator[type]:
                     yield found
 
 
-def test_every_number_of_a_setting_names_its_unit_or_is_known_to_have_none() -> None:
+def test_the_name_of_every_setting_ends_in_its_unit_unless_it_has_none() -> None:
     bare = {
         f"{cls.__module__}.{cls.__name__}.{field.name}"
         for cls in settings_classes()
@@ -51,11 +51,11 @@ def test_every_number_of_a_setting_names_its_unit_or_is_known_to_have_none() -> 
         for field in dataclasses.fields(cls)
         if "float" in str(field.type) and not unit_of(field.name) and field.name not in PURE
     }
-    of_the_models_own_units = {name for name in bare if name.startswith("models.")}  # a task's scale is in its card
+    of_the_models_own_units = {name for name in bare if name.startswith("models.")}  # a card has the scale of its task
     assert bare - of_the_models_own_units == set()
 
 
-def test_no_field_ends_in_a_unit_that_is_not_in_the_table() -> None:
+def test_no_name_ends_in_a_unit_that_is_not_in_the_table() -> None:
     wrong = {
         f"{cls.__module__}.{cls.__name__}.{field.name}"
         for cls in settings_classes()

@@ -1,4 +1,4 @@
-"""The colloid benchmark in short: every network trains on it, and what was done is not done again."""
+"""Short version of the colloid benchmark: every network is trained on it, and finished work is not repeated."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "colloids.json"
 
 
-def test_it_trains_each_once_and_measures_its_symmetry(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_network_is_trained_once_and_its_symmetry_is_measured(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "argv", ["colloids", "--variants", "chiral"])
     colloids.main()
     rows = json.loads(short.read_text())
@@ -41,7 +43,7 @@ def test_it_trains_each_once_and_measures_its_symmetry(short: Path, monkeypatch:
     assert short.read_text() == kept
 
 
-def test_the_table_has_a_line_a_variant() -> None:
+def test_the_table_has_a_line_for_each_variant() -> None:
     rows = [{"variant": "drift", "network": "egnn", "error": value} for value in (0.1, 0.3)]
     lines = table(rows).splitlines()
     assert len(lines) == 2 + len(VARIANTS)

@@ -1,4 +1,4 @@
-"""The fuzz command: does it find what is planted, and is nothing found in a few cases of every kind?"""
+"""The fuzz command: planted faults are found, and a few cases of every kind give no finding."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_a_planted_fault_is_found_and_its_input_is_kept(
         assert (findings[0].kept / "input.txt").read_text() == fault
 
 
-def test_it_goes_on_after_a_process_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_continues_after_a_process_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CYBLOIDS_PLANTED", "died")
     done, findings = hunt(["planted"], 1, tmp_path, cases=3, told=lambda said: None)
     assert done == {"planted": 3}
     assert [finding.seed for finding in findings] == [1, 2, 3]
 
 
-def test_rules_can_be_broken() -> None:
+def test_violations_of_the_rules_are_found() -> None:
     for text in ("\x1b[31m", "\x9b", "a\rb", "\udcff"):
         with pytest.raises(Broken):
             printable(text)
@@ -60,15 +60,15 @@ def test_rules_can_be_broken() -> None:
     sentence(Refused("x" * 1000))
 
 
-def test_a_seed_makes_the_same_input() -> None:
+def test_a_seed_gives_the_same_input() -> None:
     data = bytes(range(256)) * 8
     assert flipped(Random("runs 5"), data) == flipped(Random("runs 5"), data)
     assert len({flipped(Random(f"runs {seed}"), data) for seed in range(20)}) > 15
 
 
 @pytest.mark.timeout(900)
-def test_a_few_cases_of_every_kind_break_nothing(tmp_path: Path) -> None:
-    """`make fuzz` is the long form."""
+def test_a_few_cases_of_every_kind_give_no_finding(tmp_path: Path) -> None:
+    """`make fuzz` is the long version."""
     done, findings = hunt(NAMES, 1, tmp_path, cases=4)
     assert done == dict.fromkeys(NAMES, 4)
     assert [str(finding) for finding in findings] == []

@@ -1,4 +1,4 @@
-"""Input that must be refused: is it a finding where it is taken, and does a short run meet every kind?"""
+"""Forbidden input: accepting it is a finding, and a short search tries every kind."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from benchmarks.fuzz.forbidden import KINDS, NEEDED, Forbidden, beads, chosen, m
 from benchmarks.fuzz.rules import Broken
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory and processor time are read from /proc")
-TRIES = 12  # of one kind
+TRIES = 12  # of each kind
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A short run; every kind has been tried once, and nothing was found."""
+    """A short run; every kind has been tried once, without a finding."""
     domain = Forbidden(tmp_path_factory.mktemp("forbidden"))
     domain.prepare()
     return domain.sound
 
 
 def nothing(*given: Any, **named: Any) -> None:
-    """A check that refuses nothing."""
+    """A check that accepts everything."""
 
 
 PLANTED: list[tuple[str, Any, str, Any]] = [
@@ -47,32 +47,32 @@ PLANTED: list[tuple[str, Any, str, Any]] = [
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("kind", "module", "name", "broken"), PLANTED)
-def test_a_check_that_refuses_nothing_is_found(
+def test_a_disabled_check_is_found(
     tmp_path: Path, sound: Path, monkeypatch: pytest.MonkeyPatch, kind: str, module: Any, name: str, broken: Any
 ) -> None:
-    for one in name.split():  # checks that refuse the same
+    for one in name.split():  # checks that refuse the same input
         monkeypatch.setattr(module, one, broken)
     with pytest.raises((Broken, ValueError, TypeError, MemoryError)):
         tried(kind, tmp_path, sound)
 
 
 def tried(kind: str, folder: Path, sound: Path) -> None:
-    """One kind with several seeds."""
+    """One kind, with several seeds."""
     for seed in range(TRIES):
         (folder / f"{seed}").mkdir()
         KINDS[kind](Random(seed), folder / f"{seed}", sound)
 
 
-def test_sound_tables_are_taken(tmp_path: Path) -> None:
-    """What is refused is refused for its one fault."""
+def test_valid_tables_are_accepted(tmp_path: Path) -> None:
+    """So a refused table is refused for its single fault."""
     path = tmp_path / "sound.csv"
     path.write_text("\n".join([",".join(NEEDED), *(",".join(line) for line in beads())]), "utf-8")
     with pytest.raises(Broken, match="this was taken"):
         must_refuse("symmetry", path)
 
 
-def test_a_short_run_meets_every_kind() -> None:
-    """Of 100 cases, in any place, each kind is in ten at least."""
+def test_a_short_search_tries_every_kind() -> None:
+    """Each kind is in at least ten of any 100 successive cases."""
     for first in (0, 1000, 999_000):
         met = [name for seed in range(first, first + 100) for name in chosen(Random(f"forbidden {seed}"))]
         assert min(met.count(name) for name in KINDS) >= 10

@@ -1,4 +1,4 @@
-"""Known inputs: each is refused in 2 s of the processor and 1 GiB, and it is a finding where one is taken."""
+"""Known bad inputs: each is refused within 2 s of processor time and 1 GiB; accepting one is a finding."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", COMMANDS, ids=lambda name: name or "no file")
-def test_each_command_refuses_it_in_bounded_time_and_memory(
+def test_each_command_refuses_known_inputs_in_bounded_time_and_memory(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -45,13 +45,13 @@ def test_each_command_refuses_it_in_bounded_time_and_memory(
     assert wrong == [""] * len(COMMANDS[name])
 
 
-def test_what_is_taken_is_a_finding(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_accepted_input_is_a_finding(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = attempt(One(inputs, chosen=("", ("info", f"{RIG}"))), 1, tmp_path)
     assert found["wrong"].startswith("exit code 0 (allowed: 2) of ")
 
 
-def test_the_zeros_inflate() -> None:
+def test_the_compressed_zeros_can_be_decompressed() -> None:
     packer = zlib.decompressobj()
     assert packer.decompress(zeros_deflated(1 << 25)).count(0) == 1 << 25
     assert packer.eof

@@ -1,4 +1,4 @@
-"""T12: identities in the closed loop, with dropped frames and blinking particles, against the world's own truth."""
+"""T12: identities in the closed loop, with dropped frames and blinking particles, compared with the simulated truth."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def test_no_swap_is_silent(scene: LawScene) -> None:
     if scene is SWIMMERS:
         assert row["swaps"] > 0
         assert row["alarms"] > row["swaps"]
-    else:  # nobody overlaps: nobody is taken for another, nobody is lost
+    else:  # no overlaps: no swaps and no lost particles
         assert (row["swaps"], row["alarms"], row["identities"]) == (0, 0, 50)
 
 
-def test_without_doubts_the_same_count_finds_silent_swaps() -> None:
-    """The sabotage: a linker that is always sure. In the dark, so that its answers do not change what happens."""
+def test_a_linker_without_doubts_has_silent_swaps() -> None:
+    """Sabotage: a linker that is never in doubt. The beam is dark, so that its result does not change the motion."""
     sure, unsure = (follow(SWIMMERS, 300, f"tracking.doubt={share}", armed=False) for share in (0, 0.1))
     assert sure["swaps"] == unsure["swaps"] >= 3
     assert (sure["silent"], unsure["silent"]) == (sure["swaps"], 0)
@@ -50,8 +50,8 @@ def seen(x_um: float, state: State) -> Tracks:
 
 
 @pytest.mark.parametrize(("state", "silent"), [(State.GOOD, 1), (State.UNCERTAIN, 0)])
-def test_the_score_tells_a_silent_swap_from_an_announced_one(state: State, silent: int) -> None:
-    """A track that jumps from one body to another; a second sighting there is no second swap."""
+def test_the_score_distinguishes_silent_from_uncertain_swaps(state: State, silent: int) -> None:
+    """A track jumps from one body to another; its next sighting there is not a second swap."""
     truth_um, score = np.array([[0.0, 0.0], [5.0, 0.0]]), TrackScore(1.0)
     for x_um, how in ((0.1, State.GOOD), (4.9, state), (5.0, State.GOOD), (5.0, State.GOOD)):
         score.look(seen(x_um, how), truth_um)
@@ -65,7 +65,7 @@ def test_the_score_counts_an_alarm_without_a_cause() -> None:
     assert (score.swaps, score.alarms, score.false_alarms, score.uncertain) == (0, 1, 1, 2)
 
 
-def test_the_document_states_what_was_measured() -> None:
+def test_the_document_states_the_recorded_identities() -> None:
     recorded = json.loads((Path(identities.__file__).parent / "results" / "identities.json").read_text())["identities"]
     assert [row["scene"] for row in recorded] == [scene.name for scene in SCENES]
     assert {row["frames"] for row in recorded} == {FRAMES}

@@ -1,4 +1,4 @@
-"""The loop's benchmark runs, says how it was measured, and what was recorded of it can be measured again."""
+"""The benchmark of the loop runs and records how it was measured; its recorded measurements can be repeated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.benchmarks.document_tables import table
 RECORDED = Path(loop.__file__).parent / "results" / "loop.json"
 
 
-def test_a_second_of_the_loop_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_second_of_the_loop_without_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "PICTURES", 20)
     row = measure(Case("small", 128, 4, 30.0, "centroid"), 1.0, "alone", left_out_s=0.2)
     assert {"case", "way", "frames", "paint_cpu_ms", *KEYS} == set(row)
@@ -28,7 +28,7 @@ def test_a_second_of_the_loop_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float, str]]:
-    """The runs that were asked for, none of them made."""
+    """The runs that were requested; none is carried out."""
     runs: list[tuple[str, float, str]] = []
 
     def child(case: Case, seconds: float, way: str) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float, str]]:
         (True, 2, 4.0, (2, 4.0)),
     ],
 )
-def test_the_answer_says_how_it_was_measured(
+def test_the_results_state_how_they_were_measured(
     tmp_path: Path,
     asked: list[tuple[str, float, str]],
     quick: bool,
@@ -64,7 +64,7 @@ def test_the_answer_says_how_it_was_measured(
     assert {length for _, length, _ in asked} == {done[1]}
 
 
-def test_what_was_recorded_can_be_measured_again(tmp_path: Path, asked: list[tuple[str, float, str]]) -> None:
+def test_a_recorded_measurement_can_be_repeated(tmp_path: Path, asked: list[tuple[str, float, str]]) -> None:
     recorded = json.loads(RECORDED.read_text())["loop"]
     bench(False, tmp_path / "loop.json", recorded[0]["repeats"], recorded[0]["seconds"])
     again = json.loads((tmp_path / "loop.json").read_text())["loop"]
@@ -77,7 +77,7 @@ def test_what_was_recorded_can_be_measured_again(tmp_path: Path, asked: list[tup
     ]
 
 
-def test_the_document_states_what_was_measured() -> None:
+def test_the_document_states_the_recorded_times() -> None:
     recorded = json.loads(RECORDED.read_text())["loop"]
     heads = ["case", "loop", "p50 ms", "p99 ms", "p99.9 ms", "p99 over alone", "missed", "window"]
     expected = [
@@ -90,7 +90,7 @@ def test_the_document_states_what_was_measured() -> None:
 
 
 @pytest.mark.parametrize(("repeats", "seconds"), [(0, None), (None, 2.0), (None, 41.0), (None, float("nan"))])
-def test_runs_that_say_nothing_are_refused(
+def test_runs_of_invalid_number_or_length_are_refused(
     asked: list[tuple[str, float, str]], repeats: int | None, seconds: float | None
 ) -> None:
     with pytest.raises(Refused, match="and it should be"):
@@ -100,8 +100,8 @@ def test_runs_that_say_nothing_are_refused(
 
 @pytest.mark.slow
 @pytest.mark.real_time
-def test_the_window_lives_beside_a_loop_that_does_not_keep_up() -> None:
-    """10 Hz where the computer does nothing else, and always such that half of one of its cores is enough for them."""
+def test_the_window_is_updated_beside_an_overloaded_loop() -> None:
+    """10 Hz on an idle computer; in any case, half of one core is enough for 10 Hz."""
     row = loop._child(TOO_MUCH, 12.0, "apart")
     assert row["missed"] > 0.3
     assert row["paint_cpu_ms"] <= 50.0

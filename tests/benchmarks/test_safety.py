@@ -1,4 +1,4 @@
-"""The rows of docs/reliability.md that must hold whatever the computer does: dark, and the record as it should be."""
+"""Rows of docs/reliability.md that hold on any computer: the light is off, and the record is correct."""
 
 from __future__ import annotations
 
@@ -43,8 +43,10 @@ __all__ = ["_signals_are_not_ignored"]
         pytest.param("SIGKILL", True, None, id="its loop is killed", marks=pytest.mark.slow),
     ],
 )
-def test_a_window_that_ends_leaves_no_light(tmp_path: Path, name: str, loop: bool, code: int | None) -> None:
-    """Both shutters: the emission too, whoever of the two processes is left to switch it off."""
+def test_after_the_window_ends_both_shutters_are_closed(
+    tmp_path: Path, name: str, loop: bool, code: int | None
+) -> None:
+    """The emission also ends; the process that is left switches it off."""
     row = measured(name, "window", sends(name, loop), tmp_path, PATIENCE_S if code is not None else 5.0)
     assert row.dark_s is not None
     assert row.emission_off_s is not None
@@ -61,7 +63,7 @@ def test_a_window_that_ends_leaves_no_light(tmp_path: Path, name: str, loop: boo
 
 @pytest.mark.parametrize("way", [pytest.param("headless", marks=pytest.mark.slow), "window"])
 @pytest.mark.slow
-def test_a_laser_that_does_not_answer_is_not_called_dark(tmp_path: Path, way: str) -> None:
+def test_a_laser_that_does_not_answer_is_not_reported_as_dark(tmp_path: Path, way: str) -> None:
     row = measured("SIGTERM", way, laser_hung(sends("SIGTERM")), tmp_path, PATIENCE_S)
     assert row.emission_off_s is None
     assert row.ended == f"exit code {128 + signal.SIGTERM}"
@@ -73,8 +75,8 @@ def test_a_laser_that_does_not_answer_is_not_called_dark(tmp_path: Path, way: st
 
 @pytest.mark.parametrize("name", [pytest.param("SIGTERM", marks=pytest.mark.slow), "SIGKILL"])
 @pytest.mark.slow
-def test_a_loop_that_ends_with_a_hung_laser_is_shown_as_it_is(tmp_path: Path, name: str) -> None:
-    """After it the window is stopped, which must not call the laser dark either."""
+def test_the_window_shows_a_hung_laser_after_the_end_of_the_loop(tmp_path: Path, name: str) -> None:
+    """Then the window is stopped, and must not report the laser as dark."""
     row = measured(name, "window", laser_hung(sends(name, loop=True)), tmp_path, 15.0)
     assert row.emission_off_s is None
     assert "the window shows OFF, MAY BE ON: switch the laser off by hand: the loop's process was" in row.said
@@ -83,7 +85,7 @@ def test_a_loop_that_ends_with_a_hung_laser_is_shown_as_it_is(tmp_path: Path, na
 
 
 @pytest.mark.slow
-def test_a_second_signal_does_not_cut_the_end_of_a_stopped_loop_short(tmp_path: Path) -> None:
+def test_a_second_signal_does_not_interrupt_the_end_of_a_stopped_loop(tmp_path: Path) -> None:
     row = measured("SIGTERM twice", "window", terminates_twice_over_a_stopped_loop, tmp_path, PATIENCE_S)
     assert row.emission_off_s is not None
     assert row.ended == f"exit code {128 + signal.SIGTERM}"
@@ -98,8 +100,8 @@ def test_the_page_has_every_row() -> None:
     assert cells(SafetyRow("", "", 0.1, 0.1, "exit code 130", "", "", ended_s=1.234))[2] == "exit code 130 after 1.23 s"
 
 
-def test_the_page_of_the_docs_has_the_text_of_the_source() -> None:
-    """Whatever its rows are."""
+def test_the_page_in_docs_has_the_text_of_the_source() -> None:
+    """For any values in its rows."""
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     for part in re.split(r"\{[^}]*\}", PAGE):
         assert part in page

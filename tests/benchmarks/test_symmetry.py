@@ -1,4 +1,4 @@
-"""The benchmark of hidden breakings on seconds of flight: it flies, judges, keeps, and goes on where it was."""
+"""Short version of the benchmark of hidden symmetry breaking: it runs, stores results, and continues from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.symmetry import CASES, WANTED, main
 SMALL = ("camera.width_px=256", "camera.height_px=256", "sample.number=7")
 
 
-def test_it_flies_each_case_once_and_keeps_what_was_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_case_is_run_once_and_its_result_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "symmetry.json"
     asked = ["--seeds", "1", "--cases", "drift", "--seconds", "4", "--set", *SMALL, "--out", str(out)]
     main(asked)

@@ -1,4 +1,4 @@
-"""The benchmark runs, and its tables have the keys that a program reads. No times are asserted."""
+"""The benchmark runs, and its tables have the expected keys. Times are not checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tracking.locate.windows import WindowMemory, Windows
 from tracking.settings import Tracking
 
 
-def test_quick_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_quick_tables_have_all_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--quick", "--json", str(tmp_path / "t.json"), "--docs", str(tmp_path / "t.md")]) == 0
     tables = json.loads((tmp_path / "t.json").read_text())
     assert list(tables) == ["locate", "windows", "link", "accuracy"]
@@ -36,13 +36,13 @@ def test_a_disturbed_crystal_keeps_its_identities() -> None:
     assert crystal_right() >= 0.999
 
 
-def test_scenes_hold_as_many_as_they_say() -> None:
+def test_scenes_contain_the_stated_number_of_particles() -> None:
     for side, count in ((512, 500), (1024, 2000), (2048, 5000)):
         assert len(SpotScene(side, count, "spots").places()) == count
 
 
 def test_windows_are_timed_with_every_guard() -> None:
-    """Two windows, of which one expects its particle where the other's is: both find it, and one stays."""
+    """Two windows; one predicts its particle at the position of the other: both find it, and one is kept."""
     scene = SpotScene(128, 4, "spots")
     s = Tracking(locator="windows", diameter_px=11, minmass=400, separation_px=10.0, search_px=5.0)
     image = scene.frame(scene.places())
@@ -53,8 +53,8 @@ def test_windows_are_timed_with_every_guard() -> None:
     assert len(guarded(Windows(s), image, expected)) == 4
 
 
-def test_the_page_of_the_docs_says_how_its_tables_were_made() -> None:
-    """Whatever the figures are."""
+def test_the_page_in_docs_states_how_its_tables_were_made() -> None:
+    """For any values in its tables."""
     page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
     made = markdown({name: [] for name in ("locate", "windows", "link", "accuracy")}, REPEATS)
     words = [line for line in made.splitlines() if not line.startswith("|")]
@@ -62,7 +62,7 @@ def test_the_page_of_the_docs_says_how_its_tables_were_made() -> None:
 
 
 @pytest.mark.slow
-def test_the_centroid_depends_on_the_grey_levels_as_the_page_says() -> None:
+def test_the_error_of_the_centroid_at_another_amplitude_is_as_documented() -> None:
     profile, noise = Profile(60.0, 2.2, 0.0), 2.0
     names: tuple[Locator, ...] = ("centroid", "trackpy")
     for name in names:

@@ -1,4 +1,4 @@
-"""The verb `bench` takes no option that it would ignore."""
+"""The verb `bench` refuses options that it would ignore."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_an_option_of_another_benchmark_is_refused(what: str, options: dict[str,
         verb.bench(what, quick=True, json=None, **options)
 
 
-def test_each_benchmark_is_given_what_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_benchmark_receives_its_own_options(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[tuple[Any, ...]] = []
     monkeypatch.setattr(loop, "bench", lambda *given: called.append(given))
     monkeypatch.setattr(identities, "bench", lambda *given: called.append(given))

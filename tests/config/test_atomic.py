@@ -1,4 +1,4 @@
-"""Files written whole or not at all, as fresh files of our own, and never in the place of what is no plain file."""
+"""Files are written whole or not at all, as new files, and never replace anything but a plain file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_is_written_whole_into_a_folder_that_is_made(tmp_path: Path) -> None:
+def test_a_file_is_written_whole_into_a_new_folder(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "file.txt"
     write_file(path, "µm\n")
     assert path.read_bytes() == "µm\n".encode()
@@ -29,20 +29,20 @@ def test_a_file_is_written_whole_into_a_folder_that_is_made(tmp_path: Path) -> N
     assert names(path.parent) == ["file.txt"]
 
 
-def test_a_folder_is_made_only_where_it_may_be(tmp_path: Path) -> None:
+def test_a_folder_is_made_only_with_make_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_file(tmp_path / "new" / "file.txt", "", make_folder=False)
     assert names(tmp_path) == []
 
 
-def test_it_has_the_rights_of_any_new_file(tmp_path: Path) -> None:
+def test_a_written_file_has_the_usual_permissions(tmp_path: Path) -> None:
     write_file(tmp_path / "ours", "")
     (tmp_path / "usual").write_text("")
     ours, usual = (stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("ours", "usual"))
     assert ours == usual
 
 
-def test_what_fails_changes_nothing(tmp_path: Path) -> None:
+def test_an_error_while_writing_changes_no_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("before")
 
     def failing() -> None:
@@ -70,8 +70,8 @@ def make(kind: str, path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such things among its files")
 @pytest.mark.parametrize("kind", ["a folder", "a symbolic link", "a pipe", "a socket"])
-def test_what_is_no_plain_file_is_left_as_it_is(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # a socket's name is short
+def test_anything_but_a_plain_file_is_not_replaced(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the name of a socket must be short
     (tmp_path / "target").write_text("precious")
     make(kind, Path("it"))
     before = os.lstat(tmp_path / "it")
@@ -83,7 +83,7 @@ def test_what_is_no_plain_file_is_left_as_it_is(kind: str, tmp_path: Path, monke
     assert names(tmp_path) == ["it", "target"]
 
 
-def test_what_takes_the_place_meanwhile_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_link_made_while_writing_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("precious")
 
     def overtaken() -> None:
@@ -98,14 +98,14 @@ def test_what_takes_the_place_meanwhile_is_left_as_it_is(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/null"), reason="this system has no devices among its files")
-def test_a_device_is_no_file() -> None:
+def test_a_device_is_refused() -> None:
     with pytest.raises(Refused, match="/dev/null: found a device, where a plain file is needed"):
         write_file(Path("/dev/null"), "x")
     assert stat.S_ISCHR(os.lstat("/dev/null").st_mode)
 
 
-def test_a_link_that_lies_in_wait_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the old, foreseeable name, and at the very name that is drawn."""
+def test_a_link_at_the_temporary_name_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the earlier, predictable name, and at the random name itself."""
     (tmp_path / "precious").write_text("precious")
     (tmp_path / ".answer.json.part").symlink_to(tmp_path / "precious")
     write_file(tmp_path / "answer.json", "{}")
@@ -122,7 +122,7 @@ def test_a_long_name_is_written(tmp_path: Path) -> None:
     assert (tmp_path / ("n" * 250)).read_text() == "x"
 
 
-def test_many_at_once_leave_one_whole_file(tmp_path: Path) -> None:
+def test_concurrent_writers_leave_one_whole_file(tmp_path: Path) -> None:
     contents = [str(digit) * 100_000 for digit in range(8)]
     file, any_kind = tmp_path / "file", {"kind": None}
     writing = [threading.Thread(target=write_file, args=(file, content), kwargs=any_kind) for content in contents]
@@ -143,7 +143,7 @@ def test_many_at_once_leave_one_whole_file(tmp_path: Path) -> None:
         ("a.txt", b""),
     ],
 )
-def test_a_file_takes_the_place_of_its_own_kind_only_whenever_that_came(tmp_path: Path, name: str, own: bytes) -> None:
+def test_a_file_replaces_only_files_of_its_own_kind(tmp_path: Path, name: str, own: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(own)
     write_file(path, own)
@@ -160,7 +160,7 @@ def test_a_file_takes_the_place_of_its_own_kind_only_whenever_that_came(tmp_path
     assert names(tmp_path) == [name]
 
 
-def test_a_disk_that_is_full_is_said_of_the_file(tmp_path: Path) -> None:
+def test_the_error_of_a_full_disk_names_the_file(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="this system has no limits on files")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
@@ -183,7 +183,7 @@ def fill(folder: Path, content: str) -> None:
 
 
 def failing_second(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """The second call of this function of `os` meets a full disk."""
+    """The second call of this function of `os` fails with a full disk."""
     calls, real = [], getattr(os, name)
 
     def call(*given: Any) -> Any:
@@ -197,7 +197,7 @@ def failing_second(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["open", "fsync", "replace"])
 @pytest.mark.parametrize("before", [{}, {"weights.txt": "old"}, {"card.txt": "old"}, dict.fromkeys(PAIR, "old")])
-def test_files_that_belong_together_are_all_written_or_none(
+def test_a_pair_of_files_is_written_completely_or_not_at_all(
     name: str, before: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for file, content in before.items():
@@ -212,7 +212,7 @@ def test_files_that_belong_together_are_all_written_or_none(
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(PAIR, "new")
 
 
-def test_files_that_belong_together_are_written_where_there_are_no_links(
+def test_a_pair_of_files_is_written_where_hard_links_are_not_possible(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path, "old")
@@ -225,7 +225,7 @@ def test_files_that_belong_together_are_written_where_there_are_no_links(
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(PAIR, "new")
 
 
-def test_one_of_two_files_that_may_not_be_replaced_leaves_both(tmp_path: Path) -> None:
+def test_a_pair_is_not_written_if_one_file_may_not_be_replaced(tmp_path: Path) -> None:
     (tmp_path / "weights.txt").write_text("old")
     (tmp_path / "card.txt").mkdir()
     with pytest.raises(Refused, match="found a folder"):

@@ -1,4 +1,4 @@
-"""Every number of every settings class has bounds, and the reader keeps them."""
+"""Every number of every settings class has bounds, which the reader enforces."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _in(module: ModuleType) -> dict[str, type]:
     }
 
 
-def test_every_number_has_bounds_that_a_bench_could_have() -> None:
+def test_every_number_has_plausible_bounds() -> None:
     classes = settings_classes()
     assert len(classes) > 50
     numbers = 0
@@ -61,7 +61,7 @@ def test_every_number_has_bounds_that_a_bench_could_have() -> None:
     assert numbers > 150
 
 
-def test_every_field_refuses_what_is_beyond_its_bounds() -> None:
+def test_every_field_refuses_values_beyond_its_bounds() -> None:
     for cls in settings_classes():
         for form in describe(cls):
             if Any in (form.type, *get_args(form.type)) or form.choices:
@@ -77,13 +77,13 @@ def test_every_field_refuses_what_is_beyond_its_bounds() -> None:
 
 
 def keys(inside: Any, at: tuple[Any, ...] = ()) -> list[str]:
-    """The dotted keys of plain data."""
+    """The dotted keys of nested data."""
     inner = inside.items() if isinstance(inside, dict) else enumerate(inside) if isinstance(inside, list) else ()
     return [".".join(map(str, at))] * bool(at) + [key for name, below in inner for key in keys(below, (*at, name))]
 
 
 def refusal(document: Document, cls: type) -> str:
-    """Why these settings are not taken; "" where they are."""
+    """The reason why these settings are refused; "" if they are accepted."""
     try:
         build(document, cls)
     except Refused as refused:
@@ -92,8 +92,8 @@ def refusal(document: Document, cls: type) -> str:
 
 
 @pytest.mark.parametrize("extreme", EXTREMES, ids=lambda value: str(value)[:12])
-def test_every_key_of_a_rig_and_an_experiment_takes_or_refuses_an_extreme(extreme: Any) -> None:
-    """Nothing but Refused, and a sentence that names the key."""
+def test_every_key_accepts_or_refuses_extreme_values(extreme: Any) -> None:
+    """Only Refused is raised, with a sentence that names the key."""
     made = plan(EXPERIMENT)
     refused = 0
     for part in (made.rig, made.experiment):
@@ -105,11 +105,11 @@ def test_every_key_of_a_rig_and_an_experiment_takes_or_refuses_an_extreme(extrem
                 assert len(said) < 500, said
                 assert key.split(".")[0] in said or "here" in said, said
             else:
-                assert extreme == 1e-300, key  # 0 is as good
+                assert extreme == 1e-300, key  # equivalent to 0
     assert refused > 80
 
 
-def test_what_asked_for_74_gib_is_refused() -> None:
+def test_settings_that_needed_74_gib_are_refused() -> None:
     with pytest.raises(Refused, match=r"'tracking\.diameter_px' is 100001"):
         plan(EXPERIMENT, None, ["tracking.diameter_px=100001"])
     with pytest.raises(Refused, match=r"'optics\.um_per_px' is 1e-300"):

@@ -1,4 +1,4 @@
-"""Whole files: no pipe, no device, nothing too large."""
+"""Reading whole files: no pipe, no device, no too large file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.timeout(60)
-def test_what_is_no_plain_file_is_refused_without_being_opened(tmp_path: Path) -> None:
+def test_anything_but_a_plain_file_is_refused_unopened(tmp_path: Path) -> None:
     pipe, loop = tmp_path / "pipe", tmp_path / "loop"
     os.mkfifo(pipe)
     loop.symlink_to(loop)
@@ -36,7 +36,7 @@ def test_what_is_no_plain_file_is_refused_without_being_opened(tmp_path: Path) -
         (tmp_path, "a folder"),
         (Path("/dev/zero"), "a device"),
         (Path("/dev/null"), "a device"),
-        (Path("/proc/kmsg"), "a file of the kernel"),  # it waits for the kernel's next message
+        (Path("/proc/kmsg"), "a file of the kernel"),  # reading it waits for the next message of the kernel
         (Path("/proc/self/status"), "a file of the kernel"),
     ):
         if str(path).startswith("/proc") and not path.exists():

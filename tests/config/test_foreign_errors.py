@@ -1,4 +1,4 @@
-"""Errors of foreign code become one sentence; signals pass."""
+"""Errors of foreign code become one sentence; signals are raised again."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def test_an_error_is_refused_in_one_sentence(error: BaseException, said: str) ->
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), Stopped(15)])
-def test_a_signal_passes(error: BaseException) -> None:
+def test_a_signal_is_raised_again(error: BaseException) -> None:
     with pytest.raises(type(error)), refusing("a.py: the law fails"):
         raise error

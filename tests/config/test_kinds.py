@@ -1,4 +1,4 @@
-"""List pages: our own kinds, those of installed packages, and packages that can't be used."""
+"""List pages: kinds of the program, kinds of installed packages, and packages that cannot be used."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ OWN = ("control.potentials.harmonic:Harmonic", "control.potentials.annular:Annul
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Install a package in a folder of its own: its name, its code, the class of its entry point."""
+    """Install a package in a separate folder: its name, its code, the class of its entry point."""
     monkeypatch.syspath_prepend(str(tmp_path))
     before, packages = dict(PLUG_INS), []
 
@@ -75,7 +75,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     _REPORTED.clear()
 
 
-def test_a_page_without_plug_ins_has_its_own_kinds() -> None:
+def test_a_page_without_plug_ins_has_the_kinds_of_the_program() -> None:
     assert list(variants(kinds("potentials", *OWN, plug=Shape))) == ["harmonic", "annular"]
 
 
@@ -106,7 +106,7 @@ def test_an_installed_package_adds_a_kind(installed: Any) -> None:
         (COSINE.replace("height_kt: float = 5.0", "height_kt: np.ndarray = 5.0"), "broken:Cosine", "PydanticSchema"),
     ],
 )
-def test_a_broken_plug_in_is_one_sentence(
+def test_a_broken_plug_in_is_reported_in_one_sentence(
     installed: Any, capsys: pytest.CaptureFixture[str], code: str, entry: str, why: str
 ) -> None:
     installed("broken", code, entry)
@@ -121,7 +121,7 @@ def test_a_broken_plug_in_is_one_sentence(
 RIPPLES = PlugIn("potentials", "cosine", "ripples", "1.2", "a" * 64)
 
 
-def test_a_run_is_read_with_the_source_that_it_was_made_with() -> None:
+def test_a_run_with_another_source_of_a_plug_in_is_refused() -> None:
     require_recorded([RIPPLES], [RIPPLES], "run.h5: ")
     newer = PlugIn("potentials", "cosine", "ripples", "1.3", "b" * 64)
     with pytest.raises(Refused, match=r"run.h5: .*ripples 1.2, source aaaaaaaaaaaa; installed is .*1.3, source bbbb"):
@@ -154,7 +154,7 @@ HALF_A_CAMERA = '''
 '''
 
 
-def test_a_camera_that_does_not_say_its_size_is_left_out(installed: Any) -> None:
+def test_a_camera_without_the_required_members_is_left_out(installed: Any) -> None:
     installed("half", HALF_A_CAMERA, "half:Half", page="cameras")
     page = kinds("cameras", "drivers.sim.camera:SimulatedCamera", plug=CameraSettings)
     assert list(variants(page)) == ["simulated"]

@@ -1,4 +1,4 @@
-"""The strict reader: what it takes, and the one sentence with which it refuses."""
+"""The strict reader: accepted texts, and refusals in one sentence."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -43,7 +43,7 @@ def plan(text: str) -> Plan:
     return made
 
 
-def test_reads_nested_settings_and_numbers_as_a_physicist_writes_them() -> None:
+def test_nested_settings_and_numbers_in_scientific_notation_are_read() -> None:
     made = plan("title: x\nshape: {kind: ring, radius_um: 2e-1}\nothers:\n - {kind: drawn, points: [[0, 1], [1, 2.5]]}")
     assert made == Plan(title="x", shape=Ring(radius_um=0.2), others=(Drawn(points=((0.0, 1.0), (1.0, 2.5))),))
 
@@ -68,7 +68,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("text", UNREADABLE, ids=range(len(UNREADABLE)))
-def test_what_can_not_be_read_is_refused_in_one_sentence(text: str) -> None:
+def test_unreadable_text_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(Refused, match=UNREADABLE[text]) as refusal:
         plan(text)
     assert "\n" not in str(refusal.value)
@@ -79,7 +79,7 @@ def test_what_can_not_be_read_is_refused_in_one_sentence(text: str) -> None:
     text=st.text("+-_.:0123456789xobeEinfa'", max_size=40),
     repeated=st.sampled_from((1, 100)),
 )
-def test_a_text_with_any_tag_is_a_value_or_refused(kind: str, text: str, repeated: int) -> None:
+def test_a_text_with_any_tag_is_read_or_refused(kind: str, text: str, repeated: int) -> None:
     value = f'!!{kind} "{text * repeated}"'
     for written in (f"key: {value}", f"{value}: key", f"key: {text * repeated}"):
         with suppress(Refused):
@@ -89,7 +89,7 @@ def test_a_text_with_any_tag_is_a_value_or_refused(kind: str, text: str, repeate
 @pytest.mark.parametrize(
     "text", ["a\0b", "[" * 3000, "!!binary aGk=", "&a [*a]", "0x" + "f" * 5000, '!!int ""', "1:" * 200 + "1."]
 )
-def test_values_that_can_not_be_read_are_refused_too(text: str) -> None:
+def test_unreadable_values_are_refused(text: str) -> None:
     with pytest.raises(Refused, match=r"^--set number(, line 1)?: (this is not YAML|this is nested|found)"):
         override(parse("title: x", "plan.yaml"), "number", text, "--set number")
 
@@ -116,7 +116,7 @@ def test_values_that_can_not_be_read_are_refused_too(text: str) -> None:
         ("title: !!python/object/apply:os.system [ls]", ["found a value of the type python"]),
     ],
 )
-def test_refuses_in_one_sentence_with_file_line_and_key(text: str, parts: list[str]) -> None:
+def test_a_refusal_is_one_sentence_with_file_line_and_key(text: str, parts: list[str]) -> None:
     with pytest.raises(Refused) as refused:
         plan(text)
     said = str(refused.value)
@@ -126,13 +126,13 @@ def test_refuses_in_one_sentence_with_file_line_and_key(text: str, parts: list[s
         assert part in said, said
 
 
-def test_missing_file_names_the_nearest(tmp_path: Path) -> None:
+def test_for_a_missing_file_the_most_similar_name_is_suggested(tmp_path: Path) -> None:
     (tmp_path / "rig.yaml").write_text("title: x")
     with pytest.raises(Refused, match=r"no such file; did you mean .*rig\.yaml"):
         read(tmp_path / "rigg.yaml")
 
 
-def test_override_sets_a_value_and_is_named_where_it_is_wrong() -> None:
+def test_an_override_sets_a_value_and_is_named_in_its_errors() -> None:
     document = parse("title: x\nshape: {kind: ring}\nothers: [{kind: ring}]", "plan.yaml")
     made: Plan = build(override(document, "others.0.radius_um", "3", "--set"), Plan)
     assert made.others == (Ring(radius_um=3.0),)
@@ -140,7 +140,7 @@ def test_override_sets_a_value_and_is_named_where_it_is_wrong() -> None:
         build(override(document, "shape.radius_um", "-1", "--set shape.radius_um=-1"), Plan)
     with pytest.raises(Refused, match="nothing at"):
         override(document, "others.7.radius_um", "3", "--set")
-    assert build(document, Plan) == plan("title: x\nothers: [{kind: ring}]")  # the original is as it was
+    assert build(document, Plan) == plan("title: x\nothers: [{kind: ring}]")  # the original is unchanged
 
 
 @given(
@@ -149,7 +149,7 @@ def test_override_sets_a_value_and_is_named_where_it_is_wrong() -> None:
     st.floats(1e-6, 1e6),
     st.lists(st.tuples(st.floats(0, 9), st.floats(-9, 9))),
 )
-def test_what_is_written_is_read_back_the_same(
+def test_written_settings_are_read_back_unchanged(
     title: str, number: int, radius_um: float, points: list[tuple[float, float]]
 ) -> None:
     made = Plan(title=title, number=number, shape=Ring(radius_um=radius_um), others=(Drawn(points=tuple(points)),))
@@ -157,7 +157,7 @@ def test_what_is_written_is_read_back_the_same(
     assert plain(made)["shape"] == {"kind": "ring", "radius_um": radius_um}
 
 
-def test_forms_come_from_the_same_fields() -> None:
+def test_form_fields_are_made_from_the_settings_fields() -> None:
     form = {field.name: field for field in describe(Ring)}
     assert (form["radius_um"].unit, form["radius_um"].minimum, form["radius_um"].help) == (
         "µm",
@@ -174,13 +174,13 @@ def test_forms_come_from_the_same_fields() -> None:
         ("shape..radius_um", "--set shape..radius_um: found the key 'shape..radius_um', of which a piece is empty"),
         (".shape", "a piece is empty"),
         ("", "a piece is empty"),
-        ("1", "--set 1: found the unknown key '1'"),  # its place was not found: a number is no name
+        ("1", "--set 1: found the unknown key '1'"),  # its position was not found: a number is no name
         ("shape.1.radius_um", "--set shape.1.radius_um: found the unknown key 'shape.1'"),
         ("shape.new.radius_um", "--set shape.new.radius_um: found the unknown key 'shape.new'"),
     ],
 )
-def test_an_error_that_an_override_made_names_the_override(key: str, said: str) -> None:
-    """Not a line of the file, in which there is nothing wrong."""
+def test_an_error_caused_by_an_override_names_the_override(key: str, said: str) -> None:
+    """It does not name a line of the file, which is correct."""
     with pytest.raises(Refused, match=said):
         build(override(parse("title: a\nshape: {kind: ring}", "plan.yaml"), key, "3", f"--set {key}"), Plan)
 
@@ -204,8 +204,8 @@ class Spanned:
     span: Span
 
 
-def test_a_value_that_does_not_go_with_others_is_named_with_them() -> None:
-    """The file of the others was named, in which there is nothing wrong."""
+def test_a_value_inconsistent_with_others_is_named_with_its_source() -> None:
+    """Before, only the file of the other values was named, which is correct."""
     rig = parse("span: {low: 1, high: 2}", "rig.yaml")
     for document, place in (
         (put(rig, "span.low", 5, "plan.yaml, line 4"), "plan.yaml, line 4 (in rig.yaml, line 1)"),

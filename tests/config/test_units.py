@@ -1,4 +1,4 @@
-"""Every number that has a unit ends in it."""
+"""Unit suffixes of the names of numbers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Text from outside, made fit to be shown."""
+"""Text from outside is made safe to display."""
 
 import pytest
 from hypothesis import given
@@ -20,21 +20,21 @@ from config.words import (
 
 
 @given(st.text(st.characters()))
-def test_what_is_visible_orders_nothing(text: str) -> None:
+def test_visible_text_has_no_control_characters(text: str) -> None:
     shown = visible(text)
     assert all(one == "\n" or one.isprintable() for one in shown)
-    shown.encode("utf-8")  # no half of a pair
+    shown.encode("utf-8")  # no lone surrogate
     if text.isprintable():
         assert shown == text
 
 
 @pytest.mark.parametrize("text", ["\x1b[31mred", "\x07", "a\rb", "\x9b5m", "\u202etxt", "\udcff", "\u2028", "\0"])
-def test_terminal_escapes_and_hidden_letters_are_written_as_codes(text: str) -> None:
+def test_control_and_invisible_characters_are_shown_as_codes(text: str) -> None:
     assert visible(text).isprintable()
     assert "\\" in visible(text)
 
 
-def test_plain_text_and_units_stay_as_they_are() -> None:
+def test_plain_text_and_units_are_unchanged() -> None:
     assert visible("κ = 0.9 pN/µm, 2 × 10³ counts\nnext") == "κ = 0.9 pN/µm, 2 × 10³ counts\nnext"
 
 
@@ -54,7 +54,7 @@ def test_a_value_of_a_megabyte_is_quoted_by_its_ends() -> None:
     assert quoted(1 << 100_000) == "a whole number of 100001 bits"
 
 
-def test_a_refusal_is_bounded_whatever_it_says() -> None:
+def test_the_length_of_a_refusal_is_bounded() -> None:
     said = str(Refused("file.yaml: " + "x" * 100_000 + "\x1b[2J (allowed: 3)"))
     assert len(said) <= LONGEST_SENTENCE
     assert said.startswith("file.yaml: ")
@@ -63,7 +63,7 @@ def test_a_refusal_is_bounded_whatever_it_says() -> None:
     assert sentence(said) == said
 
 
-def test_an_error_without_words_has_its_type() -> None:
+def test_an_error_without_text_is_shown_by_its_type() -> None:
     assert one_line(KeyError()) == "KeyError"
     assert one_line(OSError("a\nb  c")) == "a b c"
 
@@ -87,7 +87,7 @@ class Stopped(SystemExit):
     """As app.running.stop_signals.Stopped."""
 
 
-def test_a_value_that_leaves_the_program_is_called_by_its_type_but_a_signal_passes() -> None:
+def test_a_value_whose_str_exits_is_shown_by_its_type() -> None:
     assert text_of(Exits()) == quoted(Exits()) == "Exits"
     with pytest.raises(KeyboardInterrupt):
         text_of(Interrupted())
@@ -96,7 +96,7 @@ def test_a_value_that_leaves_the_program_is_called_by_its_type_but_a_signal_pass
     ]  # fmt: skip
 
 
-def test_a_value_that_can_not_be_written_is_called_by_its_type() -> None:
+def test_a_value_whose_str_fails_is_shown_by_its_type() -> None:
     assert one_line(Mute("a")) == quoted(Mute("a")) == "Mute"
     assert error_sentence(Mute("a")) == "Mute"
     assert error_sentence(ValueError("b")) == "ValueError: b"

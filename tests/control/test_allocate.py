@@ -1,4 +1,4 @@
-"""Forces and rings become spots within one beam's budget; only trusted particles get light."""
+"""Forces and rings become spots within the power of one beam; only trusted particles get light."""
 
 import math
 from dataclasses import replace
@@ -38,7 +38,7 @@ def forces(force_pn: list[tuple[float, float]]) -> Forces:
     st.lists(st.tuples(finite, finite), min_size=1, max_size=8),
     st.lists(st.tuples(finite, finite), min_size=8, max_size=8),
 )
-def test_a_trap_stands_where_it_pulls_with_the_wanted_force_or_at_its_reach(
+def test_the_offset_of_a_trap_gives_the_wanted_force_or_is_its_limit(
     force_pn: list[tuple[float, float]], places: list[tuple[float, float]]
 ) -> None:
     seen = tracks(places[: len(force_pn)])
@@ -61,7 +61,7 @@ def test_time_sharing_gives_every_trap_its_mean_depth(number: int) -> None:
     np.testing.assert_allclose(mean_kt, LIGHT.trap_kt, rtol=1e-12)
 
 
-def test_rings_of_unlike_depth_share_the_beam_and_lie_closer_than_a_waist() -> None:
+def test_rings_of_different_depth_share_the_beam() -> None:
     wanted = Forces(
         ring_particle=np.array([0, 1]),
         ring_um=np.array([[5.0, 5.0], [9.0, 5.0]]),
@@ -81,17 +81,17 @@ def test_rings_of_unlike_depth_share_the_beam_and_lie_closer_than_a_waist() -> N
         assert np.hypot(*(spots[1] - spots[0])) <= 0.6
 
 
-def test_a_budget_that_is_too_small_scales_all_and_says_so() -> None:
+def test_with_too_little_power_all_spots_are_scaled_and_it_is_noted() -> None:
     poor = replace(LIGHT, power_mw=10.0)
     command, notes = allocate(poor, tracks([(0, 0), (3, 0), (6, 0)]), forces([(0.0, 0.0)] * 3))
     assert command.power_mw.max() == 10.0
     assert any("10" in note and "scaled" in note for note in notes)
 
 
-def test_only_trusted_particles_get_light_whatever_the_policy_says() -> None:
+def test_only_trusted_particles_get_light_whatever_the_policy_wants() -> None:
     seen = tracks([(0, 0), (3, 0), (6, 0)], [State.GOOD, State.NEW, State.UNCERTAIN])
     wanted = replace(
-        forces([(0.0, 0.0)] * 4), particle=np.array([0, 1, 2, 99])  # 99 was never seen
+        forces([(0.0, 0.0)] * 4), particle=np.array([0, 1, 2, 99])  # 99 has no track
     )  # fmt: skip
     command, _ = allocate(LIGHT, seen, wanted)
     assert command.particle.tolist() == [0]
@@ -101,7 +101,7 @@ def test_only_trusted_particles_get_light_whatever_the_policy_says() -> None:
 
 
 @given(st.lists(st.tuples(finite, finite), min_size=1, max_size=6), st.floats(0.1, 50))
-def test_limits_leave_nothing_out_of_the_field_or_over_the_power(
+def test_limits_keep_all_spots_in_the_field_and_below_the_power_cap(
     places: list[tuple[float, float]], power_mw: float
 ) -> None:
     limits = Limits((-2.0, -2.0), (2.0, 2.0), power_mw)
@@ -112,7 +112,7 @@ def test_limits_leave_nothing_out_of_the_field_or_over_the_power(
     assert bool(notes) == (len(allowed) < len(command) or bool((command.power_mw > power_mw).any()))
 
 
-def test_numbers_that_are_no_numbers_are_doubts() -> None:
+def test_forces_that_are_not_finite_are_doubts() -> None:
     good, _ = allocate(LIGHT, tracks([(0, 0)]), forces([(0.0, 0.0)]))
     assert doubts_about(good) == ()
     assert "finite" in doubts_about(replace(good, position_um=np.array([[np.nan, 0.0]])))[0]

@@ -1,4 +1,4 @@
-"""Where the tracker is told to look for those whom the light has moved."""
+"""Predicted positions, for the tracker, of particles that the light has moved."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def hold(command: Command, effect_s: float) -> Hold:
 
 
 def test_the_depth_of_a_shared_beam_is_that_of_the_trap() -> None:
-    """What allocate has made of a trap's depth comes back, whatever the number of spots."""
+    """The depth calculated from an allocated command is that of the trap, for any number of spots."""
     for number in (1, 2, 7):
         seen = tracks([(3.0 * k, 5.0) for k in range(number)])
         command = steered(seen, np.zeros((number, 2)))
@@ -47,10 +47,10 @@ def test_the_depth_of_a_shared_beam_is_that_of_the_trap() -> None:
 
 
 @given(st.floats(0.02, 0.3), st.floats(0.0, 0.02), st.floats(0.001, 0.03))
-def test_a_held_particle_goes_where_the_gaussian_trap_draws_it(
+def test_a_held_particle_follows_the_equation_of_motion_in_its_trap(
     offset_um: float, late_s: float, lasting_s: float
 ) -> None:
-    """The oracle is the equation of motion in the whole Gaussian, not only in its middle."""
+    """The reference is the equation of motion in the whole Gaussian, not only near its centre."""
     seen = tracks([(5.0, 5.0)])
     command = steered(seen, [(offset_um, 0.0)])
     where = Whereabouts().updated(seen).at(late_s + lasting_s, (hold(command, late_s),))
@@ -65,7 +65,7 @@ def test_a_held_particle_goes_where_the_gaussian_trap_draws_it(
     assert where.position_um[0, 0] - 5.0 == pytest.approx(moved_um, rel=0.1, abs=1e-6)
 
 
-def test_before_the_command_acts_nobody_is_expected_elsewhere() -> None:
+def test_before_the_command_acts_no_particle_is_predicted() -> None:
     seen = tracks([(5.0, 5.0)])
     acting = hold(steered(seen, [(0.2, 0.0)]), 0.008)
     assert len(Whereabouts().updated(seen).at(0.008, (acting,)).expected.particle) == 0
@@ -83,7 +83,7 @@ def test_each_command_acts_until_the_next_one() -> None:
     np.testing.assert_array_equal(dark.position_um, one.position_um)
 
 
-def test_a_lost_particle_stays_where_the_light_has_brought_it_and_a_seen_one_is_where_it_was_seen() -> None:
+def test_a_lost_particle_keeps_its_predicted_position() -> None:
     seen = tracks([(5.0, 5.0), (9.0, 5.0)])
     before = Whereabouts().updated(seen).at(0.01, (hold(steered(seen, [(0.2, 0.0), (0.2, 0.0)]), 0.0),))
     after = before.updated(tracks([(9.1, 5.0)], 0.01, particle=[1], lost=[0]))
@@ -93,7 +93,7 @@ def test_a_lost_particle_stays_where_the_light_has_brought_it_and_a_seen_one_is_
     assert after.updated(tracks([], 0.02)).particle.tolist() == []
 
 
-def test_a_ring_of_spots_holds_nobody() -> None:
+def test_rings_of_spots_hold_no_particle() -> None:
     ring = Forces(
         ring_particle=np.array([0, -1]), ring_um=np.array([(5.0, 5.0), (8.0, 8.0)]),
         ring_radius_um=np.array([1.0, 0.0]), ring_kt=np.full(2, 20.0), ring_delay_s=np.full(2, np.nan),
@@ -102,7 +102,7 @@ def test_a_ring_of_spots_holds_nobody() -> None:
     assert len(hold(command, 0.0).particle) == 0
 
 
-def test_what_has_ended_is_forgotten_and_darkness_is_kept_once() -> None:
+def test_ended_commands_are_dropped_and_dark_ones_are_kept_once() -> None:
     lit = [hold(steered(tracks([(5.0, 5.0)]), [(0.1, 0.0)]), 0.01 * k) for k in range(4)]
     holds: tuple[Hold, ...] = ()
     for one in lit:
@@ -113,8 +113,8 @@ def test_what_has_ended_is_forgotten_and_darkness_is_kept_once() -> None:
     assert [one.effect_s for one in holds] == [0.01, 0.02, 0.03, 0.04]
 
 
-def test_recorded_spots_belong_to_whoever_is_where_their_particle_was() -> None:
-    """Identities of a replay are its own; who was not seen, or is far from all, has no spot."""
+def test_recorded_spots_are_assigned_by_position() -> None:
+    """A replay has its own identities. A particle that was not detected, or is far from all, has no spot."""
     spots = Command(
         position_um=np.zeros((6, 2)), power_mw=np.ones(6), dwell_s=np.ones(6), particle=np.array([7, 3, -1, 5, 9, 4])
     )
@@ -124,7 +124,7 @@ def test_recorded_spots_belong_to_whoever_is_where_their_particle_was() -> None:
     assert felt_by(felt, Tracks(0.0), 0.6).particle.tolist() == [-1] * 6
 
 
-def test_recorded_places_that_are_no_numbers_or_too_far_are_nowhere() -> None:
+def test_recorded_positions_not_finite_or_too_far_are_not_assigned() -> None:
     spots = Command(position_um=np.zeros((2, 2)), power_mw=np.ones(2), dwell_s=np.ones(2), particle=np.array([3, 4]))
     felt = Felt(spots, np.array([3, 4]), np.array([[1e200, 1.0], [5.0, 5.0]]))
     for lost_um, found in ((np.nan, [-1, 1]), (np.inf, [-1, 1]), (1e200, [-1, 1])):

@@ -1,4 +1,4 @@
-"""A policy of another package: its forces as they are, and a Fault for what is wrong with it."""
+"""A policy of another package: its forces are unchanged, and its errors are a Fault."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ONE: Any = Forces(np.array([3]), np.ones((1, 2)), np.array([np.nan]), np.zeros(1
 
 
 class Stopped(SystemExit):
-    """As a signal raises it."""
+    """An exception as raised by a signal."""
 
 
 class Answer:
-    """A policy whose answer a test chooses."""
+    """A policy that returns a chosen answer."""
 
     longest_delay_s = 0.5
 
@@ -42,7 +42,7 @@ def stepped(answer: Any) -> Any:
     return PlugInPolicy(Answer(answer), WHO).step(0, SEEN)
 
 
-def test_sound_forces_pass_as_they_are() -> None:
+def test_valid_forces_are_unchanged() -> None:
     assert stepped((1, ONE))[1] is ONE
     assert len(stepped((1, Forces()))[1].particle) == 0
     assert PlugInPolicy(Answer(None), WHO).longest_delay_s == 0.5
@@ -59,12 +59,12 @@ def test_sound_forces_pass_as_they_are() -> None:
         (1, replace(ONE, ring_um=np.ones((1, 2)))), (1, replace(ONE, ring_kt=np.ones((1, 1)))),
     ],
 )  # fmt: skip
-def test_an_error_and_an_answer_that_is_none_are_faults_with_the_plug_in_s_name(answer: Any) -> None:
+def test_an_error_and_a_bad_answer_are_faults_that_name_the_plug_in(answer: Any) -> None:
     with pytest.raises(Fault, match=f"^{WHO} (failed|gave) "):
         stepped(answer)
 
 
 @pytest.mark.parametrize("error", [Stopped(3), KeyboardInterrupt()])
-def test_a_signal_passes(error: BaseException) -> None:
+def test_a_signal_is_raised_again(error: BaseException) -> None:
     with pytest.raises(type(error)):
         stepped(error)

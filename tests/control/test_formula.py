@@ -1,4 +1,4 @@
-"""A typed formula: its gradient is exact, its faults are shown with a caret, and nothing but mathematics gets in."""
+"""A typed formula: exact gradient, errors shown with a caret, and only mathematics is evaluated."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def value_of(text: str, **numbers: float) -> float:
         ("tanh(r) - tan(r)/sqrt(k) + cos(R)", math.tanh(1.7) - math.tan(1.7) / math.sqrt(0.9) + math.cos(1.0)),
     ],
 )
-def test_a_formula_means_what_it_says(text: str, value: float) -> None:
+def test_a_formula_has_its_mathematical_value(text: str, value: float) -> None:
     assert value_of(text, r=1.7, k=0.9, R=1.0) == pytest.approx(value, rel=1e-14)
 
 
@@ -91,7 +91,7 @@ def test_a_formula_means_what_it_says(text: str, value: float) -> None:
         ("None", 0, "no place"),
     ],
 )
-def test_a_fault_is_shown_where_it_is(text: str, column: int, said: str) -> None:
+def test_an_error_is_shown_with_its_position(text: str, column: int, said: str) -> None:
     error = fault(text)
     assert error.column == column
     with pytest.raises(FormulaError, match=said):
@@ -138,13 +138,13 @@ def test_a_fault_is_shown_where_it_is(text: str, column: int, said: str) -> None
         "1e300*" + "9" * 390,
     ],
 )
-def test_what_is_no_formula_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_formula_is_refused(text: str) -> None:
     assert fault(text).sentence
 
 
 @given(st.text(alphabet="rxytkR0123456789.+-*/^()<>=, eabcsinwhm_[]'#!", max_size=60) | st.text(max_size=40))
 @settings(max_examples=500, deadline=None)
-def test_any_text_is_either_a_formula_or_a_fault(text: str) -> None:
+def test_any_text_is_a_formula_or_an_error(text: str) -> None:
     try:
         tree = parse_formula(text, NAMES)
     except FormulaError as error:
@@ -188,12 +188,12 @@ def test_the_gradient_is_the_limit_of_difference_quotients(text: str, x_um: floa
             away[axis] += step
             moved = float(shape.energy_pn_um(away, kt_pn_um=KT) - shape.energy_pn_um(here, kt_pn_um=KT))
             sides.append(-moved / step)
-        # at a kink of min, abs or where the force lies between the slopes on either side, or is one of them
+        # at a kink of min, abs or where, the force lies between the slopes on either side, or is one of them
         slack = 1e-4 * (1.0 + max(map(abs, sides)))
         assert min(sides) - slack <= force_pn[axis] <= max(sides) + slack
 
 
-def test_a_typed_ring_is_the_annular_potential() -> None:
+def test_a_typed_ring_equals_the_annular_potential() -> None:
     typed = Formula(formula="0.5*k*(r-R)**2", parameters={"k": 0.9, "R": 1.0})
     r_um = np.array([0.0, 0.4, 1.0, 2.0])
     np.testing.assert_allclose(typed.radial_force_pn(r_um, kt_pn_um=KT), 0.9 * (1.0 - r_um), atol=1e-15)
@@ -202,7 +202,7 @@ def test_a_typed_ring_is_the_annular_potential() -> None:
     np.testing.assert_allclose(in_kt.radial_force_pn(r_um, kt_pn_um=KT), KT * 0.9 * (1.0 - r_um), atol=1e-15)
 
 
-def test_x_y_and_t_make_an_external_field() -> None:
+def test_x_y_and_t_give_an_external_field() -> None:
     wave = Formula(formula="cos(x - v*t)*y", parameters={"v": 2.0}, range_um=(-5.0, 5.0))
     assert not wave.central
     assert not wave.steady
@@ -212,7 +212,7 @@ def test_x_y_and_t_make_an_external_field() -> None:
     np.testing.assert_allclose(force_pn, np.stack([np.sin(x_um - 0.6) * y_um, -np.cos(x_um - 0.6)], axis=1))
 
 
-def test_nearer_than_its_range_the_force_is_held_and_beyond_it_there_is_none() -> None:
+def test_below_its_range_the_force_is_constant_and_beyond_it_zero() -> None:
     shape = Formula(formula="1/r", range_um=(0.5, 5.0))
     force_pn = shape.radial_force_pn(np.array([0.0, 0.2, 0.5, 5.0, 5.1]), kt_pn_um=KT)
     np.testing.assert_allclose(force_pn, [4.0, 4.0, 4.0, 0.04, 0.0])
@@ -221,15 +221,15 @@ def test_nearer_than_its_range_the_force_is_held_and_beyond_it_there_is_none() -
 
 
 @pytest.mark.parametrize("text", ["1or r", "1if r else 2", "0xfor r", "1in r", "2*.5not r", "1.and r"])
-def test_a_number_that_runs_into_a_word_of_python_is_one_error_without_a_warning(text: str) -> None:
+def test_a_number_joined_to_a_python_keyword_is_one_error(text: str) -> None:
     found = fault(text)
     assert found.sentence.startswith("a number runs into a name here")
     assert text[found.column] in "012345."
 
 
-def test_a_force_that_is_not_finite_is_no_warning() -> None:
-    """It ends in a trip, which says why."""
-    formula = Formula(formula="where(t > 0.05, where(t < 0.2, r*1e300*1e300, r), r)")  # finite where it is looked at
+def test_a_force_that_is_not_finite_gives_no_warning() -> None:
+    """The interlock trips and states the reason."""
+    formula = Formula(formula="where(t > 0.05, where(t < 0.2, r*1e300*1e300, r), r)")  # finite where it is checked
     found = formula.force_pn(np.ones((1, 2)), kt_pn_um=1.0, time_s=0.1)
     assert not np.isfinite(found).all()
 
@@ -254,7 +254,7 @@ def test_a_force_that_is_not_finite_is_no_warning() -> None:
         ("9**9**9", 1, "not finite"),
     ],
 )
-def test_what_is_not_finite_is_refused_with_its_place(text: str, column: int, said: str) -> None:
+def test_a_value_that_is_not_finite_is_refused_with_its_position(text: str, column: int, said: str) -> None:
     with pytest.raises(FormulaError, match=said) as caught:
         Formula(formula=text, parameters={"k": 1.0}, range_um=(-100.0, 3.0) if "y" in text else None)
     assert caught.value.column == column
@@ -263,23 +263,23 @@ def test_what_is_not_finite_is_refused_with_its_place(text: str, column: int, sa
 @pytest.mark.parametrize(
     "text", ["where(r > 2, 1/(r - 1.2345), 5)", "log(r + 1)/(1 + r**2)", "sqrt(1 + r)", "1/cosine", "(r + 1)**-3"]
 )
-def test_what_is_finite_is_not_refused(text: str) -> None:
+def test_a_finite_formula_is_not_refused(text: str) -> None:
     assert np.isfinite(Formula(formula=text, parameters={"cosine": 0.5}).force_pn(np.ones((3, 2)), kt_pn_um=KT)).all()
 
 
 @pytest.mark.parametrize("name", ["r", "t", "pi", "sin", "where", "a b", "µ", "2k", ""])
-def test_a_parameter_needs_a_name_of_its_own(name: str) -> None:
+def test_a_parameter_with_a_reserved_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="can't be called"):
         Formula(formula="r", parameters={name: 1.0})
 
 
 @pytest.mark.parametrize("range_um", [(2.0, 1.0), (1.0, 1.0), (-1.0, 1.0)])
-def test_a_range_rises(range_um: tuple[float, float]) -> None:
+def test_a_range_that_does_not_rise_is_refused(range_um: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="has to rise"):
         Formula(formula="r", range_um=range_um)
 
 
-def test_an_unknown_place_has_an_unknown_force_even_where_the_formula_does_not_care() -> None:
+def test_an_unknown_position_gives_an_unknown_force() -> None:
     for text in ("min(3, r)", "x + y", "where(x < 1, 2*x, 3*y)", "5"):
         offset_um: Floats = np.array([[np.nan, np.nan], [np.nan, 1.0]])
         assert np.isnan(Formula(formula=text).force_pn(offset_um, kt_pn_um=KT)).all()
@@ -294,7 +294,7 @@ def test_the_strict_reader_shows_the_caret() -> None:
     assert line.index("^") == caret.index("^")
 
 
-def test_a_typed_bowl_is_painted() -> None:
+def test_a_typed_gaussian_ring_is_painted() -> None:
     shape = Formula(
         formula="-a*exp(-(r-R)**2/2/w**2)", unit="kt", parameters={"a": 8, "R": 2, "w": 0.5}, range_um=(0, 5)
     )
@@ -305,11 +305,11 @@ def test_a_typed_bowl_is_painted() -> None:
 
 
 @pytest.mark.parametrize(("text", "said"), [("x**2", "distance r alone"), ("r*cos(t)", "time t")])
-def test_what_light_can_not_paint_is_refused(text: str, said: str) -> None:
+def test_a_potential_that_light_can_not_paint_is_refused(text: str, said: str) -> None:
     with pytest.raises(Refused, match=said):
         paint(Formula(formula=text), waist_um=0.6, kt_pn_um=KT)
 
 
-def test_no_tree_is_evaluated_that_was_not_checked() -> None:
+def test_an_unchecked_syntax_tree_is_not_evaluated() -> None:
     with pytest.raises(FormulaError, match="never checked"):
         evaluate(ast.parse("[r]", mode="eval").body, {"r": constant(1.0)})

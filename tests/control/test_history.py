@@ -1,4 +1,4 @@
-"""Positions are looked up by timestamp; what is not known is nan, never a guess."""
+"""Positions are looked up by time; an unknown position is nan."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_a_straight_path_is_recovered_whatever_the_frame_times(gaps_s: list[floa
     np.testing.assert_allclose(history.at(at_s, np.array([3])), [[2.0 * at_s, -at_s]], atol=1e-9)
 
 
-def test_future_past_and_strangers_are_unknown() -> None:
+def test_future_and_past_positions_and_other_particles_are_unknown() -> None:
     history = of(seen(1.0, (1, 0.0, 0.0)), seen(2.0, (1, 1.0, 1.0)))
     assert np.isnan(history.at(2.01, np.array([1]))).all()
     assert np.isnan(history.at(0.99, np.array([1]))).all()
@@ -35,26 +35,26 @@ def test_future_past_and_strangers_are_unknown() -> None:
     np.testing.assert_allclose(history.at(2.0, np.array([1])), [[1.0, 1.0]])
 
 
-def test_a_missed_sighting_is_bridged_and_a_long_gap_is_not() -> None:
+def test_a_missed_sighting_is_interpolated_and_a_long_gap_is_not() -> None:
     short = of(seen(0, (1, 0.0, 0.0)), seen(1), seen(2), seen(3, (1, 3.0, 6.0)))
     np.testing.assert_allclose(short.at(1.5, np.array([1])), [[1.5, 3.0]])
     long = of(seen(0, (1, 0.0, 0.0)), *(seen(t) for t in range(1, 2 * LARGEST_GAP)), seen(20, (1, 9.0, 9.0)))
     assert np.isnan(long.at(LARGEST_GAP, np.array([1]))).all()
 
 
-def test_it_forgets_what_is_older_than_its_depth_but_can_still_look_that_far_back() -> None:
+def test_sightings_older_than_the_depth_are_dropped() -> None:
     history = of(*(seen(0.1 * i, (1, 0.1 * i, 0.0)) for i in range(1000)), depth_s=1.0)
     assert len(history.sightings) < 15
     np.testing.assert_allclose(history.at(99.9 - 1.0, np.array([1])), [[98.9, 0.0]])
 
 
-def test_time_runs_forward() -> None:
+def test_a_sighting_must_be_newer_than_the_last_one() -> None:
     with pytest.raises(ValueError, match="came after"):
         of(seen(1.0), seen(1.0))
 
 
-def test_nothing_is_carried_across_a_doubt_about_who_it_is() -> None:
-    """What was seen before may be another's past; what was seen since is its own. Others are as before."""
+def test_positions_before_a_doubt_about_the_identity_are_unknown() -> None:
+    """Earlier positions may belong to another particle; later ones are kept, as are all of other particles."""
     both = [seen(float(t), (1, float(t), 0.0), (2, 0.0, float(t))) for t in range(6)]
     history = History(100.0)
     for sighting in both:
@@ -66,7 +66,7 @@ def test_nothing_is_carried_across_a_doubt_about_who_it_is() -> None:
     assert np.isnan(history.push(seen(6.0, (1, 0.0, 0.0)), np.array([1])).at(4.5, who)[0]).all()
 
 
-def test_a_doubt_is_forgotten_when_nothing_older_is_remembered() -> None:
+def test_a_doubt_is_dropped_with_the_sightings_before_it() -> None:
     history = of(seen(0.0, (1, 0.0, 0.0)), depth_s=2.0).push(seen(1.0, (1, 0.0, 0.0)), np.array([1]))
     assert dict(history.begun_s) == {1: 1.0}
     assert not history.push(seen(3.5, (1, 0.0, 0.0))).begun_s

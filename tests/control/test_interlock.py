@@ -1,4 +1,4 @@
-"""The interlock's whole table, and what no sequence of orders may do."""
+"""The complete table of the interlock, and rules that hold for all sequences of orders."""
 
 import pytest
 from hypothesis import given
@@ -27,18 +27,18 @@ def test_every_pair_of_level_and_order(level: Level, kind: str, after: Level) ->
     assert interlock(level, "before", [Order(OrderKind(kind))], [])[0] is after
 
 
-def test_the_table_is_whole() -> None:
+def test_the_table_has_all_pairs_of_level_and_order() -> None:
     assert set(AFTER) == {(level, kind) for level in Level for kind in OrderKind}
 
 
 @given(st.lists(st.sampled_from([kind for kind in OrderKind if kind is not OrderKind.RESET])))
-def test_a_trip_is_left_by_reset_only(kinds: list[OrderKind]) -> None:
+def test_only_reset_ends_a_trip(kinds: list[OrderKind]) -> None:
     level, reason = interlock(TRIPPED, "no frame", [Order(kind) for kind in kinds], [])
-    assert (level, reason) == (TRIPPED, "no frame")  # and its reason is not overwritten
+    assert (level, reason) == (TRIPPED, "no frame")  # and the reason is unchanged
 
 
 @given(st.sampled_from(list(Level)), st.lists(st.sampled_from(list(OrderKind))))
-def test_no_orders_leave_it_armed_in_doubt(level: Level, kinds: list[OrderKind]) -> None:
+def test_in_doubt_no_orders_leave_the_instrument_armed(level: Level, kinds: list[OrderKind]) -> None:
     after, reason = interlock(level, "", [Order(kind) for kind in kinds], ["the camera is silent"])
     assert after not in (ARMED, PROBING)
     if interlock(level, "", [Order(kind) for kind in kinds], [])[0] in (ARMED, PROBING):
@@ -56,14 +56,14 @@ def test_an_unconfirmed_map_is_never_armed(kinds: list[OrderKind]) -> None:
         assert level is not ARMED
 
 
-def test_a_refused_order_says_why_and_changes_nothing() -> None:
+def test_a_refused_order_gives_its_reason_and_changes_no_level() -> None:
     assert interlock(SAFE, "", [Order(OrderKind.ARM)], [], UNCONFIRMED) == (SAFE, "the map is not confirmed")
     assert interlock(SAFE, "", [Order(OrderKind.PROBE)], [], UNCONFIRMED)[0] is PROBING
     assert interlock(SAFE, "", [Order(OrderKind.PROBE)], [], {OrderKind.PROBE: "no calibration"})[0] is SAFE
 
 
 @pytest.mark.parametrize(("level", "kind"), [(ARMED, OrderKind.ARM), (PROBING, OrderKind.PROBE)])
-def test_a_machine_that_may_not_be_lit_trips_a_lit_instrument(level: Level, kind: OrderKind) -> None:
+def test_a_machine_that_refuses_light_trips_a_lit_instrument(level: Level, kind: OrderKind) -> None:
     assert interlock(level, "", [Order(OrderKind.APPLY)], [], {kind: "not with this machine"}) == (
         TRIPPED,
         "not with this machine",
@@ -71,11 +71,11 @@ def test_a_machine_that_may_not_be_lit_trips_a_lit_instrument(level: Level, kind
     assert interlock(TRIPPED, "first", [], [], {kind: "second"}) == (TRIPPED, "first")
 
 
-# an independent model: three questions instead of a table -----------------------------------------------------------
+# an independent model: three conditions instead of a table -----------------------------------------------------------
 
 
 def model(level: Level, reason: str, orders: list[Order], doubts: list[str]) -> tuple[Level, str]:
-    """What must hold after one turn, from three questions: was there a fault, is it latched, does light leave?"""
+    """State after one turn, by three conditions instead of a table: a fault, the latch, and light."""
     tripped, lit = level is TRIPPED, level if level in (ARMED, PROBING) else None
     for order in orders:
         said = order.text or {
@@ -102,7 +102,7 @@ DOUBTS = st.lists(st.sampled_from(["the camera is silent", "a number is not fini
 
 
 @given(st.lists(st.tuples(ORDERS, DOUBTS), max_size=8))
-def test_the_interlock_is_its_model_turn_after_turn(turns: list[tuple[list[Order], list[str]]]) -> None:
+def test_the_interlock_agrees_with_its_model_in_every_turn(turns: list[tuple[list[Order], list[str]]]) -> None:
     level, reason = SAFE, "not yet armed"
     for orders, doubts in turns:
         expected = model(level, reason, orders, doubts)
@@ -111,14 +111,14 @@ def test_the_interlock_is_its_model_turn_after_turn(turns: list[tuple[list[Order
 
 
 @given(st.sampled_from(list(Level)), ORDERS, DOUBTS, st.integers(0, 6))
-def test_a_fault_leaves_its_turn_tripped_wherever_it_stands_among_the_orders(
+def test_a_fault_trips_its_turn_at_any_position_among_the_orders(
     level: Level, orders: list[Order], doubts: list[str], place: int
 ) -> None:
     others = [order for order in orders if order.kind is not OrderKind.TRIP]
     fault = Order(OrderKind.TRIP, "beam: no answer")
     after = interlock(level, "before", [*others[:place], fault, *others[place:]], doubts)
     assert after[0] is TRIPPED
-    assert after == interlock(level, "before", [*others, fault], doubts)  # its place does not matter
+    assert after == interlock(level, "before", [*others, fault], doubts)  # its position has no effect
     if level is not TRIPPED or OrderKind.RESET in {order.kind for order in others}:
         assert after[1] == "beam: no answer"
     else:
@@ -126,12 +126,12 @@ def test_a_fault_leaves_its_turn_tripped_wherever_it_stands_among_the_orders(
 
 
 @pytest.mark.parametrize("level", list(Level))
-def test_trip_reset_arm_in_one_turn_is_tripped_with_the_reason_of_the_fault(level: Level) -> None:
+def test_trip_reset_and_arm_in_one_turn_end_tripped(level: Level) -> None:
     kinds = (OrderKind.RESET, OrderKind.ARM)
     orders = [Order(OrderKind.TRIP, "camera: unplugged"), *map(Order, kinds)]
     expected = (TRIPPED, "camera: unplugged")
     assert interlock(level, "before", orders, []) == expected
-    assert interlock(*expected, [Order(kind) for kind in kinds], [])[0] is ARMED  # the turn after it may leave
+    assert interlock(*expected, [Order(kind) for kind in kinds], [])[0] is ARMED  # RESET in the next turn
 
 
 def test_of_several_faults_in_a_turn_the_first_is_the_reason() -> None:
@@ -140,13 +140,13 @@ def test_of_several_faults_in_a_turn_the_first_is_the_reason() -> None:
     assert interlock(TRIPPED, "camera: unplugged", faults, []) == (TRIPPED, "camera: unplugged")
 
 
-def test_reset_and_arm_in_a_turn_with_a_doubt_end_tripped_with_the_doubt() -> None:
+def test_reset_and_arm_in_a_turn_with_a_doubt_end_tripped() -> None:
     orders = [Order(OrderKind.RESET), Order(OrderKind.ARM)]
     assert interlock(TRIPPED, "old", orders, ["the camera is silent"]) == (TRIPPED, "the camera is silent")
     assert interlock(TRIPPED, "old", orders[:1], ["the camera is silent"]) == (SAFE, "reset by the operator")
 
 
-def test_what_the_machine_may_not_do_is_the_reason_before_any_other_doubt() -> None:
+def test_an_order_refused_by_the_machine_is_the_first_reason() -> None:
     refused = {OrderKind.ARM: "the map is not confirmed"}
     assert interlock(ARMED, "", [], ["the camera is silent"], refused) == (TRIPPED, "the map is not confirmed")
     assert interlock(PROBING, "", [], ["the camera is silent"], refused) == (TRIPPED, "the camera is silent")
@@ -154,7 +154,7 @@ def test_what_the_machine_may_not_do_is_the_reason_before_any_other_doubt() -> N
 
 
 @pytest.mark.parametrize("before", ["", "x" * 10_000])
-def test_that_the_laser_may_be_lit_is_never_left_out_of_a_fault(before: str) -> None:
+def test_the_warning_that_the_laser_may_be_lit_is_never_cut_off(before: str) -> None:
     said = str(Fault(f"{before}; {STILL_LIT}: {'y' * 10_000}"))
     assert STILL_LIT in said
     assert len(said) <= 500

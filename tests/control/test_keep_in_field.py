@@ -1,4 +1,4 @@
-"""A particle is carried only where there is a way to go; every force is a number."""
+"""A particle is carried only if there is a direction to the middle region; all forces are finite."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIGHT = LightModel(waist_um=1.0, depth_kt_per_mw=1.0, kt_pn_um=0.004, power_mw=5
 
 
 class Nothing:
-    """A law that wants nothing."""
+    """A law without forces."""
 
     longest_delay_s = 0.0
 
@@ -34,7 +34,7 @@ def carried(margin_um: float, *place_um: tuple[float, float]) -> tuple[Tracks, F
 
 
 @pytest.mark.parametrize("place_um", [(0.0, 0.0), (1.0, -1.0), (0.3, 0.9)])
-def test_who_is_in_the_middle_region_is_not_carried_by_a_margin_that_reaches_it(place_um: tuple[float, float]) -> None:
+def test_a_particle_in_the_middle_region_is_not_carried(place_um: tuple[float, float]) -> None:
     tracks, wanted = carried(6.0, place_um, (4.0, 0.0))
     assert wanted.particle.tolist() == [1]
     assert np.isfinite(wanted.force_pn).all()
@@ -44,7 +44,7 @@ def test_who_is_in_the_middle_region_is_not_carried_by_a_margin_that_reaches_it(
     assert len(command) == 1
 
 
-def test_a_way_whose_square_is_nothing_is_a_way() -> None:
+def test_a_direction_whose_square_underflows_is_used() -> None:
     kept = Kept(Nothing(), KeepInField(), LIGHT, (-5.0, -5.0), (5.0, 5.0))
     wanted = kept.carry(Forces(), np.array([0]), np.array([[3e-200, 4e-200]]), ())
     reach_pn = LIGHT.stiffness_pn_per_um * LIGHT.waist_um / 2.0

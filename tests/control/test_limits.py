@@ -1,4 +1,4 @@
-"""What the limits let through, at their edges and beyond, and what in a command is a doubt."""
+"""The limits at their edges and beyond, and doubts about a command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIMITS = Limits((-1.0, 0.0), (10.0, 20.0), 50.0)
 
 
 def command(*spots: tuple[float, float, float]) -> Command:
-    """Spots (x_um, y_um, power_mw); the n-th one is for particle n, with a dwell of n + 1 ms."""
+    """Spots (x_um, y_um, power_mw); spot n is for particle n, with a dwell of n + 1 ms."""
     x, y, power_mw = np.array(spots, np.float64).reshape(-1, 3).T
     number = np.arange(len(spots))
     dwell_s = np.array([1e-3 * (one + 1) for one in range(len(spots))], np.float64)
@@ -34,13 +34,13 @@ def command(*spots: tuple[float, float, float]) -> Command:
         (15.0, 5.0, False), (5.0, -3.0, False), (math.nan, 5.0, False), (5.0, math.inf, False),
     ],
 )  # fmt: skip
-def test_a_spot_on_the_edge_is_in_the_field_and_one_beyond_is_left_out(x_um: float, y_um: float, inside: bool) -> None:
+def test_a_spot_on_the_edge_is_kept_and_one_beyond_is_left_out(x_um: float, y_um: float, inside: bool) -> None:
     allowed, notes = LIMITS.clip(command((5.0, 5.0, 1.0), (x_um, y_um, 2.0)))
     assert len(allowed) == 1 + inside
     assert notes == (() if inside else ("1 spots outside of the field were left out",))
 
 
-def test_what_is_left_of_a_command_keeps_its_rows_together() -> None:
+def test_the_columns_of_the_remaining_spots_stay_aligned() -> None:
     asked = command((20.0, 5.0, 1.0), (5.0, 5.0, 2.0), (5.0, 25.0, 3.0), (6.0, 7.0, 4.0))
     allowed, notes = LIMITS.clip(asked)
     np.testing.assert_array_equal(allowed.position_um, [[5.0, 5.0], [6.0, 7.0]])
@@ -50,7 +50,7 @@ def test_what_is_left_of_a_command_keeps_its_rows_together() -> None:
     assert notes == ("2 spots outside of the field were left out",)
 
 
-def test_power_above_the_cap_is_the_cap_and_power_below_stays() -> None:
+def test_power_above_the_cap_is_clipped_to_it() -> None:
     allowed, notes = LIMITS.clip(command((1.0, 1.0, 20.0), (2.0, 2.0, 50.0), (3.0, 3.0, 70.0)))
     assert allowed.power_mw.tolist() == [20.0, 50.0, 50.0]
     assert notes == ("power clipped from 70 to 50 mW",)
@@ -59,7 +59,7 @@ def test_power_above_the_cap_is_the_cap_and_power_below_stays() -> None:
     assert silent == ()
 
 
-def test_a_spot_outside_with_too_much_power_is_left_out_and_nothing_is_clipped() -> None:
+def test_a_spot_outside_with_too_much_power_is_left_out_unclipped() -> None:
     allowed, notes = LIMITS.clip(command((30.0, 1.0, 70.0), (1.0, 1.0, 20.0)))
     assert allowed.power_mw.tolist() == [20.0]
     assert notes == ("1 spots outside of the field were left out",)
@@ -71,7 +71,7 @@ places = st.floats(-30.0, 30.0)
 
 
 @given(st.lists(st.tuples(places, places, st.floats(0.0, 200.0)), min_size=1, max_size=12))
-def test_what_is_allowed_is_within_the_limits_and_what_was_within_is_unchanged(
+def test_clipped_commands_are_within_the_limits(
     spots: list[tuple[float, float, float]],
 ) -> None:
     allowed, _ = LIMITS.clip(command(*spots))
@@ -90,8 +90,8 @@ NOT_FINITE, NO_TIME, NEGATIVE = (
 )  # fmt: skip
 
 
-def test_a_good_command_is_no_doubt_and_neither_is_darkness() -> None:
-    assert doubts_about(GOOD) == ()  # a power of 0 is none
+def test_valid_and_dark_commands_are_no_doubt() -> None:
+    assert doubts_about(GOOD) == ()  # a power of 0 is no doubt
     assert doubts_about(Command()) == ()
 
 
@@ -110,7 +110,7 @@ def test_numbers_that_are_not_finite_are_doubts(bad: float, row: int) -> None:
 
 
 @pytest.mark.parametrize("bad", [0.0, -0.0, -1e-9])
-def test_a_dwell_that_is_no_time_is_a_doubt(bad: float) -> None:
+def test_a_dwell_that_is_not_positive_is_a_doubt(bad: float) -> None:
     assert doubts_about(replace(GOOD, dwell_s=np.array([1e-3, bad]))) == (NO_TIME,)
 
 
@@ -118,6 +118,6 @@ def test_a_negative_power_is_a_doubt() -> None:
     assert doubts_about(replace(GOOD, power_mw=np.array([20.0, -1e-12]))) == (NEGATIVE,)
 
 
-def test_every_doubt_is_said() -> None:
+def test_every_doubt_is_listed() -> None:
     bad = replace(GOOD, power_mw=np.array([np.nan, -1.0]), dwell_s=np.array([0.0, 1.0]))
     assert doubts_about(bad) == (NOT_FINITE, NO_TIME, NEGATIVE)

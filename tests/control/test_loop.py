@@ -1,4 +1,4 @@
-"""The turn and the run, with fakes behind the plugs: latching, faults, silence, apply. However it ends, it is dark."""
+"""Turn and run with substitutes for all plugs: latching, faults, missing frames, apply; the run always ends dark."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ARM, STOP, RESET = Order(OrderKind.ARM), Order(OrderKind.STOP), Order(OrderKind.
 
 @dataclass(frozen=True)
 class OneBead:
-    """A tracker that always sees one particle, at a place that its frame number tells."""
+    """A tracker that always finds one particle, at a position given by the frame number."""
 
     state: State = State.GOOD
 
@@ -52,7 +52,7 @@ class OneBead:
 
 @dataclass(frozen=True)
 class Push:
-    """A policy that pushes everyone by a number of pN along x."""
+    """A policy that pushes every particle by a number of pN along x."""
 
     force_pn: float = 0.01
     longest_delay_s: float = 0.0
@@ -79,7 +79,7 @@ MACHINE = Machine(
 
 @dataclass
 class Bench:
-    """Camera, beam, clock and recorder of one run; every part may be told to fail at a turn."""
+    """Camera, beam, clock and recorder of one run; each can be set to fail at a turn."""
 
     frames: int = 10
     silent: tuple[int, ...] = ()
@@ -140,7 +140,7 @@ def test_light_only_between_arm_and_stop_and_dark_at_the_end() -> None:
     assert not bench.lit
 
 
-def test_what_was_wanted_allowed_and_sent_stand_side_by_side() -> None:
+def test_a_turn_records_wanted_allowed_and_sent() -> None:
     done = Bench(orders={0: (ARM,)}).run()[3]
     np.testing.assert_allclose(done.wanted.force_pn, [[0.01, 0.0]])
     np.testing.assert_allclose(done.allowed.position_um, [[1.03 + 0.01 / MACHINE.light.stiffness_pn_per_um, 2.0]])
@@ -158,7 +158,7 @@ def test_what_was_wanted_allowed_and_sent_stand_side_by_side() -> None:
         (Bench(late_s=0.1), "100 ms", 0),
     ],
 )
-def test_doubt_is_dark_and_latched(bench: Bench, reason: str, at: int) -> None:
+def test_a_doubt_makes_the_beam_dark_and_is_latched(bench: Bench, reason: str, at: int) -> None:
     bench.orders = {0: (ARM,), 7: (STOP, ARM), 8: (ARM,)}
     turns = bench.run()
     assert all(done.level is Level.ARMED for done in turns[:at])
@@ -167,7 +167,7 @@ def test_doubt_is_dark_and_latched(bench: Bench, reason: str, at: int) -> None:
     assert not bench.lit
 
 
-def test_a_failing_beam_or_record_is_dark_at_once_not_a_turn_later() -> None:
+def test_after_a_fault_of_beam_or_record_the_beam_is_dark_at_once() -> None:
     for bench in (Bench(beam_fault=4), Bench(record_fault=4)):
         lit: list[bool] = []
 
@@ -180,7 +180,7 @@ def test_a_failing_beam_or_record_is_dark_at_once_not_a_turn_later() -> None:
 
 
 class SlowBench(Bench):
-    """Its law takes 60 ms of its time in turn 4."""
+    """The law takes 60 ms in turn 4."""
 
     def read(self) -> Frame | None:
         self.late_s = 0.0
@@ -196,8 +196,8 @@ class Slow(Push):
         return super().step(memory, seen)
 
 
-def test_a_command_that_was_decided_too_slowly_is_not_sent_and_trips() -> None:
-    """From the dark, too, where no heartbeat of a guard runs: the frame is old by then."""
+def test_a_command_decided_too_slowly_is_not_sent_and_trips() -> None:
+    """Also from the dark, where the guard has no heartbeat: the frame is then too old."""
     bench = SlowBench(orders={4: (ARM,)})
     turns = bench.run(replace(MACHINE, policy=Slow(bench=bench)))
     assert len(turns[4].allowed) == 1
@@ -208,14 +208,14 @@ def test_a_command_that_was_decided_too_slowly_is_not_sent_and_trips() -> None:
     assert turns[5].orders == (Order(OrderKind.TRIP, f"beam: {said}"),)
 
 
-def test_a_dark_turn_may_take_its_time() -> None:
+def test_a_slow_dark_turn_does_not_trip() -> None:
     bench = SlowBench()
     turns = bench.run(replace(MACHINE, policy=Slow(bench=bench)))
     assert all(done.level is Level.SAFE for done in turns)
 
 
 class Overcrowded(OneBead):
-    """Frame 4 has more in it than can be tracked."""
+    """Frame 4 has too many features to track."""
 
     def step(self, memory: Any, frame: Frame, expected: Expected = NOBODY) -> tuple[Any, Tracks]:
         if frame.number == 4:
@@ -223,7 +223,7 @@ class Overcrowded(OneBead):
         return super().step(memory, frame, expected)
 
 
-def test_a_frame_that_can_not_be_tracked_is_one_trip_and_the_loop_goes_on() -> None:
+def test_a_frame_that_can_not_be_tracked_trips_once() -> None:
     bench = Bench(orders={0: (ARM,)})
     turns = bench.run(replace(MACHINE, tracker=Overcrowded()))
     assert levels(turns) == [Level.ARMED] * 4 + [Level.TRIPPED] * 6
@@ -239,7 +239,7 @@ def test_reset_then_arm_leaves_a_trip() -> None:
     assert levels(bench.run()) == expected
 
 
-def test_a_policy_that_answers_nan_trips() -> None:
+def test_a_policy_that_returns_nan_trips() -> None:
     bench = Bench(orders={0: (ARM,)})
     turns = bench.run(replace(MACHINE, policy=Push(float("nan"))))
     assert levels(turns) == [Level.TRIPPED] * 10
@@ -247,13 +247,13 @@ def test_a_policy_that_answers_nan_trips() -> None:
 
 
 @pytest.mark.parametrize(("state", "why"), [(State.NEW, "new"), (State.UNCERTAIN, "its identity is uncertain")])
-def test_who_is_not_trusted_gets_no_spot_and_the_turn_says_why_without_a_trip(state: State, why: str) -> None:
+def test_an_untrusted_particle_gets_no_spot_with_a_reason_but_no_trip(state: State, why: str) -> None:
     turns = Bench(orders={0: (ARM,)}).run(replace(MACHINE, tracker=OneBead(state)))
     assert levels(turns) == [Level.ARMED] * 10
     assert all(len(done.allowed) == 0 and done.withheld == ((0, why),) for done in turns)
 
 
-def test_what_was_seen_of_a_particle_before_a_doubt_is_not_its_past() -> None:
+def test_positions_before_a_doubt_are_not_in_the_history() -> None:
     sure, unsure = replace(MACHINE), replace(MACHINE, tracker=OneBead(State.UNCERTAIN))
     memory = MACHINE.start()
     for number in range(8):
@@ -263,7 +263,7 @@ def test_what_was_seen_of_a_particle_before_a_doubt_is_not_its_past() -> None:
     np.testing.assert_allclose(past_um, [*[np.nan] * 4, 1.04, 1.05, 1.06, 1.07])
 
 
-def test_apply_swaps_the_law_between_two_turns_and_keeps_the_history() -> None:
+def test_apply_replaces_the_law_between_turns_and_keeps_the_history() -> None:
     stronger = replace(MACHINE, policy=Push(0.02, longest_delay_s=3.0))
     bench = Bench(orders={0: (ARM,), 5: (Order(OrderKind.APPLY, "force_pn: 0.02", stronger),)})
     turns = bench.run()
@@ -271,7 +271,7 @@ def test_apply_swaps_the_law_between_two_turns_and_keeps_the_history() -> None:
     assert levels(turns) == [Level.ARMED] * 10
 
 
-def test_frames_that_were_never_seen_are_counted() -> None:
+def test_dropped_frames_are_counted() -> None:
     def skipping() -> Iterator[Frame]:
         for number in (0, 1, 4, 5, 9):
             yield Frame(number, 0.01 * number, PICTURE)
@@ -321,21 +321,21 @@ def test_an_unconfirmed_map_is_probed_at_probe_power_and_never_armed() -> None:
     assert all(any("power clipped" in note for note in done.notes) for done in turns[3:8])
 
 
-def test_a_confirmed_map_is_armed_at_full_power_and_what_is_no_calibration_does_not_probe() -> None:
+def test_a_confirmed_map_is_armed_at_full_power_and_not_probed() -> None:
     assert levels(Bench(orders={0: (PROBE,)}).run()) == [Level.SAFE] * 10
     armed = Bench(orders={0: (ARM,)}).run(replace(MACHINE, probe_mw=2.0))
     assert levels(armed) == [Level.ARMED] * 10
     assert armed[0].allowed.power_mw.max() > 2.0
 
 
-def test_an_unconfirmed_machine_that_is_applied_to_an_armed_instrument_trips_it() -> None:
+def test_applying_an_unconfirmed_machine_trips_an_armed_instrument() -> None:
     doubtful = replace(MACHINE, confirmed=False)
     bench = Bench(orders={0: (ARM,), 5: (Order(OrderKind.APPLY, "map: unconfirmed", doubtful),)})
     assert levels(bench.run()) == [Level.ARMED] * 5 + [Level.TRIPPED] * 5
     assert not bench.lit
 
 
-def test_a_particle_of_unknown_species_gets_no_light_and_the_turn_says_why() -> None:
+def test_a_particle_of_unknown_species_gets_no_light_with_a_reason() -> None:
     machine = replace(MACHINE, tracker=OneBead(State.UNSORTED))
     frame = Frame(0, 0.0, PICTURE)
     memory, _ = turn(machine, machine.start(), frame, 0.001, (ARM,))
@@ -343,21 +343,21 @@ def test_a_particle_of_unknown_species_gets_no_light_and_the_turn_says_why() -> 
     assert done.level is Level.ARMED
     assert len(done.allowed) == 0
     assert (0, "its species is not known") in done.withheld
-    named = replace(machine, species=(2,))  # the operator knows
+    named = replace(machine, species=(2,))  # set by the operator
     _, lit = turn(named, memory, Frame(1, 0.01, PICTURE), 0.011, ())
     assert lit.tracks.species.tolist() == [2]
     assert len(lit.allowed) == 1
 
 
-# what mutants of the loop have survived -------------------------------------------------------------------------------
+# tests against mutants of the loop that passed all other tests -----------------------------------------------------
 
 
 def orders_of(done: Turn) -> list[tuple[str, str]]:
     return [(order.kind.value, order.text) for order in done.orders]
 
 
-def test_faults_come_before_what_was_told_and_each_stands_in_the_turn_in_its_sequence() -> None:
-    """The beam's and the recorder's faults of the turn before, then the camera's of this one, then the operator's."""
+def test_a_turn_records_faults_before_orders_in_their_sequence() -> None:
+    """Faults of beam and recorder in the last turn, then of the camera in this turn, then orders of the operator."""
     bench = Bench(beam_fault=4, record_fault=4, camera_fault=5, orders={0: (ARM,), 5: (Order(OrderKind.MARK, "hm"),)})
     turns = bench.run()
     assert orders_of(turns[5]) == [
@@ -365,10 +365,10 @@ def test_faults_come_before_what_was_told_and_each_stands_in_the_turn_in_its_seq
         ("MARK", "hm"),
     ]  # fmt: skip
     assert turns[5].reason == "beam: no answer"
-    assert not any(orders_of(done) for done in turns[6:])  # each is said once
+    assert not any(orders_of(done) for done in turns[6:])  # each is recorded once
 
 
-def test_a_fault_and_reset_and_arm_in_one_turn_end_tripped_and_stand_in_it() -> None:
+def test_a_fault_with_reset_and_arm_in_one_turn_ends_tripped() -> None:
     bench = Bench(beam_fault=4, orders={0: (ARM,), 5: (RESET, ARM), 6: (RESET, ARM)})
     turns = bench.run()
     assert levels(turns) == [Level.ARMED] * 5 + [Level.TRIPPED] + [Level.ARMED] * 4
@@ -377,7 +377,7 @@ def test_a_fault_and_reset_and_arm_in_one_turn_end_tripped_and_stand_in_it() -> 
     assert not len(turns[5].sent)
 
 
-def test_the_dark_command_of_a_beam_that_failed_is_what_was_sent() -> None:
+def test_after_a_fault_of_the_beam_the_dark_command_is_recorded_as_sent() -> None:
     turns = Bench(beam_fault=4, orders={0: (ARM,)}).run()
     assert (len(turns[4].allowed), len(turns[4].sent), turns[4].sent.reason) == (1, 0, "no answer")
     assert turns[4].sent_s == pytest.approx(0.044)
@@ -396,7 +396,7 @@ def test_a_frame_may_be_as_old_as_stale_s_and_no_older() -> None:
     assert late.reason == "the newest frame is 50 ms old, and 50 ms is allowed"
     exact = replace(MACHINE, stale_s=0.5)
     memory, _ = turn(exact, exact.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))
-    assert turn(exact, memory, Frame(1, 1.0, PICTURE), 1.5, ())[1].level is Level.ARMED  # to the bit
+    assert turn(exact, memory, Frame(1, 1.0, PICTURE), 1.5, ())[1].level is Level.ARMED  # exactly
 
 
 def test_probe_power_is_capped_by_the_limits_and_by_itself() -> None:
@@ -405,7 +405,7 @@ def test_probe_power_is_capped_by_the_limits_and_by_itself() -> None:
         probing, done = turn(weak, weak.start(), Frame(0, 0.0, PICTURE), 0.004, (PROBE,))
         assert done.level is Level.PROBING
         assert done.allowed.power_mw.max() == allowed_mw
-        # whatever a command asks for
+        # for any power in the command
         asked = replace(done.allowed, power_mw=np.full(len(done.allowed), 500.0))
         assert weak.permitted(probing.level, asked)[0].power_mw.max() == allowed_mw
         assert weak.permitted(Level.ARMED, asked) == (asked, ())
@@ -418,8 +418,8 @@ def test_a_spot_outside_of_the_field_is_not_sent() -> None:
     assert "1 spots outside of the field were left out" in done.notes
 
 
-def test_each_turn_begins_from_what_the_one_before_has_left() -> None:
-    """`before` is called once a turn, when the orders were asked for, with the memory of the turn before."""
+def test_each_turn_begins_with_the_memory_of_the_previous_one() -> None:
+    """`before` is called once in each turn, after the orders are read, with the memory of the previous turn."""
     called: list[tuple[int, Level, int]] = []
     bench = Bench(frames=4, orders={0: (ARM,)})
 
@@ -435,7 +435,7 @@ def test_each_turn_begins_from_what_the_one_before_has_left() -> None:
     assert called[::2] == [(-1, Level.SAFE, count) for count in range(4)]
 
 
-def test_an_older_frame_is_not_tracked_and_counts_nothing() -> None:
+def test_an_older_frame_is_neither_tracked_nor_counted() -> None:
     memory, _ = turn(MACHINE, MACHINE.start(), Frame(5, 1.0, PICTURE), 1.0, (ARM,))
     after, done = turn(MACHINE, memory, Frame(9, 0.5, PICTURE), 1.01, ())
     assert (after.last_frame, after.dropped, len(after.history.sightings), len(done.tracks)) == (5, 0, 1, 0)
@@ -462,7 +462,7 @@ def test_a_policy_whose_rings_are_not_finite_trips() -> None:
         assert (bad.level, bad.reason) == (Level.TRIPPED, "the policy's ring of light is not finite")
 
 
-def test_where_the_light_has_moved_a_particle_is_remembered_if_the_plant_is_known() -> None:
+def test_acting_commands_are_remembered_if_the_plant_is_known() -> None:
     known = replace(MACHINE, plant=Plant())
     memory, done = turn(known, known.start(), Frame(0, 0.0, PICTURE), 0.004, (ARM,))
     assert [hold.effect_s for hold in memory.holds] == [done.effect_s]
@@ -480,7 +480,7 @@ def test_where_the_light_has_moved_a_particle_is_remembered_if_the_plant_is_know
     assert len(unknown.allowed) == 1
 
 
-def test_what_tracker_law_allocation_limits_and_probe_say_stands_in_the_turn() -> None:
+def test_a_turn_has_the_notes_of_all_its_stages() -> None:
     @dataclass(frozen=True)
     class Says(OneBead):
         def step(self, memory: int, frame: Frame, expected: Expected = NOBODY) -> tuple[int, Tracks]:
@@ -505,14 +505,14 @@ def test_what_tracker_law_allocation_limits_and_probe_say_stands_in_the_turn() -
     assert done.withheld == ((7, "lost"), (3, "by the law"))
 
 
-def test_a_command_whose_power_or_dwell_is_no_such_number_trips() -> None:
+def test_a_command_with_a_negative_power_trips() -> None:
     wrong = replace(MACHINE.light, efficiency=lambda place_um: -np.ones(len(place_um)))
     turns = Bench(orders={0: (ARM,)}).run(replace(MACHINE, light=wrong))
     assert levels(turns) == [Level.TRIPPED] * 10
     assert turns[0].reason == "a spot's power is negative"
 
 
-def test_tracker_and_policy_are_given_what_they_have_left() -> None:
+def test_tracker_and_policy_receive_their_own_memory() -> None:
     @dataclass(frozen=True)
     class Counting(Push):
         def start(self) -> Any:
@@ -536,15 +536,15 @@ def test_tracker_and_policy_are_given_what_they_have_left() -> None:
         (Bench(orders={0: (ARM,)}, record_fault=9), "no record, no beam: the disk is full"),
     ],
 )
-def test_what_fails_in_the_last_turn_is_raised(bench: Bench, words: str) -> None:
-    """No turn follows whose interlock could trip."""
+def test_a_fault_in_the_last_turn_is_raised(bench: Bench, words: str) -> None:
+    """There is no later turn in which the interlock could trip."""
     with pytest.raises(Fault, match=f"^{words}$"):
         bench.run()
     assert not bench.lit
     assert bench.turns[-1].level is Level.ARMED
 
 
-def test_a_recorder_that_fails_to_the_end_has_tripped_the_run_before() -> None:
+def test_a_recorder_that_always_fails_trips_the_run() -> None:
     bench = Bench(orders={0: (ARM,)})
     bench.write = refuse  # type: ignore[method-assign]
     turns = bench.run()

@@ -1,4 +1,4 @@
-"""Particles that move by themselves: by vision and by quorum."""
+"""Self-propelled particles that react to what they perceive: vision and quorum sensing."""
 
 import numpy as np
 import pytest
@@ -27,27 +27,27 @@ def now(was: list[tuple[float, float]], is_: list[tuple[float, float]], cells: l
     return Now.of(Seen(tracks, history, 0.5 - HOLD_S / 2, HOLD_S), Plant(), (0.0, 0.0))
 
 
-def test_it_moves_on_towards_what_it_sees() -> None:
-    """The first runs along x towards the second; the second runs away from it, and sees nobody."""
+def test_a_particle_moves_on_towards_particles_in_its_field_of_view() -> None:
+    """The first moves along x towards the second; the second moves away, with no particle in its field of view."""
     seen = now([(-1, 0), (2, 0)], [(0, 0), (3, 0)])
     law = Motile(drive_pn=0.1, delay_s=0.5, half_angle_deg=60, threshold=1.0 / (2 * np.pi * 3.1))
     assert law.pull(seen).force_pn == pytest.approx(np.array([[0.1, 0.0], [0.0, 0.0]]))
 
 
-def test_a_quorum_is_counted_all_round() -> None:
+def test_a_quorum_is_counted_in_all_directions() -> None:
     seen = now([(-1, 0), (2, 0), (-1, 90)], [(0, 0), (3, 0), (0, 90)])
     law = Motile(drive_pn=0.1, delay_s=0.5, perceives="quorum", length_um=5.0, threshold=0.5, moves="below")
     assert law.perceived(seen, np.zeros((3, 2)))[:2] == pytest.approx(np.exp(-3 / 5) * np.ones(2), abs=1e-6)
     moving = np.hypot(*law.pull(seen).force_pn.T)
-    assert moving == pytest.approx([0.0, 0.0, 0.1])  # only the lonely one
+    assert moving == pytest.approx([0.0, 0.0, 0.1])  # only the particle without neighbours
 
 
-def test_nobody_is_seen_across_cells() -> None:
+def test_particles_of_other_cells_are_not_perceived() -> None:
     seen = now([(-1, 0), (2, 0)], [(0, 0), (3, 0)], [0, 1])
     assert Motile(threshold=1e-6, delay_s=0.5).perceived(seen, np.ones((2, 2))).tolist() == [0.0, 0.0]
 
 
-def test_an_unknown_past_is_unknown() -> None:
+def test_an_unknown_past_position_gives_an_unknown_force() -> None:
     seen = now([(np.nan, np.nan), (2, 0)], [(0, 0), (3, 0)])
     force_pn = Motile(delay_s=0.5, threshold=1e-3).pull(seen).force_pn
     assert np.isnan(force_pn[0]).all()
@@ -55,7 +55,7 @@ def test_an_unknown_past_is_unknown() -> None:
 
 
 @given(st.floats(0.0, 2.0 * np.pi), st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=2, max_size=6))
-def test_it_turns_with_the_picture(angle_rad: float, place: list[tuple[float, float]]) -> None:
+def test_the_force_rotates_with_the_positions(angle_rad: float, place: list[tuple[float, float]]) -> None:
     turn = np.array([[np.cos(angle_rad), -np.sin(angle_rad)], [np.sin(angle_rad), np.cos(angle_rad)]])
     is_ = np.array(place) + 0.37 * np.arange(len(place))[:, None]
     was = is_ - np.array([0.6, 0.3])
@@ -65,7 +65,7 @@ def test_it_turns_with_the_picture(angle_rad: float, place: list[tuple[float, fl
     assert turned == pytest.approx(straight @ turn.T, abs=1e-9)
 
 
-def test_it_needs_a_heading() -> None:
+def test_a_law_without_a_delay_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a delay_s"):
         Motile(delay_s=None)
     assert "steered" in Motile().why_not_painted()

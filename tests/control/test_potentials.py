@@ -1,4 +1,4 @@
-"""Every shape: its force is minus the gradient of its energy, it is finite, and it knows what it does not know."""
+"""Every shape: its force is minus the gradient of its energy, finite, and unknown at unknown positions."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def quotient(shape: Shape, offset_um: Floats, time_s: float = 0.0) -> Floats:
     return np.stack(found, axis=-1)
 
 
-def test_every_shape_of_the_list_page_is_tested_here() -> None:
+def test_every_shape_of_the_list_page_has_a_test() -> None:
     assert set(variants(AnyShape)) == set(BUILT)
 
 
@@ -107,7 +107,7 @@ def test_newtons_third_law_holds_for_central_shapes(shape: Shape, offset_um: Flo
 
 @given(shapes())
 @settings(deadline=None)
-def test_finite_at_the_centre_and_far_away(shape: Shape) -> None:
+def test_force_and_energy_are_finite_at_the_centre_and_far_away(shape: Shape) -> None:
     offset_um = np.array([[0.0, 0.0], [1e-300, 0.0], [0.0, -1e-12], [1e3, 1e3], [-1e5, 2.0]])
     force_pn = shape.force_pn(offset_um, kt_pn_um=KT)
     assert np.isfinite(force_pn).all()
@@ -118,8 +118,8 @@ def test_finite_at_the_centre_and_far_away(shape: Shape) -> None:
 
 @given(shapes())
 @settings(deadline=None)
-def test_beyond_its_reach_there_is_hardly_a_force(shape: Shape) -> None:
-    if math.isfinite(shape.reach_um) and not isinstance(shape, Formula):  # a formula's force ends at its range
+def test_beyond_its_reach_the_force_is_negligible(shape: Shape) -> None:
+    if math.isfinite(shape.reach_um) and not isinstance(shape, Formula):  # the force of a formula ends at its range
         angle_rad = np.linspace(0.0, 6.0, 7)
         way = np.stack([np.cos(angle_rad), np.sin(angle_rad)], axis=1)
         largest = np.abs(shape.force_pn(np.linspace(0.0, shape.reach_um, 500)[:, None] * way[:1], kt_pn_um=KT)).max()
@@ -138,7 +138,7 @@ def test_an_unknown_centre_gives_an_unknown_force(shape: Shape) -> None:
 
 @given(shapes(), offsets(6))
 @settings(deadline=None)
-def test_any_array_of_offsets_is_taken(shape: Shape, offset_um: Floats) -> None:
+def test_arrays_of_offsets_of_any_shape_are_accepted(shape: Shape, offset_um: Floats) -> None:
     flat = shape.force_pn(offset_um, kt_pn_um=KT)
     folded = shape.force_pn(offset_um.reshape(2, 3, 2), kt_pn_um=KT)
     np.testing.assert_allclose(folded.reshape(6, 2), flat, rtol=1e-12, atol=1e-15)
@@ -148,17 +148,17 @@ def test_any_array_of_offsets_is_taken(shape: Shape, offset_um: Floats) -> None:
 
 @given(shapes())
 @settings(deadline=None)
-def test_what_is_written_as_yaml_is_read_back(shape: Any) -> None:
+def test_a_shape_written_as_yaml_is_read_back(shape: Any) -> None:
     assert build(parse(write(shape), "test"), AnyShape) == shape
 
 
 @pytest.mark.parametrize("member", MEMBERS)
-def test_every_setting_says_what_it_is(member: type) -> None:
+def test_every_setting_has_a_description(member: type) -> None:
     assert member.__doc__
     assert all(form.help for form in describe(member) if form.name != "kind")
 
 
-def test_a_truncated_spring_ends() -> None:
+def test_the_force_of_a_truncated_spring_ends() -> None:
     spring = Harmonic(stiffness_pn_per_um=1.0, cutoff_um=0.3)
     force_pn = spring.radial_force_pn(np.array([0.2, 0.3, 0.31]), kt_pn_um=KT)
     np.testing.assert_allclose(force_pn, [-0.2, -0.3, 0.0])
@@ -171,13 +171,13 @@ def test_a_constant_force_points_right_and_down() -> None:
     np.testing.assert_allclose(down.force_pn(np.zeros((1, 2)), kt_pn_um=KT), [[0.0, 0.1]], atol=1e-16)
 
 
-def test_the_valley_of_a_ring_is_as_stiff_as_its_formula_says() -> None:
+def test_the_stiffness_of_a_gaussian_ring_is_depth_over_width_squared() -> None:
     ring = GaussianRing(radius_um=1.5, width_um=0.15, depth_kt=8.0)  # k = depth / width^2 (docs/predictions.md 2.4)
     slope = np.diff(ring.radial_force_pn(np.array([1.5 - 1e-5, 1.5 + 1e-5]), kt_pn_um=KT)) / 2e-5
     assert slope == pytest.approx(-8.0 * KT / 0.15**2, rel=1e-6)
 
 
-def test_central_shapes_are_told_from_the_others() -> None:
+def test_central_shapes_are_marked_as_central() -> None:
     assert Harmonic().central
     assert isinstance(Harmonic(), Central)
     assert not Constant().central
@@ -188,7 +188,7 @@ def test_a_hill_repels_and_a_hole_attracts() -> None:
     assert hole < 0.0 < hill
 
 
-def test_lennard_jones_at_its_marks() -> None:
+def test_lennard_jones_at_its_zero_and_its_minimum() -> None:
     shape = LennardJones(depth_kt=5.0, diameter_um=2.0)
     lowest_um = 2.0 ** (1.0 / 6.0) * 2.0
     np.testing.assert_allclose(
@@ -205,14 +205,14 @@ def test_wca_is_lennard_jones_up_to_its_minimum() -> None:
     assert not WCA(diameter_um=2.0).radial_force_pn(np.array([2.25, 9.0]), kt_pn_um=KT).any()
 
 
-def test_yukawa_has_its_strength_at_contact() -> None:
+def test_the_yukawa_energy_at_contact_is_its_strength() -> None:
     shape = Yukawa(strength_kt=7.0, screening_um=0.5, contact_um=2.0)
     energy_kt = shape.radial_energy_pn_um(np.array([2.0, 2.5]), kt_pn_um=1.0)
     np.testing.assert_allclose(energy_kt, [7.0, 7.0 * 0.8 / math.e])
 
 
 @pytest.mark.parametrize("shape", [Yukawa(), WCA(), LennardJones()])
-def test_within_the_core_the_force_is_held(shape: Yukawa | WCA | LennardJones) -> None:
+def test_within_the_core_the_force_is_constant(shape: Yukawa | WCA | LennardJones) -> None:
     r_um = np.linspace(0.0, shape.core_um, 5)
     force_pn = shape.radial_force_pn(r_um, kt_pn_um=KT)
     np.testing.assert_array_equal(force_pn, force_pn[-1])
@@ -243,6 +243,8 @@ def test_a_drawn_curve_goes_through_its_points_without_overshoot(curve: Drawn) -
         ((-0.1, 1.0), (0.0, 1.0), "rise"),
     ],
 )
-def test_a_curve_that_is_none_is_refused(radius_um: tuple[float, ...], energy_kt: tuple[float, ...], said: str) -> None:
+def test_an_invalid_drawn_curve_is_refused(
+    radius_um: tuple[float, ...], energy_kt: tuple[float, ...], said: str
+) -> None:
     with pytest.raises(ValueError, match=said):
         Drawn(radius_um=radius_um, energy_kt=energy_kt)

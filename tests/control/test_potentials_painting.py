@@ -1,4 +1,4 @@
-"""Painting: rings of light against the sum of their spots, and the figures of P20 and P27."""
+"""Painting: rings of light compared with the sum of their spots, and the figures of P20 and P27."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def summed(radius_um: float, number: int, at_um: Floats) -> Floats:
 
 
 @given(st.floats(0.0, 4.0), st.floats(0.0, 6.0))
-def test_a_ring_is_the_sum_of_many_spots(radius_um: float, r_um: float) -> None:
+def test_a_painted_ring_is_the_sum_of_many_spots(radius_um: float, r_um: float) -> None:
     energy_kt = painted_energy_pn_um(ring(radius_um), np.array([r_um]), waist_um=WAIST, kt_pn_um=1.0)
     assert energy_kt[0] == pytest.approx(-summed(radius_um, 400, np.array([r_um, 0.0])), rel=1e-9, abs=1e-15)
 
@@ -80,17 +80,17 @@ def test_ripple_of_a_painted_ring_p27(number: int, ripple: float) -> None:
 
 
 @given(st.floats(0.01, 20.0), st.floats(0.2, 2.0))
-def test_spots_are_not_further_apart_than_a_waist(radius_um: float, waist_um: float) -> None:
+def test_the_distance_of_painted_spots_is_at_most_a_waist(radius_um: float, waist_um: float) -> None:
     number = spots_on_ring(radius_um, waist_um)
     assert number >= 3
     assert 2.0 * math.pi * radius_um / number <= waist_um * (1.0 + 1e-12)
 
 
-def test_a_spot_is_one_spot() -> None:
+def test_a_ring_of_radius_zero_is_one_spot() -> None:
     assert spots_on_ring(0.0, WAIST) == 1
 
 
-def test_a_spring_is_one_spot_of_its_stiffness() -> None:
+def test_a_spring_is_painted_as_one_spot_of_its_stiffness() -> None:
     rings = paint(Harmonic(stiffness_pn_per_um=0.904), waist_um=WAIST, kt_pn_um=KT)
     np.testing.assert_array_equal(rings.radius_um, [0.0])
     assert rings.total_kt[0] == pytest.approx(20.0, rel=2e-3)  # 20 kT, 0.6 um: 0.904 pN/um (docs/predictions.md 2.2)
@@ -110,18 +110,18 @@ def test_an_annular_spring_keeps_its_stiffness(radius_um: float) -> None:
 
 
 @given(st.floats(1.0, 4.0), st.floats(1.0, 50.0))
-def test_the_depth_of_a_ring_is_its_depth_after_painting(radius_um: float, depth_kt: float) -> None:
+def test_a_painted_ring_has_the_wanted_depth(radius_um: float, depth_kt: float) -> None:
     shape = GaussianRing(radius_um=radius_um, width_um=WAIST / 2.0, depth_kt=depth_kt)
     r_um = np.linspace(0.0, 6.0, 6001)
     rings = paint(shape, waist_um=WAIST, kt_pn_um=KT)
     energy_kt = painted_energy_pn_um(rings, r_um, waist_um=WAIST, kt_pn_um=KT) / KT
     assert energy_kt.min() == pytest.approx(-depth_kt, rel=1e-5)
-    # a painted ring has the wanted cross-section, but for the curvature of the circle
+    # a painted ring has the wanted cross-section, except for the curvature of the circle
     wanted_kt = shape.radial_energy_pn_um(r_um, kt_pn_um=KT) / KT
     assert np.abs(energy_kt - wanted_kt).max() < 0.2 * depth_kt * WAIST / radius_um
 
 
-def test_both_valleys_of_a_double_ring_are_as_deep_as_asked() -> None:
+def test_both_valleys_of_a_double_ring_have_the_wanted_depth() -> None:
     rings = paint(DoubleRing(radius_um=2.5, width_um=0.3, depth_kt=10.0), waist_um=WAIST, kt_pn_um=KT)
     r_um = np.linspace(0.0, 5.0, 5001)
     energy_kt = painted_energy_pn_um(rings, r_um, waist_um=WAIST, kt_pn_um=KT) / KT
@@ -144,18 +144,18 @@ def test_a_wide_valley_is_painted_by_several_rings() -> None:
         Harmonic(stiffness_pn_per_um=0.05, cutoff_um=1.0),
     ],
 )
-def test_wide_attractive_shapes_are_painted_as_they_are(shape: Central) -> None:
+def test_wide_attractive_shapes_are_painted_accurately(shape: Central) -> None:
     rings = paint(shape, waist_um=WAIST, kt_pn_um=KT)
     r_um = np.linspace(0.0, shape.reach_um, 200)
     wanted_kt, far_kt = (shape.radial_energy_pn_um(r, kt_pn_um=KT) / KT for r in (r_um, np.array([shape.reach_um])))
     painted_kt = painted_energy_pn_um(rings, r_um, waist_um=WAIST, kt_pn_um=KT) / KT
     missed_kt = np.abs(painted_kt - (wanted_kt - far_kt)).max()
     assert missed_kt == pytest.approx(rings.residual_kt, rel=0.1)
-    assert missed_kt < 0.15 * np.ptp(wanted_kt)  # worst at an edge, which light can only round
+    assert missed_kt < 0.15 * np.ptp(wanted_kt)  # the largest error is at an edge, which light can only smooth
     assert (rings.total_kt > 0.0).all()
 
 
-def test_a_hole_as_wide_as_the_beam_is_one_spot() -> None:
+def test_a_well_as_wide_as_the_beam_is_painted_as_one_spot() -> None:
     rings = paint(Gaussian(depth_kt=10.0, width_um=WAIST / 2.0), waist_um=WAIST, kt_pn_um=KT)
     np.testing.assert_allclose(rings.total_kt, [10.0])
     assert rings.residual_kt < 1e-6
@@ -171,7 +171,7 @@ def test_a_hole_as_wide_as_the_beam_is_one_spot() -> None:
         (Drawn(radius_um=(0.0, 1.0, 2.0), energy_kt=(-5.0, 1.0, 0.0)), "1 kT above its far value at r = 1 um"),
     ],
 )
-def test_what_light_can_not_do_is_refused(shape: Shape, said: str) -> None:
+def test_a_shape_that_light_can_not_paint_is_refused(shape: Shape, said: str) -> None:
     with pytest.raises(Refused, match=said):
         paint(shape, waist_um=WAIST, kt_pn_um=KT)
 
@@ -186,7 +186,7 @@ def test_saddle_node_of_a_narrow_ring_p20() -> None:
     assert delay_s == pytest.approx((1.5 - 0.15) * 0.15 / (0.607 * 8.0), rel=0.01)
 
 
-def test_saddle_node_delay_of_painted_rings_is_that_of_their_shape() -> None:
+def test_the_saddle_node_delay_of_painted_rings_equals_that_of_the_shape() -> None:
     shape = GaussianRing(radius_um=2.5, width_um=0.3, depth_kt=10.0)
     rings = paint(shape, waist_um=WAIST, kt_pn_um=KT)
     asked_s, painted_s = (
@@ -199,7 +199,7 @@ def test_saddle_node_delay_of_painted_rings_is_that_of_their_shape() -> None:
     assert painted_s == pytest.approx(asked_s, rel=0.2)
 
 
-def test_nothing_runs_from_a_spring() -> None:
+def test_a_spring_never_carries_its_particle() -> None:
     spring = Harmonic()
     delay_s = saddle_node_delay_s(
         lambda r: spring.radial_force_pn(r, kt_pn_um=KT), drag_pn_s_per_um=0.036, reach_um=2.0
@@ -219,7 +219,7 @@ WIDE = Drawn(radius_um=(0.0, 1e6), energy_kt=(-10.0, 0.0))
 
 
 @pytest.mark.parametrize("shape", [Annular(radius_um=1e5), GaussianRing(radius_um=1e9), WIDE])
-def test_a_landscape_of_more_spots_than_a_beam_can_visit_is_refused_before_it_is_made(shape: Central) -> None:
+def test_a_landscape_of_too_many_spots_is_refused_before_it_is_made(shape: Central) -> None:
     with pytest.raises(Refused, match=r"about each centre .allowed: 2000|may reach 200 waists"):
         paint(shape, waist_um=WAIST, kt_pn_um=KT)
 

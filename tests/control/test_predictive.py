@@ -1,4 +1,4 @@
-"""The estimator behind the compensation: where a particle will be, how surely, and the limits that are known."""
+"""The estimator of the delay compensation: the predicted position, its variance, and known limits."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def now(made: Seen) -> Now:
     return Now.of(made, PLANT, MIDDLE)
 
 
-def test_without_latency_and_hold_it_is_the_force_itself() -> None:
+def test_without_latency_and_hold_the_force_is_that_of_the_law() -> None:
     place = np.array([[5.3, 5.0], [5.0, 4.2]])
     _, wanted = POLICY.step(POLICY.start(), seen(place, late_s=0.0, hold_s=1e-7))
     np.testing.assert_allclose(wanted.force_pn, -0.3 * (place - MIDDLE), rtol=1e-3)
@@ -58,7 +58,7 @@ def test_without_latency_and_hold_it_is_the_force_itself() -> None:
 
 @given(late_s=st.floats(1e-3, 0.05), before_s=st.floats(-0.02, 0.05))
 def test_the_prediction_is_that_of_a_particle_in_a_known_trap(late_s: float, before_s: float) -> None:
-    """The trap acted from before_s after the sight on (or before it): free until then, relaxing after."""
+    """The trap acts from before_s after (or before) the sighting: free diffusion until then, relaxation afterwards."""
     place, trap = np.array([[5.0, 5.0]]), np.array([[5.2, 4.9]])
     made = seen(place, late_s=late_s)
     told = (Told(1.0 + before_s, np.array([0]), trap),)
@@ -71,7 +71,7 @@ def test_the_prediction_is_that_of_a_particle_in_a_known_trap(late_s: float, bef
     assert variance[0] == pytest.approx(2 * d * free_s * keep**2 + d / KAPPA_HZ * (1 - keep**2))
 
 
-def test_a_particle_without_a_trap_is_free_and_blur_and_noise_count() -> None:
+def test_the_variance_of_a_free_particle_includes_blur_and_noise() -> None:
     made, d = seen(np.array([[5.0, 5.0], [6.0, 6.0]])), PLANT.diffusion_um2_per_s
     policy = replace(POLICY, exposure_s=0.006, error_um=0.02)
     found, variance = policy.predicted(known(policy, Told(0.9, np.array([1]), np.array([[6.0, 6.0]]))), now(made))
@@ -82,7 +82,7 @@ def test_a_particle_without_a_trap_is_free_and_blur_and_noise_count() -> None:
 
 @pytest.mark.parametrize("z", [0.2, 0.5, 1.0])
 def test_a_harmonic_law_gets_the_gain_of_the_exact_walk(z: float) -> None:
-    """(1 - g)^2 (V - P) + s^2 = V - P: the walk of the estimates keeps the density that the law wants."""
+    """(1 - g)^2 (V - P) + s^2 = V - P: the random walk of the estimates keeps the wanted density."""
     late_s = z / KAPPA_HZ - 0.005
     soft = Predictive((External(shape=Harmonic(stiffness_pn_per_um=0.15 * K)),), PLANT, LIGHT, MIDDLE, exposure_s=0.0)
     place = np.array([[5.1, 5.0]])
@@ -98,7 +98,7 @@ def test_a_harmonic_law_gets_the_gain_of_the_exact_walk(z: float) -> None:
     assert kept == pytest.approx(wide - p, rel=0.01)
 
 
-def test_steep_walls_stay_stable() -> None:
+def test_steep_walls_give_a_bounded_step() -> None:
     wall = replace(POLICY, forces=(External(shape=Harmonic(stiffness_pn_per_um=1000.0 * K)),))
     made = seen(np.array([[5.5, 5.0]]))
     way = wall.way_um(wall.believed, now(made), made.tracks.position_um, np.array([1e-3]))
@@ -106,8 +106,8 @@ def test_steep_walls_stay_stable() -> None:
     assert np.hypot(*way[0]) < 0.5
 
 
-def test_pairs_are_drawn_to_where_the_others_will_be() -> None:
-    """Two particles: the law is asked with the other one where it is predicted, not where it was seen."""
+def test_pair_forces_use_the_predicted_positions_of_both_particles() -> None:
+    """The law is evaluated with the predicted position of the other particle, not with the measured one."""
     pair = Predictive((Pair(shape=Harmonic(stiffness_pn_per_um=0.1)),), PLANT, LIGHT, MIDDLE, exposure_s=0.0)
     place = np.array([[4.0, 5.0], [6.0, 5.0]])
     made = seen(place, late_s=0.05)
@@ -117,7 +117,7 @@ def test_pairs_are_drawn_to_where_the_others_will_be() -> None:
     assert other[0, 0] > one[0, 0] * 1.2
 
 
-def test_the_traps_that_were_allowed_are_kept_as_long_as_a_sight_may_need_them() -> None:
+def test_allowed_traps_are_kept_as_long_as_they_may_be_needed() -> None:
     kept = POLICY.start()
     place = np.array([[5.0, 5.0]])
     for frame in range(20):
@@ -126,6 +126,6 @@ def test_the_traps_that_were_allowed_are_kept_as_long_as_a_sight_may_need_them()
     assert [round(told.effect_s - 1.19, 6) for told in kept.told] == [-0.015, -0.005, 0.005, 0.015]
 
 
-def test_within() -> None:
+def test_within_limits_the_length_of_vectors() -> None:
     short = within(np.array([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]]), 1.0)
     np.testing.assert_allclose(short, np.array([[0.6, 0.8], [0.3, 0.4], [0.0, 0.0]]))

@@ -1,4 +1,4 @@
-"""A law in Python behind the Policy plug: the same wishes as a programmed one, and a Fault for any error in it."""
+"""A law in Python behind the Policy plug: the same forces as a programmed one, and a Fault for any error in it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Late(Law):
 
 
 class Any_(Law):
-    """Its answer is what a test says."""
+    """A law that returns a chosen answer."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
@@ -56,7 +56,7 @@ class Any_(Law):
 
 
 def seen(*, state: tuple[int, ...] = (0, 0, 0), begun: int = 0) -> Seen:
-    """Three particles that move by 0.01 um a turn to the right; the last one is seen since turn `begun` only."""
+    """Three particles that move to the right by 0.01 um a turn; the last one is detected only from turn `begun` on."""
     history = History(1.0)
     for number in range(51):
         here = np.arange(3) if number >= begun else np.arange(2)
@@ -77,9 +77,9 @@ def wanted(law: Law, at: Seen) -> Forces:
 
 
 @pytest.mark.parametrize("state", [(0, 0, 0), (0, int(State.NEW), 0), (int(State.UNCERTAIN),) * 3])
-def test_a_spring_wants_what_the_programmed_spring_wants(state: tuple[int, ...]) -> None:
+def test_a_python_spring_gives_the_forces_of_the_programmed_spring(state: tuple[int, ...]) -> None:
     force = External(shape=Harmonic(stiffness_pn_per_um=STIFFNESS))
-    programmed = SteeredTraps((force,), Plant(), None, MIDDLE_UM)  # type: ignore[arg-type]  # no light is asked for
+    programmed = SteeredTraps((force,), Plant(), None, MIDDLE_UM)  # type: ignore[arg-type]  # no light model is needed
     _, there = programmed.step(None, seen(state=state))
     here = wanted(Spring(), seen(state=state))
     np.testing.assert_array_equal(here.particle, there.particle)
@@ -116,7 +116,7 @@ def test_an_answer_of_another_shape_is_a_fault(answer: Any) -> None:
     ],
 )
 def test_an_answer_of_which_a_part_would_be_lost_is_a_fault(answer: Any, said: str) -> None:
-    """Its real part, or what lies under its mask, flew."""
+    """Before, its real part, or the values under its mask, were used."""
     with pytest.raises(Fault, match=f"my_laws:Law gave .*{said}"):
         wanted(Any_(answer), seen())
 
@@ -131,7 +131,7 @@ def test_an_answer_of_which_a_part_would_be_lost_is_a_fault(answer: Any, said: s
         np.ones((3, 2), "f2"),
     ],
 )
-def test_an_answer_of_any_real_numbers_flies(answer: Any) -> None:
+def test_an_answer_of_any_real_type_is_accepted(answer: Any) -> None:
     found = wanted(Any_(answer), seen()).force_pn
     assert found.dtype == np.float64
     assert type(found) is np.ndarray
@@ -146,8 +146,8 @@ def test_an_error_in_a_law_is_a_fault_with_its_line() -> None:
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit(), SystemExit(3)])
-def test_whatever_a_law_raises_is_a_fault(error: BaseException) -> None:
-    """Any other error than an Exception ended a run as a clean one."""
+def test_any_error_raised_by_a_law_is_a_fault(error: BaseException) -> None:
+    """Before, an error that is no Exception ended a run as if without error."""
     with pytest.raises(Fault, match=type(error).__name__):
         wanted(Any_(error), seen())
 
@@ -164,8 +164,8 @@ class Unclassed(Exception):
 
 
 @pytest.mark.parametrize("kind", [Exits, Unclassed])
-def test_an_error_whose_own_words_or_class_fail_is_a_fault(kind: type[Exception]) -> None:
-    """It ended a run with exit code 0, and without a record."""
+def test_an_error_whose_str_or_class_fails_is_a_fault(kind: type[Exception]) -> None:
+    """Before, it ended a run with exit code 0 and without a record."""
 
     class Raises(Law):
         def force_pn(self, now: Now) -> Floats:
@@ -178,7 +178,7 @@ def test_an_error_whose_own_words_or_class_fail_is_a_fault(kind: type[Exception]
 
 
 @pytest.mark.parametrize("delay_s", [math.nan, -1.0, -1e-9, 1e9, math.inf])
-def test_a_delay_of_which_nothing_can_be_known_is_a_fault_that_names_it(delay_s: float) -> None:
+def test_a_delay_without_known_positions_is_a_fault_that_names_it(delay_s: float) -> None:
     class Asks(Law):
         def force_pn(self, now: Now) -> Floats:
             return now.past_um(delay_s) - now.position_um
@@ -187,13 +187,13 @@ def test_a_delay_of_which_nothing_can_be_known_is_a_fault_that_names_it(delay_s:
         wanted(Asks(), seen())
 
 
-def test_an_interrupt_is_none_of_the_law_s_errors() -> None:
+def test_an_interrupt_in_a_law_is_raised_again() -> None:
     with pytest.raises(KeyboardInterrupt):
         wanted(Any_(KeyboardInterrupt()), seen())
 
 
-def test_a_law_can_not_change_what_it_sees() -> None:
-    """A law that changed `now.particle` moved its forces to other particles; one that changed the tracks, the light."""
+def test_a_law_can_not_change_its_input() -> None:
+    """Before, a change of `now.particle` moved forces to other particles; a change of the tracks moved the light."""
     at = seen()
     tried: list[str] = []
 
@@ -220,22 +220,22 @@ def test_a_law_can_not_change_what_it_sees() -> None:
     assert len(tried) == 10
     np.testing.assert_array_equal(found.particle, [0, 1, 2])
     for array in (found.particle, found.force_pn, at.tracks.particle, at.tracks.position_um):
-        assert array.flags.writeable  # compiled kernels take arrays by their type, of which this is a part
+        assert array.flags.writeable  # the type of an array in a compiled kernel includes this flag
 
 
-def test_a_force_that_is_no_number_reaches_the_interlock() -> None:
+def test_a_force_that_is_not_finite_is_passed_to_the_interlock() -> None:
     answer = np.full((3, 2), np.nan)
     assert np.isnan(wanted(Any_(answer), seen()).force_pn).all()
 
 
-def test_the_answer_is_a_copy_which_the_law_can_not_change_later() -> None:
+def test_the_law_can_not_change_its_answer_later() -> None:
     law = Any_(np.ones((3, 2)))
     found = wanted(law, seen())
     law.answer[:] = 7.0
     assert (found.force_pn == 1.0).all()
 
 
-def test_a_memory_goes_from_turn_to_turn() -> None:
+def test_the_memory_is_passed_from_turn_to_turn() -> None:
     class Count(Law):
         def start(self) -> int:
             return 5

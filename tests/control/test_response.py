@@ -1,4 +1,4 @@
-"""What a predictive law learns of its traps while it flies: stiffness, latency, noise, diffusion."""
+"""Parameters of the traps that a predictive law learns during a run: stiffness, latency, noise, diffusion."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def flown(
     lit: bool = True,
     together: bool = False,
 ) -> PredictiveMemory:
-    """What is known after so many frames of particles that answer their traps as is said here, each in its own cell."""
+    """Estimates after some frames of simulated particles with these true parameters, each in its own cell."""
     chance = np.random.default_rng(7)
     d, rate_hz = D * faster, RATE_HZ * stiffer * faster
     who, zeros = np.arange(particles), np.zeros(particles, np.int64)
@@ -77,14 +77,14 @@ def flown(
     return known
 
 
-@pytest.mark.parametrize("latency_s", [0.004, 0.0156, 0.025])  # the newest sight's command acts before the next, or not
+@pytest.mark.parametrize("latency_s", [0.004, 0.0156, 0.025])  # the newest command acts before the next frame, or not
 @pytest.mark.parametrize(
     "truth", [{}, {"stiffer": 0.8}, {"stiffer": 1.25}, {"late_s": 0.003}, {"error_um": 0.02}, {"faster": 1.3}]
 )
-def test_it_learns_what_is_true_of_the_run(truth: dict[str, Any], latency_s: float) -> None:
+def test_the_learned_parameters_are_the_true_ones(truth: dict[str, Any], latency_s: float) -> None:
     found = flown(latency_s=latency_s, **truth).learning.now
     if latency_s < HOLD_S:
-        assert found.late_s == 0.0  # it can't be told from bad sight
+        assert found.late_s == 0.0  # it cannot be distinguished from the localisation error
         if "late_s" in truth:
             return
     rate_hz = RATE_HZ * truth.get("stiffer", 1.0) * truth.get("faster", 1.0)
@@ -94,28 +94,28 @@ def test_it_learns_what_is_true_of_the_run(truth: dict[str, Any], latency_s: flo
     assert found.sight_um2 == pytest.approx(truth.get("error_um", 0.0) ** 2, abs=5e-5)
 
 
-def test_in_the_dark_and_among_neighbours_nothing_is_learned() -> None:
+def test_without_light_or_with_close_neighbours_nothing_is_learned() -> None:
     assert flown(frames=50, lit=False).learning.now == POLICY.believed
-    assert flown(frames=50, together=True).learning.now == POLICY.believed  # all of them in each other's way
+    assert flown(frames=50, together=True).learning.now == POLICY.believed  # all particles have close neighbours
 
 
-def test_what_was_told_not_to_learn_does_not() -> None:
+def test_with_learn_false_nothing_is_learned() -> None:
     assert flown(replace(POLICY, learn=False), frames=50, stiffer=0.8).learning.now == POLICY.believed
 
 
-def test_a_few_sights_do_not_move_a_belief_far() -> None:
+def test_a_few_sightings_change_the_estimate_only_little() -> None:
     found = flown(particles=1, frames=40, stiffer=1.0).learning.now
     assert found.rate_hz == pytest.approx(RATE_HZ, rel=0.5)
     assert abs(found.late_s) < 0.5 * HOLD_S
 
 
-def test_the_operator_is_told_once_of_what_was_learned() -> None:
+def test_a_learned_change_of_the_stiffness_is_reported() -> None:
     known = flown(stiffer=0.8, frames=400)
     assert known.said_hz == pytest.approx(0.8 * RATE_HZ, rel=0.1)
     assert "times the believed one" in POLICY.words(known.learning.now)
 
 
-def test_who_stands_alone() -> None:
+def test_only_particles_without_neighbours_in_their_cell_are_alone() -> None:
     place = np.array([[0.0, 0.0], [2.2, 0.0], [9.0, 0.0], [9.0, 1.0]])
     tracks = Tracks(
         0.0, np.arange(4), place, np.array([0, 0, 0, 1], np.uint8), np.zeros(4, np.int64), np.zeros(4, np.int64)
@@ -125,7 +125,7 @@ def test_who_stands_alone() -> None:
     assert alone(replace(tracks, cell=np.arange(4)), 2.0).tolist() == [0, 1, 2]
 
 
-def test_the_traps_of_a_command_are_in_order_and_paint_is_none() -> None:
+def test_the_traps_of_a_command_are_sorted_without_painted_spots() -> None:
     command = Command(np.arange(6.0).reshape(3, 2), np.ones(3), np.ones(3), np.array([7, -1, 3]), effect_s=0.5)
     told = Told.by(command, 0.4)
     assert told.particle.tolist() == [3, 7]
@@ -135,7 +135,7 @@ def test_the_traps_of_a_command_are_in_order_and_paint_is_none() -> None:
     assert trap_um.tolist() == [[0.0, 0.0], [0.0, 1.0]]
 
 
-def test_relaxing_is_late_by_what_was_learned() -> None:
+def test_the_relaxation_begins_after_the_learned_latency() -> None:
     response = Response(RATE_HZ, D, 0.0, late_s=0.004)
     told = (Told(0.002, np.array([0]), np.array([[1.0, 0.0]])),)
     place, _, always = response.relaxed(np.zeros((1, 2)), np.zeros(1), np.array([0]), told, 0.0, 0.01)

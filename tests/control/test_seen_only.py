@@ -1,4 +1,4 @@
-"""What a law of a plug-in sees can't be changed."""
+"""The law of a plug-in cannot change its input."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_all_arrays_are_read_only_views_of_the_same_values() -> None:
     assert (found.effect_s, found.hold_s) == (at.effect_s, at.hold_s)
 
 
-def test_a_policy_behind_it_can_not_change_the_tracks() -> None:
+def test_a_foreign_policy_can_not_change_the_tracks() -> None:
     class Moves:
         longest_delay_s = 0.5
 

@@ -1,4 +1,4 @@
-"""Emulators that the tests of the serial devices share."""
+"""Emulators shared by the tests of the serial devices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.drivers.emulated import Emulated
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
-    """A galvo and a laser, each a process of its own."""
+    """A galvo and a laser, each in a separate process."""
     if not hasattr(os, "openpty"):
         pytest.skip("this system has no pseudo-terminals")
     folder = tmp_path_factory.mktemp("emulated")
@@ -23,7 +23,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
 
 @pytest.fixture
 def emulated(running: Emulated) -> Iterator[Emulated]:
-    """The same two, in order again after what a test did to them."""
+    """The same two emulators, reset after each test."""
     for child in (running.galvo, running.laser):
         for words in ("well", "connect", "interlock closed", "power 1", "mode 1"):
             child.order(words)

@@ -1,4 +1,4 @@
-"""What tests say to emulated devices, and read of them."""
+"""Orders to the emulated devices, and their state from their logs."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def eventually(true: Callable[[], Any], timeout_s: float = PATIENCE_S) -> bool:
 
 
 def beam_of(child: Child) -> dict[str, Any]:
-    """What its beam does, by its log."""
+    """The latest state of the beam in the log of the emulator."""
     return next(event for event in reversed(child.events) if "beam" in event)
 
 
 @dataclass(frozen=True)
 class Emulated:
-    """Two emulators, and drivers for them that are patient with a busy computer."""
+    """Two emulators, and drivers for them with time limits that suit a busy computer."""
 
     galvo: Child
     laser: Child
-    opened: list[SerialGalvoDriver | CoboltDriver] = field(default_factory=list)  # by the test that runs
+    opened: list[SerialGalvoDriver | CoboltDriver] = field(default_factory=list)  # by the current test
 
     def order(self, child: Child, words: str) -> None:
         child.order(words)
@@ -53,15 +53,15 @@ class Emulated:
         try:
             laser.reset()  # of the faults of other tests
         except BaseException:
-            laser.close()  # or the next attempt would find the port taken
+            laser.close()  # otherwise the port is taken at the next attempt
             raise
         self.opened.append(laser)
         return laser
 
     def close(self) -> None:
-        """What a test left open: the next one would find its port taken."""
+        """Close the devices that a test left open; otherwise their ports are taken in the next test."""
         while self.opened:
-            with suppress(Fault):  # of a device that the test has silenced
+            with suppress(Fault):  # of a device that the test has made silent
                 self.opened.pop().close()
 
     @property

@@ -1,4 +1,4 @@
-"""Small films whose frames show their own numbers, and changes of their bytes: times, counts, frames left out."""
+"""Small films whose frames show their numbers, and changes of their bytes: times, counts, omitted frames."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def numbered_film(path: Path, code: str, count: int = 40, counts_per_bit: int = 
 
 
 def number_in(image: np.ndarray) -> int:
-    """The number that the bars of a frame show."""
+    """The number shown by the bars of a frame."""
     grey = image if image.ndim == 2 else image[:, :, 0]
     bars = grey.reshape(HEIGHT_PX, BITS, BIT_PX)[:, :, 2:-2].mean((0, 2))
     return sum(1 << bit for bit in range(BITS) if bars[bit] > 100)
@@ -58,7 +58,7 @@ def set_matroska_times(path: Path, times_ms: Sequence[int], duration_ms: float) 
 
 
 def _elements(data: bytearray, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """(name, begin, end) of each element of a Matroska file that has no elements in it, in order."""
+    """(name, begin, end) of each innermost element of a Matroska file, in order."""
     while at < end:
         name, at = _number(data, at, keep=True)
         size, at = _number(data, at)
@@ -71,14 +71,14 @@ def _elements(data: bytearray, at: int, end: int) -> Iterator[tuple[int, int, in
 
 
 def _number(data: bytearray, at: int, keep: bool = False) -> tuple[int, int]:
-    """(a number of variable length, the place behind it); `keep`: with the bit that says its length."""
+    """(a number of variable length, the position after it); `keep`: with the bit that marks its length."""
     length = 9 - data[at].bit_length()
     value = int.from_bytes(data[at : at + length], "big")
     return value if keep else value & (1 << 7 * length) - 1, at + length
 
 
 def set_mp4_intervals(path: Path, counts_and_steps: Sequence[tuple[int, int]]) -> None:
-    """Set the intervals of the frames of an MP4: numbers of frames, each with its multiple of the even interval."""
+    """Set the frame intervals of an MP4: pairs (number of frames, multiple of the even interval)."""
     data = bytearray(path.read_bytes())
     table = data.find(b"stts")
     entries, _, step = struct.unpack(">III", data[table + 8 : table + 20])
@@ -95,12 +95,12 @@ def set_mp4_intervals(path: Path, counts_and_steps: Sequence[tuple[int, int]]) -
     for box in (b"stts", b"stbl", b"minf", b"mdia", b"trak", b"moov"):
         at = data.find(box) - 4
         data[at : at + 4] = struct.pack(">I", int.from_bytes(data[at : at + 4], "big") + len(new) - 8)
-    assert data.find(b"moov") > data.find(b"mdat")  # else the places of the frames would move
+    assert data.find(b"moov") > data.find(b"mdat")  # otherwise the frames would move
     path.write_bytes(data)
 
 
 def trim_mp4(path: Path, first: int, count: int) -> None:
-    """Leave all but `count` frames of an even MP4 out by its edit list, as phones do that trim a film."""
+    """Restrict an even MP4 to `count` frames by its edit list, as phones do when they trim a film."""
     data = bytearray(path.read_bytes())
     step, edits = int.from_bytes(data[(at := data.find(b"stts")) + 16 : at + 20], "big"), data.find(b"elst")
     duration = int.from_bytes(data[edits + 12 : edits + 16], "big")
@@ -119,7 +119,7 @@ def set_avi_count(path: Path, count: int) -> None:
 
 
 def empty_avi_frames(path: Path, numbers: Sequence[int]) -> None:
-    """Make frames of an AVI empty, as a program does that captured none in time."""
+    """Make frames of an AVI empty, as in a recording whose camera delivered no frame in time."""
     data = path.read_bytes()
     at = data.find(b"movi") + 4
     head, frames, index = bytearray(data[:at]), bytearray(), bytearray()

@@ -1,4 +1,4 @@
-"""Real devices without hardware: they note what they are asked, and fail where a test says so."""
+"""Substitutes for real devices: they record the calls, and fail where a test sets it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from drivers.device_settings import RealCamera, RealDeflector, RealLaser
 from drivers.light_protocols import Deflector, DeflectorReadback, Floats
 from drivers.readback import Returned
 
-NOTES: list[str] = []  # what the devices were asked, in order
-FAILS: dict[str, BaseException] = {}  # what each of these raises: "camera", "deflector", "laser", "put out"
+NOTES: list[str] = []  # calls of the devices, in order
+FAILS: dict[str, BaseException] = {}  # the exception raised by each of these: "camera", "deflector", "laser", "put out"
 
 
 def note(what: str, part: str = "") -> None:
@@ -26,7 +26,7 @@ def note(what: str, part: str = "") -> None:
 
 @settings
 class PaperCamera(RealCamera):
-    """Grey images."""
+    """A camera with grey images."""
 
     kind: Literal["paper"] = "paper"
     fps: float = 50.0
@@ -63,7 +63,7 @@ class PaperEye:
 
 @settings
 class PaperDeflector(RealDeflector):
-    """It does as it is asked, and can't dim."""
+    """A deflector that follows every command and cannot dim."""
 
     kind: Literal["paper"] = "paper"
     range_v: float = 5.0
@@ -100,7 +100,7 @@ class PaperMirror:
 
 @settings
 class PaperLaser(RealLaser):
-    """It needs nothing of its deflector."""
+    """A laser that needs no modulator in the deflector."""
 
     kind: Literal["paper"] = "paper"
     max_power_mw: float = 50.0

@@ -1,4 +1,4 @@
-"""Rigs of absurd but allowed numbers: too large for memory, or too crowded to be arranged in seconds."""
+"""Rigs with absurd but allowed numbers: too large for the memory, or too crowded to arrange in seconds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def started(sample: Sample) -> Any:
     ],
 )
 def test_the_pixels_of_every_camera_are_bounded(camera: dict[str, Any]) -> None:
-    """8192 x 8192 took 2.7 GB and 45 s."""
+    """Before, 8192 x 8192 took 2.7 GB and 45 s."""
     rig = read(RIGS / "simulated.yaml")
     with pytest.raises(Refused, match=r"camera.*8192 x 8192 = 6.71e\+07 pixels .allowed: 1.68e\+07, as 4096 x 4096"):
         build(put(rig, "camera", camera | {"width_px": 8192, "height_px": 8192}, "test"), Rig)
@@ -41,7 +41,7 @@ def test_the_pixels_of_every_camera_are_bounded(camera: dict[str, Any]) -> None:
 
 @pytest.mark.timeout(LONGEST_S)
 def test_5000_disturbed_particles_are_arranged_in_little_memory() -> None:
-    """All 12.5 million pairs, up to a thousand times, took minutes and gigabytes."""
+    """Before, all 12.5 million pairs, up to a thousand times, took minutes and gigabytes."""
     tracemalloc.start()
     began_s = time.process_time()
     place_um = started(Sample(number=5000, arrangement="hexagonal", spacing_um=2.5, disturbance_um=1.0))
@@ -53,14 +53,14 @@ def test_5000_disturbed_particles_are_arranged_in_little_memory() -> None:
 
 
 @pytest.mark.timeout(LONGEST_S)
-def test_a_heap_of_particles_is_refused() -> None:
+def test_particles_that_all_overlap_are_refused() -> None:
     with pytest.raises(Refused, match=r"sample.spacing_um: 5000 particles begin with 12497500 pairs closer than 3 um"):
         started(Sample(number=5000, arrangement="hexagonal", spacing_um=1e-6, disturbance_um=1e-6))
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 40, 200])
-def test_neighbours_alone_are_pushed_as_all_pairs_would_be(number: int) -> None:
-    """Bit for bit, so that a seed means the same sample as before."""
+def test_pushing_only_neighbours_gives_the_same_bits_as_pushing_all_pairs(number: int) -> None:
+    """Bit for bit, so that a seed still gives the same sample."""
     sample = Sample(number=number, arrangement="square", spacing_um=2.1, disturbance_um=0.3)
     found_um = started(sample)
     undisturbed_um = started(Sample(**{**vars(sample), "wca_kt": 0.0}))
@@ -68,7 +68,7 @@ def test_neighbours_alone_are_pushed_as_all_pairs_would_be(number: int) -> None:
 
 
 def pushed_all(start_um: Any, diameter_um: float) -> Any:
-    """Every pair, every time."""
+    """All pairs in each pass."""
     first, second = np.triu_indices(len(start_um), 1)
     place_um = start_um.copy()
     for _ in range(1000):
@@ -94,7 +94,7 @@ def test_a_sample_has_at_most_a_hundred_species() -> None:
         Sample(species=(MixtureSpecies(),) * 20_000)
 
 
-def test_more_particles_than_the_field_can_hold_are_refused_before_any_is_placed(
+def test_more_particles_than_fit_the_field_are_refused_before_placement(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     drawn: list[int] = []

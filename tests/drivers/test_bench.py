@@ -1,4 +1,4 @@
-"""The simulated rig as the loop sees it: camera, beam and clock in lockstep."""
+"""The simulated rig, seen from the loop: camera, beam and clock in lockstep."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def frame_of(bench: Bench) -> Frame:
 
 
 def centre_px(frame: Frame) -> Floats:
-    """Centre of mass of what is clearly brighter than the background."""
+    """Centre of mass of the pixels clearly brighter than the background."""
     light = np.where(frame.image > 30, frame.image.astype(float) - 20.0, 0.0)
     y, x = np.indices(light.shape)
     return np.asarray([(x * light).sum(), (y * light).sum()]) / float(light.sum())

@@ -1,4 +1,4 @@
-"""The simulated camera: its noise, its places and its dropped frames."""
+"""The simulated camera: noise, positions and dropped frames."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ place = st.floats(5.0, 20.0)
 
 @settings(deadline=None, max_examples=20)
 @given(place, place)
-def test_a_spot_stands_where_its_particle_is(x_um: float, y_um: float) -> None:
+def test_a_fluorescent_spot_is_at_the_position_of_its_particle(x_um: float, y_um: float) -> None:
     with bench_of(**QUIET, peak_counts=30000.0) as bench:
         image = bench.camera.render(0, np.array([[[x_um, y_um]]]))
     assert centroid(image) == pytest.approx([x_um / 0.1, y_um / 0.1], abs=2e-3)
@@ -40,7 +40,7 @@ def test_a_spot_stands_where_its_particle_is(x_um: float, y_um: float) -> None:
 
 @settings(deadline=None, max_examples=10)
 @given(place, place)
-def test_a_ring_stands_where_its_particle_is(x_um: float, y_um: float) -> None:
+def test_a_brightfield_ring_is_at_the_position_of_its_particle(x_um: float, y_um: float) -> None:
     quiet = {**QUIET, "background_counts": 30000.0}
     with bench_of(**quiet, peak_counts=30000.0, image="brightfield") as bench:
         image = bench.camera.render(0, np.array([[[x_um, y_um]]]))
@@ -67,7 +67,7 @@ def test_noise_has_the_mean_and_variance_of_its_settings() -> None:
 @pytest.mark.parametrize(
     ("bits", "kind", "largest"), [(8, np.uint8, 255), (12, np.uint16, 4095), (16, np.uint16, 65535)]
 )
-def test_a_pixel_ends_at_its_bits(bits: int, kind: type, largest: int) -> None:
+def test_a_pixel_saturates_at_the_largest_value_of_its_bits(bits: int, kind: type, largest: int) -> None:
     with bench_of(bits=bits, peak_counts=1e6) as bench:
         frame = bench.camera.read()
     assert frame is not None
@@ -75,8 +75,8 @@ def test_a_pixel_ends_at_its_bits(bits: int, kind: type, largest: int) -> None:
     assert frame.image.max() == largest
 
 
-def test_motion_blurs() -> None:
-    """Two places share one exposure: the centroid is their mean, and the picture the mean of theirs."""
+def test_the_image_of_a_moving_particle_is_the_mean_over_the_exposure() -> None:
+    """Two positions in one exposure: the centroid is their mean, and the image is the mean of their images."""
     with bench_of(**QUIET, peak_counts=30000.0) as bench:
         here, there = np.array([[[10.0, 12.0]]]), np.array([[[10.6, 12.0]]])
         both = bench.camera.render(0, np.concatenate([here, there])).astype(float)
@@ -84,14 +84,14 @@ def test_motion_blurs() -> None:
     assert np.abs(both - mean).max() <= 1.0
 
 
-def test_the_corners_are_darker_by_what_was_set() -> None:
+def test_the_corners_are_darker_by_the_setting_uneven() -> None:
     with bench_of(Sample(number=0), **{**QUIET, "background_counts": 20000.0}, uneven=0.4) as bench:
         image = bench.camera.render(0, np.empty((1, 0, 2))).astype(float)
     assert image[0, 0] / image[127:129, 127:129].mean() == pytest.approx(0.6, rel=1e-3)
 
 
 def test_true_optics_may_differ_from_the_configured_ones() -> None:
-    where = np.array([[[12.75 + 4.0, 12.75 + 1.0]]])  # from the image's middle: 4, 1 um
+    where = np.array([[[12.75 + 4.0, 12.75 + 1.0]]])  # from the middle of the image: 4, 1 um
     cases: list[tuple[dict[str, Any], list[float]]] = [
         ({}, [40.0, 10.0]),
         ({"true_um_per_px": 0.2}, [20.0, 5.0]),
@@ -126,7 +126,7 @@ def test_dropped_frames_leave_gaps_in_the_numbers() -> None:
     assert all(frame.time_s == pytest.approx(frame.number * 0.01 + 0.0025) for frame in frames if frame is not None)
 
 
-def test_who_blinks_is_not_in_the_image_and_the_same_seed_blinks_alike() -> None:
+def test_blinking_particles_are_absent_and_repeat_with_the_seed() -> None:
     sample = Sample(number=9, arrangement="square", spacing_um=5.0)
     with bench_of(sample, **QUIET, peak_counts=30000.0, blink=0.3) as bench, bench_of(sample, blink=0.3) as again:
         place_um = bench.world.position_um
@@ -139,7 +139,7 @@ def test_who_blinks_is_not_in_the_image_and_the_same_seed_blinks_alike() -> None
     assert shown.mean(axis=0) == pytest.approx(np.full(9, 0.7), abs=0.1)
 
 
-def test_a_camera_that_drops_all_is_silent_and_time_goes_on() -> None:
+def test_a_camera_that_drops_all_frames_gives_none_while_time_passes() -> None:
     with bench_of(drop=1.0) as bench:
         for turn in range(1, 4):
             assert bench.camera.read() is None
@@ -153,13 +153,13 @@ def test_readout_may_take_longer_than_a_frame() -> None:
         assert bench.clock.now_s() == pytest.approx(0.09 + 0.04)
 
 
-def test_an_exposure_that_does_not_fit_is_refused() -> None:
+def test_an_exposure_longer_than_the_frame_period_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         SimulatedCamera(fps=100.0, exposure_s=0.02)
 
 
 @pytest.mark.parametrize("um", [5e-324, 1e-300, 9e-7])
-def test_a_pixel_of_hardly_any_size_is_refused(um: float) -> None:
+def test_a_far_too_small_pixel_is_refused(um: float) -> None:
     with pytest.raises(ValueError, match=r"^true_um_per_px is .* \(allowed: 0, .*at least 1e-06\)$"):
         SimulatedCamera(true_um_per_px=um)
     with bench_of(true_um_per_px=1e-6) as bench:
@@ -169,7 +169,7 @@ def test_a_pixel_of_hardly_any_size_is_refused(um: float) -> None:
 @pytest.mark.parametrize(
     ("image", "background", "diameter_px"), [("fluorescent", 20.0, 11), ("brightfield", 100.0, 17)]
 )
-def test_trackpy_finds_the_particles_where_they_are(image: str, background: float, diameter_px: int) -> None:
+def test_trackpy_finds_the_particles_at_their_positions(image: str, background: float, diameter_px: int) -> None:
     sample = Sample(number=9, arrangement="square", spacing_um=5.0, disturbance_um=0.3)
     with bench_of(sample, image=image, background_counts=background, peak_counts=120.0) as bench:
         frame = bench.camera.read()

@@ -1,4 +1,4 @@
-"""Closing several devices: each is closed, every trouble is said, that of the light first."""
+"""Closing several devices: each is closed, and every error is reported, that of the laser first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fails(error: BaseException) -> Callable[[], None]:
     return close
 
 
-def test_each_is_closed_and_one_trouble_alone_is_raised_as_it_is() -> None:
+def test_each_device_is_closed_and_a_single_fault_is_raised_unchanged() -> None:
     closed: list[str] = []
     trouble = Fault("unplugged")
     with pytest.raises(Fault, match=r"^unplugged$") as raised:
@@ -30,44 +30,44 @@ def test_each_is_closed_and_one_trouble_alone_is_raised_as_it_is() -> None:
     close_all()
 
 
-def test_an_error_of_any_kind_is_a_fault_and_says_nothing_of_the_light() -> None:
+def test_an_error_of_closing_is_a_fault_without_a_warning_of_light() -> None:
     with pytest.raises(Fault, match=r"^OSError: unplugged$"):
         of_light(lambda: close_all(fails(OSError("unplugged"))))()
 
 
-def test_the_light_is_the_first_trouble() -> None:
+def test_the_fault_of_the_laser_comes_first() -> None:
     with pytest.raises(Fault, match=f"^{STILL_LIT}: no answer; OSError: unplugged; not there$"):
         close_all(fails(OSError("unplugged")), fails(LIT), fails(Fault("not there")))
 
 
 class Mute(Exception):
-    """An error of a plug-in whose own words fail."""
+    """An error of a plug-in whose `str` fails."""
 
     def __str__(self) -> str:
         raise ValueError("mute")
 
 
-def test_an_error_without_words_hides_no_light() -> None:
+def test_an_error_whose_str_fails_does_not_hide_a_lit_laser() -> None:
     with pytest.raises(Fault, match=f"^{STILL_LIT}: no answer; Mute: Mute$"):
         close_all(fails(Mute()), fails(LIT))
     with pytest.raises(Fault, match=f"^Mute; {STILL_LIT}: no answer$"), closed_after(fails(LIT), "the camera"):
         raise Mute
 
 
-def test_any_error_of_a_lasers_closing_says_that_light_may_be_on() -> None:
+def test_any_error_while_a_laser_is_closed_warns_that_light_may_be_on() -> None:
     with pytest.raises(Fault, match=f"^{STILL_LIT}: ValueError: a fault of a driver$"):
         of_light(fails(ValueError("a fault of a driver")))()
-    with pytest.raises(Fault, match=r"^the port is busy$"):  # the driver knows what its Fault says
+    with pytest.raises(Fault, match=r"^the port is busy$"):  # a Fault of the driver already has the correct text
         of_light(fails(Fault("the port is busy")))()
 
 
 @pytest.mark.parametrize("signal", [KeyboardInterrupt(), SystemExit(143)])
-def test_a_signal_in_a_lasers_closing_says_that_light_may_be_on(signal: BaseException) -> None:
+def test_a_signal_while_a_laser_is_closed_warns_that_light_may_be_on(signal: BaseException) -> None:
     with pytest.raises(Fault, match=f"^{STILL_LIT}: {type(signal).__name__}: "):
         of_light(fails(signal))()
 
 
-def test_an_interrupt_goes_on_unless_light_may_be_on() -> None:
+def test_an_interrupt_is_raised_again_unless_light_may_be_on() -> None:
     with pytest.raises(KeyboardInterrupt):
         close_all(fails(KeyboardInterrupt()), fails(Fault("unplugged")))
     with pytest.raises(Fault, match=STILL_LIT):
@@ -82,7 +82,7 @@ def opened_until(error: BaseException, *closings: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("error", [Refused("another one"), OSError("another one"), KeyboardInterrupt()])
-def test_what_was_opened_is_closed_in_reverse_and_hides_nothing(error: BaseException) -> None:
+def test_opened_devices_are_closed_in_reverse_and_the_error_is_kept(error: BaseException) -> None:
     closed: list[str] = []
     with pytest.raises(type(error)) as raised:
         opened_until(error, lambda: closed.append("mirror"), lambda: closed.append("laser"))
@@ -90,12 +90,12 @@ def test_what_was_opened_is_closed_in_reverse_and_hides_nothing(error: BaseExcep
     assert closed == ["laser", "mirror"]
 
 
-def test_an_opening_that_fails_says_first_why_and_then_what_was_not_closed() -> None:
+def test_a_failed_opening_states_first_its_cause_then_open_devices() -> None:
     with pytest.raises(Fault, match=f"^no camera; {STILL_LIT}: no answer; unplugged$"):
         opened_until(Refused("no camera"), fails(Fault("unplugged")), fails(LIT))
 
 
-def test_what_is_kept_is_closed_later_and_once() -> None:
+def test_kept_devices_are_closed_later_and_once() -> None:
     closed: list[str] = []
     with Opened() as opened:
         opened.add(lambda: closed.append("laser"))
@@ -129,14 +129,14 @@ def raises(error: BaseException | None) -> Callable[[], None]:
         (KeyboardInterrupt(), Fault(LIT_WORDS), f"KeyboardInterrupt; {LIT_WORDS}"),
     ],
 )
-def test_all_troubles_are_one_fault(first: BaseException | None, then: BaseException | None, said: str) -> None:
+def test_all_faults_are_joined_to_one(first: BaseException | None, then: BaseException | None, said: str) -> None:
     with pytest.raises(Fault) as raised, closed_after(raises(then), "the camera"):
         raises(first)()
     assert str(raised.value) == said
 
 
 @pytest.mark.parametrize("first", [ZeroDivisionError("0"), KeyboardInterrupt(), Refused("no")])
-def test_another_error_stays_as_it_is_with_a_note(first: BaseException) -> None:
+def test_another_error_is_unchanged_and_has_a_note(first: BaseException) -> None:
     with pytest.raises(type(first)) as raised, closed_after(raises(OSError("gone")), "the camera"):
         raise first
     assert raised.value is first
@@ -148,7 +148,7 @@ def test_a_signal_ends_a_closing_after_another_fault() -> None:
         raise Fault("no frame")
 
 
-def test_it_is_closed_once_after_the_block() -> None:
+def test_a_device_is_closed_once_after_the_block() -> None:
     events = []
     with closed_after(lambda: events.append("closed"), "the camera"):
         events.append("block")

@@ -1,4 +1,4 @@
-"""Every camera, deflector and laser of the list pages, through the same tests."""
+"""The same tests for every camera, deflector and laser of the list pages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SIZE = (48, 64)
 
 @dataclass(frozen=True)
 class Light:
-    """A deflector and a laser that belong together, and whether light reaches the sample."""
+    """A matching deflector and laser, and whether light reaches the sample."""
 
     deflector: Deflector
     laser: Laser
@@ -75,7 +75,7 @@ DEFLECTORS = {"simulated": simulated_light, "serial_galvo": serial_light}
 LASERS = {"simulated": simulated_light, "cobolt": serial_light}
 
 
-def test_every_kind_of_the_list_pages_is_here() -> None:
+def test_every_kind_of_the_list_pages_has_a_fixture() -> None:
     assert set(variants(AnyDeflector)) == set(DEFLECTORS)
     assert set(variants(AnyLaser)) == set(LASERS)
     assert set(variants(AnyCamera)) == set(CAMERAS)
@@ -87,17 +87,17 @@ class TestDeflectors:
         with ExitStack() as closing:
             yield DEFLECTORS[request.param](emulated, closing)
 
-    def test_it_says_what_it_is_and_how_it_is(self, light: Light) -> None:
+    def test_the_deflector_reports_firmware_and_status(self, light: Light) -> None:
         assert light.deflector.firmware
         assert light.deflector.status() == "ready"
 
-    def test_its_field_has_an_inside(self, light: Light) -> None:
+    def test_the_deflector_range_contains_zero(self, light: Light) -> None:
         low_v, high_v = light.deflector.low_v, light.deflector.high_v
         assert all(np.isfinite([*low_v, *high_v]))
         assert low_v[0] < 0 < high_v[0]
         assert low_v[1] < 0 < high_v[1]
 
-    def test_it_answers_what_it_does(self, light: Light) -> None:
+    def test_the_readback_equals_the_command(self, light: Light) -> None:
         places_v = np.array([light.deflector.low_v, (0.1, 0.2), light.deflector.high_v])
         steered = light.deflector.steer(places_v, np.array([1e-4, 2e-4, 1e-9]))
         assert steered.position_v.shape == (3, 2)
@@ -105,26 +105,26 @@ class TestDeflectors:
         assert steered.dwell_s[:2] == pytest.approx([1e-4, 2e-4], rel=1e-4)
         assert steered.dwell_s[2] >= 1e-9
 
-    def test_what_it_was_told_is_not_changed(self, light: Light) -> None:
+    def test_the_arrays_of_the_command_are_not_changed(self, light: Light) -> None:
         places_v, dwell_s = np.array([[0.123456, -0.2]]), np.array([1e-9])
         light.deflector.steer(places_v, dwell_s)
         assert places_v.tolist() == [[0.123456, -0.2]]
         assert dwell_s.tolist() == [1e-9]
 
-    def test_it_acts_after_now(self, light: Light) -> None:
+    def test_the_effect_time_is_not_in_the_past(self, light: Light) -> None:
         now_s = light.clock.now_s()
         assert light.deflector.steer(np.zeros((1, 2)), np.array([1e-4])).effect_s >= now_s
 
     @pytest.mark.parametrize("out", [1.01, -1.01, np.nan, np.inf])
-    def test_beyond_its_field_is_a_fault(self, light: Light, out: float) -> None:
+    def test_a_position_outside_of_the_range_is_a_fault(self, light: Light, out: float) -> None:
         with pytest.raises(Fault):
             light.deflector.steer(np.array([[0.0, light.deflector.high_v[1] * out]]), np.array([1e-4]))
 
-    def test_steering_alone_lights_nothing(self, light: Light) -> None:
+    def test_steering_without_power_gives_no_light(self, light: Light) -> None:
         light.deflector.steer(np.zeros((1, 2)), np.array([1e-4]))
         assert not light.lit()
 
-    def test_closed_it_does_nothing_any_more(self, light: Light) -> None:
+    def test_a_closed_deflector_raises_a_fault(self, light: Light) -> None:
         light.deflector.close()
         assert "closed" in light.deflector.status()
         with pytest.raises(Fault, match="closed"):
@@ -144,22 +144,22 @@ class TestLasers:
         light.deflector.steer(np.tile([0.1, 0.2], (number, 1)), np.full(number, 1e-4))
         return light.laser.shine(np.array(power_mw), at_most_s)
 
-    def test_it_says_what_it_is_and_how_it_is(self, light: Light) -> None:
+    def test_the_laser_reports_firmware_status_and_power(self, light: Light) -> None:
         assert light.laser.firmware
         assert light.laser.status() == "ready"
         assert light.laser.max_power_mw > 0
 
-    def test_it_is_dark_at_birth(self, light: Light) -> None:
+    def test_a_laser_is_dark_when_opened(self, light: Light) -> None:
         assert light.becomes(False)
 
-    def test_it_answers_the_powers_that_it_gives(self, light: Light) -> None:
+    def test_the_laser_reports_the_powers_that_it_gives(self, light: Light) -> None:
         most_mw = light.laser.max_power_mw
         given_mw = self.shine(light, 0.1 * most_mw, 0.5 * most_mw, 2.0 * most_mw)
         assert given_mw == pytest.approx([0.1 * most_mw, 0.5 * most_mw, most_mw], rel=1e-3)
         assert (given_mw <= most_mw * (1 + 1e-9)).all()
         assert light.becomes(True)
 
-    def test_off_is_dark_and_may_be_said_twice(self, light: Light) -> None:
+    def test_off_is_dark_and_may_be_called_twice(self, light: Light) -> None:
         self.shine(light, 10.0)
         light.laser.off()
         assert light.becomes(False)
@@ -167,7 +167,7 @@ class TestLasers:
         self.shine(light, 10.0)
         assert light.becomes(True)
 
-    def test_it_is_steered_first(self, light: Light) -> None:
+    def test_light_before_steering_is_a_fault(self, light: Light) -> None:
         with pytest.raises(Fault, match="steered"):
             light.laser.shine(np.array([10.0]), 1.0)
         self.shine(light, 10.0)
@@ -175,7 +175,7 @@ class TestLasers:
         with pytest.raises(Fault, match="steered"):
             light.laser.shine(np.array([10.0]), 1.0)
 
-    def test_the_light_goes_out_by_itself(self, light: Light) -> None:
+    def test_the_light_ends_after_its_time_limit(self, light: Light) -> None:
         self.shine(light, 10.0, at_most_s=0.05)
         assert light.becomes(False)
 
@@ -189,7 +189,7 @@ class TestLasers:
             self.shine(light, 10.0)
         assert not light.lit()
 
-    def test_closed_it_is_dark_for_good(self, light: Light) -> None:
+    def test_a_closed_laser_stays_dark(self, light: Light) -> None:
         self.shine(light, 10.0)
         light.laser.close()
         assert light.becomes(False)
@@ -257,7 +257,7 @@ class TestCameras:
 
     def test_frames_are_read_only_and_of_one_kind(self, opened: tuple[Camera, Clock]) -> None:
         for frame in self.some(opened[0], 5):
-            table = frame.image.dtype == np.float64  # of places, in the place of pixels
+            table = frame.image.dtype == np.float64  # a table of positions instead of pixels
             assert frame.image.shape == ((SIZE[0], 4) if table else SIZE)
             assert table or frame.image.dtype == np.uint8
             assert not frame.image.flags.writeable
@@ -275,17 +275,17 @@ class TestCameras:
             assert frame is not None
             assert frame.time_s <= clock.now_s()
 
-    def test_an_image_stays_as_it_was(self, opened: tuple[Camera, Clock]) -> None:
+    def test_an_image_is_not_changed_by_later_frames(self, opened: tuple[Camera, Clock]) -> None:
         first = opened[0].read()
         assert first is not None
         before = first.image.copy()
         self.some(opened[0], 3)
         assert np.array_equal(first.image, before)
 
-    def test_closed_it_has_no_more_frames(self, opened: tuple[Camera, Clock]) -> None:
+    def test_a_closed_camera_raises_ended(self, opened: tuple[Camera, Clock]) -> None:
         camera, _ = opened
         self.some(camera, 1)
         camera.close()
         with pytest.raises(Ended):
-            self.some(camera, 2)  # one that came before it was closed may still be given
+            self.some(camera, 2)  # a frame received before may still be given
         camera.close()

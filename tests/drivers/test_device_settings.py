@@ -1,4 +1,4 @@
-"""What the settings of every device have, and which class opens it."""
+"""Members that the settings of every device must have, and the class that opens it."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ PAGES = [(AnyCamera, CameraSettings), (AnyDeflector, DeflectorSettings), (AnyLas
 
 
 @pytest.mark.parametrize(("page", "plug"), PAGES)
-def test_every_kind_has_all_that_others_read(page: Any, plug: type) -> None:
+def test_every_kind_has_all_required_members(page: Any, plug: type) -> None:
     for kind, cls in variants(page).items():
         assert missing_members(cls, plug) == [], kind
         key = cls.address_key  # type: ignore[attr-defined]
         assert key == "" or key in {field.name for field in dataclasses.fields(cls)}
 
 
-def test_every_emulator_that_is_named_is_there() -> None:
+def test_every_named_emulator_exists() -> None:
     named = {cls.emulator for page in (AnyDeflector, AnyLaser) for cls in variants(page).values()}  # type: ignore[attr-defined]
     assert named - {""} == set(KINDS)
 
@@ -54,7 +54,7 @@ def test_every_emulator_that_is_named_is_there() -> None:
         (RealLaser, PaperLaser, ["dead_man", "max_power_mw", "open", "put_out"]),
     ],
 )  # fmt: skip
-def test_a_device_that_lacks_something_is_found(family: type, made: type, missing: list[str]) -> None:
+def test_missing_members_of_a_device_are_listed(family: type, made: type, missing: list[str]) -> None:
     @dataclasses.dataclass
     class Bare(family):  # type: ignore[misc]
         kind: str = "bare"
@@ -63,7 +63,7 @@ def test_a_device_that_lacks_something_is_found(family: type, made: type, missin
     assert missing_members(made, family) == []
 
 
-def test_the_nominal_map_points_0_v_to_the_middle() -> None:
+def test_the_nominal_map_has_0_v_in_the_middle() -> None:
     deflector = SerialGalvo(port="x", v_per_um=0.2)
     middle_um = SimulatedCamera(width_px=101, height_px=51).middle_um(0.1)
     assert middle_um == pytest.approx((5.0, 2.5))
@@ -71,13 +71,13 @@ def test_the_nominal_map_points_0_v_to_the_middle() -> None:
     assert volts == pytest.approx(np.array([(0.0, 0.0), (0.2, 0.4)]))
 
 
-def test_the_address_is_in_the_field_that_is_named() -> None:
+def test_the_address_is_read_from_the_named_field() -> None:
     assert OpenCVCamera(source="2").address == "2"
     assert SerialGalvo(port="COM3").address == "COM3"
     assert SimulatedCamera().address == ""
 
 
-def test_a_kind_that_is_of_another_class_is_refused() -> None:
+def test_a_kind_of_another_class_is_refused() -> None:
     assert of_class(PaperCamera(), RealCamera) == PaperCamera()
     with pytest.raises(Refused, match="the kind 'paper' is no SimulatedCamera"):
         of_class(PaperCamera(), SimulatedCamera)

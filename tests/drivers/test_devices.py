@@ -1,4 +1,4 @@
-"""The simulated deflector and laser behind the guard, in lockstep and paced by the wall."""
+"""The simulated deflector and laser behind the guard, in lockstep and in real time."""
 
 import time
 from typing import Any
@@ -43,7 +43,7 @@ place = st.floats(0.0, 25.5)
 
 @settings(deadline=None, max_examples=30)
 @given(place, place, st.integers(6, 24))
-def test_a_place_is_rounded_to_the_converter(x_um: float, y_um: float, bits: int) -> None:
+def test_a_position_is_rounded_to_the_steps_of_the_converter(x_um: float, y_um: float, bits: int) -> None:
     with bench_of(SimulatedDeflector(bits=bits)) as bench:
         sent = bench.beam.send(spots((x_um, y_um)))
         after(bench, 0.01)
@@ -53,7 +53,7 @@ def test_a_place_is_rounded_to_the_converter(x_um: float, y_um: float, bits: int
     np.testing.assert_allclose(lit_um, sent.position_um, atol=1e-9)
 
 
-def test_hidden_rotation_shift_and_scale_move_the_light_not_the_answer() -> None:
+def test_a_hidden_map_error_moves_the_light_but_not_the_readback() -> None:
     made = SimulatedDeflector(true_rotation_deg=2.0, true_shift_um=(0.3, -0.2), true_v_per_um=0.26, bits=30)
     with bench_of(made) as bench:
         sent = bench.beam.send(spots((15.0, 9.0)))
@@ -73,13 +73,13 @@ def test_efficiency_falls_towards_the_ends_of_the_range() -> None:
     assert depth_kt == pytest.approx([50.0, 50.0 * (1 - 0.5 * (9.6 / 10) ** 2)], rel=1e-6)
 
 
-def test_short_visits_are_made_longer_and_said_so() -> None:
+def test_short_dwells_are_lengthened_and_reported() -> None:
     with bench_of(SimulatedDeflector(min_dwell_s=3e-5)) as bench:
         assert bench.beam.send(spots(MIDDLE, dwell_s=1e-6)).dwell_s == pytest.approx([3e-5])
 
 
-def test_jumps_cost_light() -> None:
-    """A particle in one of two shared spots, of which each visit is half dark, is held as by a quarter."""
+def test_jumps_between_spots_reduce_the_light() -> None:
+    """Two spots share the beam, and each visit is half dark: the trap has a quarter of the depth."""
     variances = []
     for rows, settle_s in (((MIDDLE, (20.0, 20.0)), 2e-5), ((MIDDLE,), 0.0)):
         power_mw = 80.0 if len(rows) == 2 else 20.0
@@ -92,7 +92,7 @@ def test_jumps_cost_light() -> None:
     assert variances[0] / variances[1] == pytest.approx(1.0, abs=0.06)
 
 
-def test_the_laser_gives_no_more_than_it_can() -> None:
+def test_the_power_is_limited_to_that_of_the_laser() -> None:
     with bench_of(laser=SimulatedLaser(max_power_mw=50.0), power_cap_mw=80.0) as bench:
         assert bench.beam.send(spots(MIDDLE, power_mw=70.0)).power_mw.tolist() == [50.0]
         with pytest.raises(Fault, match="80 mW is allowed"):
@@ -109,7 +109,7 @@ def test_the_laser_warms_up() -> None:
     assert warm == pytest.approx(10.0 * (1 - np.exp(-1.0)), rel=1e-2)
 
 
-def test_the_interlock_takes_the_light_at_once_and_is_latched() -> None:
+def test_an_open_interlock_ends_the_light_at_once_and_is_latched() -> None:
     with bench_of() as bench:
         bench.beam.send(spots(MIDDLE))
         after(bench, 0.01)
@@ -134,7 +134,7 @@ def test_a_laser_may_begin_with_its_interlock_open() -> None:
         bench.beam.send(spots(MIDDLE))
 
 
-def test_in_lockstep_the_heartbeat_is_world_time() -> None:
+def test_in_lockstep_the_heartbeat_is_in_world_time() -> None:
     with bench_of(heartbeat_s=0.2) as bench:
         bench.beam.send(spots(MIDDLE))
         after(bench, 0.1)
@@ -145,7 +145,7 @@ def test_in_lockstep_the_heartbeat_is_world_time() -> None:
             bench.beam.send(spots(MIDDLE))
 
 
-def test_a_late_loop_misses_frames_and_the_numbers_say_so() -> None:
+def test_a_late_loop_misses_frames_and_their_numbers_are_skipped() -> None:
     camera = SimulatedCamera(fps=200.0, exposure_s=0.002, readout_s=0.001, width_px=32, height_px=32)
     with open_bench(camera=camera, um_per_px=0.1, rate=1.0) as bench:
         first = bench.camera.read()
@@ -156,12 +156,12 @@ def test_a_late_loop_misses_frames_and_the_numbers_say_so() -> None:
         assert second is not None
         assert second.number - first.number >= 15
         assert second.time_s == pytest.approx(second.number * 0.005 + 0.001)
-        assert now_s >= second.time_s + 0.002  # nobody sees a frame before it has arrived
+        assert now_s >= second.time_s + 0.002  # a frame is not available before it has arrived
         sent = bench.beam.send(spots((1.6, 1.6)))
         assert sent.effect_s > now_s
 
 
-def test_a_paced_beam_that_is_forgotten_goes_dark() -> None:
+def test_a_real_time_beam_without_commands_goes_dark() -> None:
     with bench_of(rate=1.0, heartbeat_s=0.05) as bench:
         bench.beam.send(spots(MIDDLE))
         time.sleep(0.3)
@@ -171,7 +171,7 @@ def test_a_paced_beam_that_is_forgotten_goes_dark() -> None:
             bench.beam.send(spots(MIDDLE))
 
 
-def test_settings_come_from_yaml_and_say_what_is_wrong() -> None:
+def test_settings_are_read_from_yaml_and_errors_are_named() -> None:
     text = "number: 7\narrangement: hexagonal\nspecies: [{share: 2}, {share: 1, diameter_ratio: 0.5}]\n"
     made: Sample = build(parse(text, "sample.yaml"), Sample)
     assert made.species[1].diameter_ratio == 0.5
@@ -184,7 +184,7 @@ def test_settings_come_from_yaml_and_say_what_is_wrong() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"um_per_px": 0.0}, {"um_per_px": np.nan}, {"um_per_px": 0.1, "rate": 0.0}])
-def test_a_bench_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
+def test_an_impossible_bench_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         open_bench(**changes)
     with pytest.raises(Refused, match="seed"):

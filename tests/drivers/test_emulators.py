@@ -1,4 +1,4 @@
-"""The emulators as processes: orders, logs, lines that come and go; and their light in the simulated World."""
+"""The emulators as processes: orders, logs, lost lines; and their light in the simulated world."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ pytestmark = pytest.mark.real_time
         ("end", Trouble(ended=True)),
     ],
 )
-def test_orders(words: str, after: Trouble) -> None:
+def test_each_order_changes_the_faults_of_the_emulator(words: str, after: Trouble) -> None:
     assert ordered(Trouble(), words) == after
 
 
@@ -80,19 +80,19 @@ def test_orders(words: str, after: Trouble) -> None:
         "power -1", "power nan", "power 1e9", "mode", "mode 3", "mode 1.0",
     ],
 )  # fmt: skip
-def test_what_is_no_order_is_refused(words: str) -> None:
+def test_an_unknown_order_is_refused(words: str) -> None:
     with pytest.raises(Refused):
         ordered(Trouble(), words)
 
 
-def test_a_fault_that_is_no_order_is_refused_before_the_device_begins(tmp_path: Path) -> None:
+def test_an_unknown_fault_is_refused_before_the_emulator_starts(tmp_path: Path) -> None:
     link, log = tmp_path / "galvo", tmp_path / "log"
     with pytest.raises(Refused, match="--fault: 'dance' is not an order to an emulator"):
         emulate_device("galvo", link, 0, log, ("late 1", "dance"))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_order_that_is_none_is_logged_and_changes_nothing(emulated: Emulated) -> None:
+def test_an_unknown_order_is_logged_without_effect(emulated: Emulated) -> None:
     emulated.galvo.order("dance")
     said = emulated.galvo.wait_for("refused")
     assert said is not None
@@ -100,14 +100,14 @@ def test_an_order_that_is_none_is_logged_and_changes_nothing(emulated: Emulated)
     emulated.open_galvo().close()
 
 
-def test_several_orders_at_once(emulated: Emulated) -> None:
+def test_several_orders_in_one_line(emulated: Emulated) -> None:
     emulated.galvo.order("silence\nhalf\nwell")
     for words in ("silence", "half", "well"):
         assert emulated.galvo.wait_for("order", order=words) is not None
 
 
 def test_answers_keep_the_order_of_their_requests(emulated: Emulated) -> None:
-    """As on any serial line. Late answers once came seconds later, in the middle of the next test."""
+    """As on any serial line. Before, late answers came seconds later, in the middle of the next test."""
     emulated.order(emulated.laser, "late 0.2")
     with serial.Serial(str(emulated.laser.link), timeout=PATIENCE_S) as line:
         line.write(b"l1\r")
@@ -122,7 +122,7 @@ def test_faults_may_be_ordered_from_the_beginning(tmp_path: Path) -> None:
         assert laser.wait_for("order", order="interlock open") is not None
 
 
-def test_a_link_is_taken_over_from_the_dead_and_no_file_is_lost(tmp_path: Path) -> None:
+def test_the_link_of_a_killed_emulator_is_reused_and_no_file_is_lost(tmp_path: Path) -> None:
     with Child("galvo", tmp_path / "link") as first:
         first.kill()
         with Child("galvo", tmp_path / "link"):
@@ -135,7 +135,7 @@ def test_a_link_is_taken_over_from_the_dead_and_no_file_is_lost(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("target", ["file", "/dev/pts/0", "/dev/null", "gone"])
-def test_a_link_that_no_emulator_made_is_left_as_it_is(tmp_path: Path, target: str) -> None:
+def test_a_link_not_made_by_an_emulator_is_unchanged(tmp_path: Path, target: str) -> None:
     (tmp_path / "file").write_text("precious")
     (tmp_path / "link").symlink_to(target)
     with pytest.raises(Fault, match=f"a link of this name to {target}, and no emulator made it"):
@@ -145,7 +145,7 @@ def test_a_link_that_no_emulator_made_is_left_as_it_is(tmp_path: Path, target: s
     assert {path.name for path in tmp_path.iterdir()} == {"file", "link"}
 
 
-def test_a_link_that_was_pointed_elsewhere_is_no_longer_the_emulators(tmp_path: Path) -> None:
+def test_a_redirected_link_of_an_emulator_is_unchanged(tmp_path: Path) -> None:
     with Child("galvo", tmp_path / "link") as first:
         first.kill()
     (tmp_path / "link").unlink()
@@ -155,7 +155,7 @@ def test_a_link_that_was_pointed_elsewhere_is_no_longer_the_emulators(tmp_path: 
     assert os.readlink(tmp_path / "link") == "elsewhere"
 
 
-def test_an_emulator_that_ends_leaves_nothing_beside_its_link(tmp_path: Path) -> None:
+def test_an_ended_emulator_leaves_no_files(tmp_path: Path) -> None:
     with Child("galvo", tmp_path / "galvo"):
         assert (tmp_path / "galvo").is_symlink()
     assert list(tmp_path.iterdir()) == []
@@ -165,10 +165,10 @@ def test_an_emulator_that_ends_leaves_nothing_beside_its_link(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "place", ["outside/new/link", "runs/link", "runs/emulated/../../link", "runs/emulated/out/link"]
 )
-def test_a_rig_makes_links_in_folders_of_ours_only(
+def test_a_rig_makes_links_only_in_runs_emulated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str, place: str
 ) -> None:
-    """A rig file names them: opening it must not make folders, or take the place of links, anywhere else."""
+    """A rig file names them; opening it must not make folders or replace links anywhere else."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "emulated").mkdir(parents=True)
@@ -183,7 +183,7 @@ def test_a_rig_makes_links_in_folders_of_ours_only(
     assert os.readlink(tmp_path / "link") == "elsewhere"
 
 
-def test_the_verb(tmp_path: Path) -> None:
+def test_the_verb_emulate(tmp_path: Path) -> None:
     command = [sys.executable, "main.py", "emulate", "galvo", "--link", str(tmp_path / "g"), "--fault", "silence"]
     done = subprocess.run(command, input="end\n", cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -200,10 +200,10 @@ def emulate(kind: str, log: Path, link: Path) -> Emulator:
 
 @pytest.mark.parametrize("room_bytes", [20, 100, 300])
 @pytest.mark.parametrize("before", [None, b'{"logged_ns": 1}\n'])
-def test_a_log_without_room_leaves_no_link_and_no_half_line(
+def test_a_log_on_a_full_disk_leaves_no_link_and_no_partial_line(
     tmp_path: Path, room_bytes: int, before: bytes | None
 ) -> None:
-    """A limit on the size of a file in place of a full disk: a write beyond it is cut, then refused."""
+    """A limit on the file size instead of a full disk: a write beyond it is cut short, then refused."""
     resource = pytest.importorskip("resource", reason="this system has no limits on files")
     log, link = tmp_path / "log.jsonl", tmp_path / "lk"
     if before is not None:
@@ -224,7 +224,7 @@ def test_a_log_without_room_leaves_no_link_and_no_half_line(
         assert kept.endswith(b"\n")
 
 
-def test_a_log_is_continued_on_a_line_of_its_own_in_a_folder_that_is_made(tmp_path: Path) -> None:
+def test_a_log_is_continued_on_a_new_line_in_a_new_folder(tmp_path: Path) -> None:
     log = tmp_path / "new" / "folder" / "log.jsonl"
     emulate("galvo", log, tmp_path / "lk").run()
     first = log.read_text()
@@ -237,7 +237,7 @@ def test_a_log_is_continued_on_a_line_of_its_own_in_a_folder_that_is_made(tmp_pa
     assert (again[-1], {path.name for path in tmp_path.iterdir()}) == ("ended", {"new"})
 
 
-def test_a_link_that_can_not_be_made_leaves_no_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_link_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, target: str) -> None:
         raise OSError(28, "No space left on device")
 
@@ -247,7 +247,7 @@ def test_a_link_that_can_not_be_made_leaves_no_mark(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_emulator_that_is_not_there_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_emulator_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drivers.emulate.light_path.BEGIN_S", 0.2)
     heard: list[Any] = []
     with pytest.raises(Fault, match="no emulator streams at"):
@@ -273,7 +273,7 @@ def visits_at(world: World, at_ns: int) -> int:
     ],
 )
 def test_the_stream_of_another_device_is_refused(stated: dict[str, Any], said: str, tmp_path: Path) -> None:
-    """The light would come from what stands at the port, and a rig with real light counted as simulated."""
+    """The light would come from the device at the port, and a rig with real light would count as simulated."""
     heard: list[Any] = []
     dark = {"beam": "dark", "time_ns": 0}
     with socket.create_server((LOOPBACK, 0)) as server:
@@ -290,7 +290,7 @@ def test_the_stream_of_another_device_is_refused(stated: dict[str, Any], said: s
     assert heard[0] == {**stated, **dark}  # an emulator of an earlier version can still be read
 
 
-def test_a_rig_whose_streams_are_not_those_of_its_ports_is_refused_and_nothing_is_lit(emulated: Emulated) -> None:
+def test_a_rig_whose_streams_do_not_match_its_ports_is_refused_dark(emulated: Emulated) -> None:
     before = len(emulated.galvo.events)
     galvo, laser = SerialGalvo(port=os.devnull), Cobolt(port=str(emulated.laser.link), timeout_s=0.25)
     streams = EmulatedRig(start=False, galvo_stream=emulated.galvo.stream_port, laser_stream=emulated.laser.stream_port)
@@ -301,7 +301,7 @@ def test_a_rig_whose_streams_are_not_those_of_its_ports_is_refused_and_nothing_i
 
 
 @pytest.mark.parametrize("nonsense", [b"{\n", b"7\n", b'{"beam": "lit"}\n', b"\xff\xfe\n", b""])
-def test_a_stream_that_makes_no_sense_is_dark(nonsense: bytes) -> None:
+def test_a_malformed_stream_is_dark(nonsense: bytes) -> None:
     world = World(Sample(), Stage())
     clock = PacedClock(1.0)
     path = LightPath(world, clock, Affine.scale("v", "um", 1.0), 5.0)
@@ -340,7 +340,7 @@ words = st.one_of(
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), words), max_size=30))
-def test_whatever_comes_over_its_line_a_galvo_is_lit_by_whole_batches_only_and_not_for_long(
+def test_for_any_input_a_galvo_is_lit_by_whole_batches_for_a_limited_time(
     said: list[tuple[int, bytes]],
 ) -> None:
     told: list[dict[str, Any]] = []
@@ -365,7 +365,7 @@ def test_whatever_comes_over_its_line_a_galvo_is_lit_by_whole_batches_only_and_n
 @given(
     st.lists(st.one_of(st.binary(max_size=12), st.sampled_from([b"l1\r", b"l0\r", b"p 0.1\r", b"cf\r", b"@cob1\r"])))
 )
-def test_whatever_comes_over_its_line_a_laser_is_dark_while_its_interlock_is_open(said: list[bytes]) -> None:
+def test_for_any_input_a_laser_with_open_interlock_is_dark(said: list[bytes]) -> None:
     device = CoboltDevice(200.0, lambda event: None, 0)
     device.interlock(False, 0)
     for data in said:
@@ -375,8 +375,8 @@ def test_whatever_comes_over_its_line_a_laser_is_dark_while_its_interlock_is_ope
 
 
 @pytest.mark.slow
-def test_the_ports_are_free_when_close_returns_fifty_times(emulated: Emulated) -> None:
-    """Two threads close, as a loop that ends and whoever ended it do; devices answer late; they are opened at once."""
+def test_the_ports_are_free_when_close_returns(emulated: Emulated) -> None:
+    """Two threads close at the same time; the devices answer late and are opened at once. Fifty times."""
     for child in (emulated.galvo, emulated.laser):
         emulated.order(child, "late 0.005")
     for _ in range(50):
@@ -416,7 +416,7 @@ def open_with(emulated: Emulated, **changes: Any) -> RealBench:
     try:
         opened.laser.reset()
     except BaseException:
-        opened.close()  # or the next attempt would find the ports taken
+        opened.close()  # otherwise the ports are taken at the next attempt
         raise
     return opened
 
@@ -426,13 +426,13 @@ def spot(x_um: float = MIDDLE_UM, y_um: float = MIDDLE_UM, power_mw: float = 4.0
 
 
 def depth_kt(bench: RealBench) -> Any:
-    """Of the light that is on the World now."""
+    """Depths of the light that acts on the world now."""
     assert bench.world is not None
     bench.world.advance(bench.clock.now_ns())
     return bench.world.visits.depth_kt
 
 
-def test_light_goes_through_the_line_to_the_world(bench: RealBench) -> None:
+def test_light_of_the_emulators_acts_on_the_world(bench: RealBench) -> None:
     assert bench.world is not None
     sent = bench.beam.send(spot(2.0, 4.0))
     assert eventually(lambda: len(depth_kt(bench)) == 1)
@@ -443,7 +443,7 @@ def test_light_goes_through_the_line_to_the_world(bench: RealBench) -> None:
 
 
 def test_a_particle_follows_the_light(bench: RealBench) -> None:
-    """Pulled 1 um away in steps of 0.2 um by a trap of 20 kT; a free particle's rms over this time is 0.5 um."""
+    """A trap of 20 kT pulls it 1 um away in steps of 0.2 um; the rms of a free particle over this time is 0.5 um."""
     assert bench.world is not None
     for step in range(60):
         frame = bench.camera.read()
@@ -453,7 +453,7 @@ def test_a_particle_follows_the_light(bench: RealBench) -> None:
 
 
 @pytest.mark.parametrize("which", ["galvo", "laser"])
-def test_an_emulator_that_is_killed_is_dark_a_fault_and_comes_back(tmp_path: Path, which: str) -> None:
+def test_a_killed_emulator_is_dark_and_a_fault_until_it_restarts(tmp_path: Path, which: str) -> None:
     kinds = {"galvo": "galvo", "laser": "cobolt"}
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         pair = Emulated(galvo, laser)
@@ -473,11 +473,11 @@ def test_an_emulator_that_is_killed_is_dark_a_fault_and_comes_back(tmp_path: Pat
                 assert beam_of(again)["beam"] == "dark"
                 bench.beam.send(spot())
                 assert eventually(lambda: len(depth_kt(bench)) == 1)
-                bench.beam.close()  # while the laser is there to confirm it
+                bench.beam.close()  # while the laser can confirm it
 
 
-def test_a_galvo_that_started_anew_behind_our_back_gets_no_light(emulated: Emulated) -> None:
-    """Its boot number tells, even where its line stayed."""
+def test_a_restarted_galvo_gives_no_light(emulated: Emulated) -> None:
+    """A different boot number shows the restart even if the line was not lost."""
     galvo = emulated.open_galvo()
     galvo._info = replace(galvo.info, boot=galvo.info.boot ^ 1)
     galvo.steer(np.zeros((1, 2)), np.array([1e-4]))
@@ -487,7 +487,7 @@ def test_a_galvo_that_started_anew_behind_our_back_gets_no_light(emulated: Emula
     galvo.close()
 
 
-def test_the_settings_of_the_list_pages_come_from_yaml() -> None:
+def test_the_settings_of_the_list_pages_are_read_from_yaml() -> None:
     from drivers.deflectors import AnyDeflector
     from drivers.lasers import AnyLaser
 

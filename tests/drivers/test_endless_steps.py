@@ -1,4 +1,4 @@
-"""Settings whose steps of time are so short that a frame is endless work: they are refused, or trip, in seconds."""
+"""Settings with far too many time steps in a frame: they are refused, or the run trips, within seconds."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def test_light_that_is_too_strong_is_a_fault_and_then_dark(depth_kt: float) -> N
     assert np.isfinite(world.position_um).all()
 
 
-def test_a_long_time_is_cut_into_bounded_pieces_and_gives_the_same_positions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Signals are handled between two calls of the kernel, so that no call may be long."""
+def test_a_long_time_in_bounded_pieces_gives_the_same_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signals are handled between two calls of the kernel, so each call must be short."""
     sample = Sample(number=4, arrangement="square")
     whole, cut = World(sample, Stage(), seed=3), World(sample, Stage(), seed=3)
     whole.put(lit(200.0))
@@ -72,8 +72,8 @@ def test_a_long_time_is_cut_into_bounded_pieces_and_gives_the_same_positions(mon
     np.testing.assert_array_equal(cut.position_um, whole.position_um)
 
 
-def test_what_is_allowed_stays_bounded_work() -> None:
-    """The strongest light of the rigs here, and a crowd: far from the bound."""
+def test_allowed_settings_are_far_from_the_bound_on_work() -> None:
+    """The strongest light of the test rigs, and a crowd."""
     world = World(Sample(number=300, arrangement="grid"), Stage())
     world.put(lit(1000.0))
     world.advance(10 * MILLI)
@@ -82,7 +82,7 @@ def test_what_is_allowed_stays_bounded_work() -> None:
 
 @pytest.mark.timeout(LONGEST_S)
 def test_a_readout_of_days_is_refused() -> None:
-    """The first frame would arrive after days of simulated time, all in one call."""
+    """Otherwise the first frame would arrive after days of simulated time, all in one call."""
     with pytest.raises(Refused, match=r"camera.readout_s: a readout of 10000 s is 1e\+06 frame periods"):
         open_bench(camera=SimulatedCamera(readout_s=1e4), um_per_px=0.1)
 
@@ -111,8 +111,8 @@ def test_the_command_line_ends_with_one_sentence(tmp_path: Path, sets: tuple[str
 
 
 @pytest.mark.timeout(LONGEST_S)
-def test_an_empty_world_jumps() -> None:
-    """A recording may pause for years, under light or in the dark."""
+def test_time_passes_at_once_in_an_empty_world() -> None:
+    """A recording may pause for years, with or without light."""
     world = World(Sample(number=0), Stage())
     world.put(lit(10.0))
     world.advance(10 * MILLI)

@@ -1,4 +1,4 @@
-"""Films whose headers state another number of frames or another rate than they have, or none."""
+"""Films whose headers state a wrong number of frames, a wrong rate, or none."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def shown(film: Film) -> list[int]:
 
 
 def require_every_frame(film: Film, count: int = COUNT) -> None:
-    """In order, and one by one from anywhere."""
+    """Read all frames in order, and single frames in any order."""
     assert shown(film) == list(range(count))
     assert [number_in(film.image(number)) for number in ORDER] == list(ORDER)
     film.close()
@@ -64,7 +64,7 @@ def test_an_even_film_is_not_decoded_when_it_is_opened(
     require_every_frame(film)
 
 
-def test_uneven_times_of_a_film_are_said(tmp_path: Path) -> None:
+def test_uneven_frame_times_of_a_matroska_film_are_noted(tmp_path: Path) -> None:
     film = matroska(tmp_path / "a.mkv", SLOWER_MS, 4800.0)
     assert film.stated.fps is not None
     assert film.stated.fps.value == pytest.approx(39 / 4.6)
@@ -75,7 +75,7 @@ def test_uneven_times_of_a_film_are_said(tmp_path: Path) -> None:
     require_every_frame(film)
 
 
-def test_uneven_times_of_an_mp4_are_said(tmp_path: Path) -> None:
+def test_uneven_frame_times_of_an_mp4_are_noted(tmp_path: Path) -> None:
     set_mp4_intervals(numbered_film(tmp_path / "a.mp4", "mp4v"), [(20, 1), (20, 5)])
     film = Film(tmp_path / "a.mp4")
     assert film.stated.notes[-1] == (
@@ -84,8 +84,8 @@ def test_uneven_times_of_an_mp4_are_said(tmp_path: Path) -> None:
     require_every_frame(film)
 
 
-def test_of_a_long_mp4_only_the_first_times_are_read(tmp_path: Path) -> None:
-    """The mean rate in the header is then better known than that of the first frames."""
+def test_only_the_first_frame_times_of_a_long_mp4_are_read(tmp_path: Path) -> None:
+    """The mean rate in the header is then more exact than the rate of the first frames."""
     set_mp4_intervals(numbered_film(tmp_path / "a.mp4", "mp4v", 200), [(120, 1), (80, 5)])
     film = Film(tmp_path / "a.mp4")
     mean_hz = 200 / (120 + 400) * FPS
@@ -103,13 +103,13 @@ def test_of_a_long_mp4_only_the_first_times_are_read(tmp_path: Path) -> None:
      ([EVEN_MS * number if number < 30 else 1200 + 5 * (number - 30) for number in range(COUNT)], 1250.0)],
 )  # fmt: skip
 def test_the_frames_of_a_matroska_film_are_counted(tmp_path: Path, times_ms: list[int], duration_ms: float) -> None:
-    """FFmpeg multiplies its duration by its rate: 10, 120, 40 and 31 instead of 40."""
+    """FFmpeg multiplies duration by rate, which gives 10, 120, 40 and 31 instead of 40."""
     film = matroska(tmp_path / "a.mkv", times_ms, duration_ms)
     assert not any("cut off" in note for note in film.stated.notes)
     require_every_frame(film)
 
 
-def test_a_rate_that_all_frames_have_is_taken(tmp_path: Path) -> None:
+def test_a_rate_that_fits_all_frame_times_is_used(tmp_path: Path) -> None:
     film = matroska(tmp_path / "a.mkv", [10 * number for number in range(COUNT)], 400.0)
     assert film.stated.fps is not None
     assert film.stated.fps.value == pytest.approx(100.0)
@@ -117,8 +117,8 @@ def test_a_rate_that_all_frames_have_is_taken(tmp_path: Path) -> None:
     film.close()
 
 
-def test_times_in_whole_milliseconds_are_even(tmp_path: Path) -> None:
-    """At 1500 frames a second Matroska gives one time to several frames."""
+def test_even_times_rounded_to_milliseconds_are_not_called_uneven(tmp_path: Path) -> None:
+    """At 1500 frames a second, several frames of a Matroska film have the same time."""
     times_ms = [round(number / 1.5) for number in range(COUNT)]
     film = matroska(tmp_path / "a.mkv", times_ms, 27.0)
     assert not any("uneven" in note for note in film.stated.notes)
@@ -127,7 +127,7 @@ def test_times_in_whole_milliseconds_are_even(tmp_path: Path) -> None:
     require_every_frame(film)
 
 
-def test_a_matroska_film_that_is_cut_off_says_so(tmp_path: Path) -> None:
+def test_a_truncated_matroska_film_is_noted(tmp_path: Path) -> None:
     whole = numbered_film(tmp_path / "a.mkv", "FFV1").read_bytes()
     (tmp_path / "a.mkv").write_bytes(whole[: len(whole) // 2])
     film = Film(tmp_path / "a.mkv")
@@ -147,7 +147,7 @@ def test_every_frame_of_an_mpeg_is_found(tmp_path: Path, name: str, code: str) -
 
 
 @pytest.mark.parametrize("stated", [0, 1, 25, 39])
-def test_an_avi_that_has_more_frames_than_its_header_states(tmp_path: Path, stated: int) -> None:
+def test_an_avi_with_more_frames_than_its_header_states_gives_all(tmp_path: Path, stated: int) -> None:
     set_avi_count(numbered_film(tmp_path / "a.avi", "FFV1"), stated)
     film = Film(tmp_path / "a.avi")
     said = f"the number of its frames is {stated} by its AVI header, and 40 in fact"
@@ -155,7 +155,7 @@ def test_an_avi_that_has_more_frames_than_its_header_states(tmp_path: Path, stat
     require_every_frame(film)
 
 
-def test_an_avi_that_has_fewer_frames_is_cut_off(tmp_path: Path) -> None:
+def test_an_avi_with_fewer_frames_than_its_header_states_is_a_fault(tmp_path: Path) -> None:
     set_avi_count(numbered_film(tmp_path / "a.avi", "FFV1"), 60)
     film = Film(tmp_path / "a.avi")
     assert len(film) == 60
@@ -166,7 +166,7 @@ def test_an_avi_that_has_fewer_frames_is_cut_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("first", "count"), [(12, 28), (5, 35), (0, 25), (3, 12)])
-def test_frames_that_an_mp4_leaves_out_are_not_counted(tmp_path: Path, first: int, count: int) -> None:
+def test_frames_excluded_by_the_edit_list_of_an_mp4_are_not_counted(tmp_path: Path, first: int, count: int) -> None:
     trim_mp4(numbered_film(tmp_path / "a.mp4", "mp4v"), first, count)
     film = Film(tmp_path / "a.mp4")
     assert shown(film) == list(range(first, first + count))
@@ -175,7 +175,7 @@ def test_frames_that_an_mp4_leaves_out_are_not_counted(tmp_path: Path, first: in
     film.close()
 
 
-def test_an_mp4_that_is_cut_is_not_trimmed(tmp_path: Path) -> None:
+def test_a_truncated_mp4_is_a_fault_and_not_taken_for_trimmed(tmp_path: Path) -> None:
     whole = numbered_film(tmp_path / "a.mp4", "mp4v").read_bytes()
     end = whole.find(b"moov") - 4
     head, frames, moov = whole[: whole.find(b"mdat") - 4], whole[whole.find(b"mdat") - 4 : end], bytearray(whole[end:])
@@ -212,8 +212,8 @@ def test_empty_frames_of_an_avi_are_gaps_in_time(tmp_path: Path) -> None:
     film.close()
 
 
-def test_frames_of_an_avi_that_come_in_another_order(tmp_path: Path) -> None:
-    """OpenCV finds the frame before in it."""
+def test_frames_of_an_avi_stored_in_another_order_are_found(tmp_path: Path) -> None:
+    """OpenCV gives the previous frame of such a file."""
     require_every_frame(Film(numbered_film(tmp_path / "a.avi", "MPG1")))
 
 
@@ -232,7 +232,7 @@ def test_a_grey_film_of_16_bit_keeps_its_depth(tmp_path: Path, name: str) -> Non
      (b"\x10RGB", 0), (b"Y3\x0b\x0a", 10), (b"\x0c\0" b"3G", 12), (b"Y1\0\x0e", 14), (b"\x10\0" b"1Y", 16),
      (b"RGB0", 16), (b"P010", 10)],
 )  # fmt: skip
-def test_a_film_that_loses_its_depth_says_so(
+def test_a_film_whose_bit_depth_is_reduced_is_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: bytes, bits: int
 ) -> None:
     class Capture:

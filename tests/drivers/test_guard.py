@@ -1,4 +1,4 @@
-"""The guard: every way in which a beam can be in doubt ends in the dark."""
+"""The guard: in any doubt the beam is dark."""
 
 import atexit
 import subprocess
@@ -51,13 +51,13 @@ class Mirror:
 
 
 class Lamp:
-    """A laser that gives nine tenths of what it is asked, and remembers whether it is lit."""
+    """A laser that gives nine tenths of the commanded power, and records whether it is lit."""
 
     firmware, max_power_mw = "lamp", 200.0
     identity, returned = "", ()
     fails: BaseException | None = None
     stuck: BaseException | None = None
-    lit = True  # as somebody may have left it
+    lit = True  # as an earlier program may have left it
     closed = False
 
     def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
@@ -92,13 +92,13 @@ def two(**changes: Any) -> Command:
     return replace(command, **changes)
 
 
-def test_it_is_dark_at_birth() -> None:
+def test_the_guard_is_dark_when_made() -> None:
     guard, _, lamp, _ = make()
     assert not lamp.lit
     guard.close()
 
 
-def test_it_answers_what_was_done() -> None:
+def test_send_returns_the_command_as_carried_out() -> None:
     guard, _, lamp, _ = make()
     sent = guard.send(two())
     assert lamp.lit
@@ -132,11 +132,11 @@ def test_a_command_in_doubt_is_a_fault_and_dark(changes: dict[str, Any], said: s
     with pytest.raises(Fault, match=said):
         guard.send(two(**changes))
     assert not lamp.lit
-    assert guard.send(two()).reason == ""  # the latch is the interlock's
+    assert guard.send(two()).reason == ""  # only the interlock is latched, the guard is not
     guard.close()
 
 
-def test_what_the_deflector_cannot_reach_is_a_fault() -> None:
+def test_a_position_out_of_range_of_the_deflector_is_a_fault() -> None:
     mirror, lamp = Mirror(), Lamp()
     guard = Guard(mirror, lamp, Time(), Affine.scale("um", "v", 1.0), BOUNDS, watch=False)
     with pytest.raises(Fault, match="range of volts"):
@@ -158,7 +158,7 @@ def test_a_failing_device_is_a_fault_and_dark(trouble: Exception, device: str) -
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt(), SystemExit(3)])
-def test_an_interrupt_passes_through_in_the_dark(interrupt: BaseException) -> None:
+def test_an_interrupt_makes_the_beam_dark_and_is_raised_again(interrupt: BaseException) -> None:
     guard, mirror, lamp, _ = make()
     guard.send(two())
     mirror.fails = interrupt
@@ -168,7 +168,7 @@ def test_an_interrupt_passes_through_in_the_dark(interrupt: BaseException) -> No
     guard.close()
 
 
-def test_dark_never_raises_and_names_a_laser_that_stays_on() -> None:
+def test_dark_never_raises_and_reports_a_laser_that_stays_on() -> None:
     guard, _, lamp, _ = make()
     guard.send(two())
     lamp.stuck = OSError("cable")
@@ -182,7 +182,7 @@ def test_dark_never_raises_and_names_a_laser_that_stays_on() -> None:
     assert not lamp.lit
 
 
-def test_no_spots_is_dark_with_its_reason() -> None:
+def test_a_command_without_spots_is_dark_and_keeps_its_reason() -> None:
     guard, _, lamp, _ = make()
     guard.send(two())
     assert guard.send(dark("stopped")).reason == "stopped"
@@ -200,7 +200,7 @@ def test_closing_is_dark_and_final() -> None:
     guard.close()
 
 
-def test_an_exception_in_its_block_is_dark() -> None:
+def test_an_exception_in_the_block_makes_the_beam_dark() -> None:
     guard, _, lamp, _ = make()
 
     def fly() -> None:
@@ -213,7 +213,7 @@ def test_an_exception_in_its_block_is_dark() -> None:
     assert not lamp.lit
 
 
-def test_a_missed_heartbeat_is_told_once() -> None:
+def test_a_missed_heartbeat_is_reported_once() -> None:
     guard, _, lamp, clock = make()
     guard.send(two())
     clock.at_s = 0.51
@@ -236,7 +236,7 @@ def eventually(true: Callable[[], bool]) -> bool:
     return False
 
 
-def test_the_watchdog_darkens_a_forgotten_beam() -> None:
+def test_the_watchdog_darkens_a_beam_without_commands() -> None:
     guard, _, lamp, clock = make(watch=True, heartbeat_s=0.04)
     guard.send(two())
     clock.at_s = 1.0
@@ -262,13 +262,13 @@ def test_the_watchdog_darkens_a_beam_whose_deflector_hangs() -> None:
         guard.send(two())
     assert seen_dark == [True]
     mirror.steer = Mirror().steer  # type: ignore[method-assign]
-    guard.send(two())  # it was told once
+    guard.send(two())  # the fault was reported once
     guard.close()
 
 
 @pytest.mark.parametrize("forgotten", [False, True])
-def test_light_that_was_put_out_while_it_was_made_is_a_fault_and_dark(forgotten: bool) -> None:
-    """A laser that is slow to shine, and lights after the watchdog has told it to be dark."""
+def test_light_of_a_slow_laser_after_the_watchdog_acted_is_a_fault(forgotten: bool) -> None:
+    """The laser responds slowly, and lights after the watchdog has made it dark."""
     guard, _, lamp, clock = make(watch=True, heartbeat_s=0.04)
     if not forgotten:
         guard.send(two())
@@ -289,30 +289,30 @@ def test_light_that_was_put_out_while_it_was_made_is_a_fault_and_dark(forgotten:
     guard.close()
 
 
-def test_the_first_light_after_a_long_dark_has_a_heartbeat_of_its_own() -> None:
-    """However long ago the last command was: nobody may take the beam for a hung one while it is being lit."""
+def test_the_heartbeat_starts_anew_with_the_first_light() -> None:
+    """However old the last command is: the beam must not count as hung while it is being lit."""
     guard, _, lamp, clock = make(watch=True, heartbeat_s=0.04)
     clock.at_s = 1000.0
     lights = lamp.shine
 
     def slow(power_mw: Floats, at_most_s: float) -> Floats:
-        time.sleep(0.1)  # many beats of the watchdog, and none of the clock that it goes by
+        time.sleep(0.1)  # many periods of the watchdog thread, and none on its clock
         return lights(power_mw, at_most_s)
 
     lamp.shine = slow  # type: ignore[method-assign]
     guard.send(two())
-    guard.send(two())  # and nothing is held against it afterwards
+    guard.send(two())  # the next command is accepted, too
     assert lamp.lit
     guard.close()
 
 
-def test_a_dark_beam_whose_deflector_is_slow_is_not_taken_for_a_lit_one() -> None:
+def test_a_slow_deflector_of_a_dark_beam_is_no_missed_heartbeat() -> None:
     guard, mirror, lamp, clock = make(watch=True, heartbeat_s=0.04)
     clock.at_s = 1000.0
     steers = mirror.steer
 
     def slow(position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
-        time.sleep(0.2)  # many beats of the watchdog, which waits for the lock meanwhile
+        time.sleep(0.2)  # many periods of the watchdog thread, which waits for the lock meanwhile
         return steers(position_v, dwell_s)
 
     mirror.steer = slow  # type: ignore[method-assign]
@@ -321,7 +321,7 @@ def test_a_dark_beam_whose_deflector_is_slow_is_not_taken_for_a_lit_one() -> Non
     guard.close()
 
 
-def test_a_hung_beam_that_could_not_be_put_out_is_named() -> None:
+def test_a_hung_beam_that_could_not_be_switched_off_is_reported() -> None:
     guard, mirror, lamp, clock = make(watch=True, heartbeat_s=0.04)
     guard.send(two())
     lamp.stuck = STUCK
@@ -341,7 +341,7 @@ def test_a_hung_beam_that_could_not_be_put_out_is_named() -> None:
     guard.close()
 
 
-def test_a_watchdog_where_it_is_wanted_which_does_not_keep_a_process_alive() -> None:
+def test_the_watchdog_is_optional_and_does_not_keep_the_process_alive() -> None:
     guard, *_ = make(watch=False)
     assert guard._watcher is None
     guard.close()
@@ -351,7 +351,7 @@ def test_a_watchdog_where_it_is_wanted_which_does_not_keep_a_process_alive() -> 
     guard.close()
 
 
-def test_the_map_must_lead_from_um_to_volts() -> None:
+def test_the_map_must_convert_um_to_volts() -> None:
     with pytest.raises(ValueError, match="from um to v"):
         Guard(Mirror(), Lamp(), Time(), Affine.scale("px", "v", 1.0), BOUNDS, watch=False)
     with pytest.raises(ValueError, match="from um to v"):
@@ -359,7 +359,7 @@ def test_the_map_must_lead_from_um_to_volts() -> None:
 
 
 class Mute(Exception):
-    """An error of a driver whose own words fail."""
+    """An error of a driver whose `str` fails."""
 
     def __str__(self) -> str:
         raise ValueError("mute")
@@ -376,19 +376,19 @@ STUCK = Fault("the galvo is gone; the laser is gone")
         (Mute(), r"Mute \(Mute\)"),
     ],
 )
-def test_a_fault_says_that_the_laser_could_not_be_put_out(trouble: Exception, words: str) -> None:
+def test_a_fault_states_that_the_laser_could_not_be_switched_off(trouble: Exception, words: str) -> None:
     guard, mirror, lamp, _ = make()
     guard.send(two())
     mirror.fails, lamp.stuck = trouble, STUCK
     with pytest.raises(Fault, match=f"^{words}; {STILL_LIT}: {STUCK}$"):
         guard.send(two())
     mirror.fails = lamp.stuck = None
-    guard.send(two())  # it was said, and is not said again of a laser that answers
+    guard.send(two())  # reported once, and not again for a laser that answers
     guard.close()
 
 
-def test_an_error_without_words_is_dark_and_hides_nothing() -> None:
-    """The beam stayed lit."""
+def test_after_an_error_whose_str_fails_the_beam_is_dark() -> None:
+    """Before, the beam stayed lit."""
     guard, mirror, lamp, _ = make()
     guard.send(two())
     mirror.fails = Mute()
@@ -403,7 +403,7 @@ def test_an_error_without_words_is_dark_and_hides_nothing() -> None:
     guard.close()
 
 
-def test_a_dark_command_that_cannot_be_carried_out_is_a_fault_that_says_so() -> None:
+def test_a_dark_command_that_fails_is_a_fault_that_light_may_be_on() -> None:
     guard, _, lamp, _ = make()
     guard.send(two())
     lamp.stuck = STUCK
@@ -413,7 +413,7 @@ def test_a_dark_command_that_cannot_be_carried_out_is_a_fault_that_says_so() -> 
     guard.close()
 
 
-def test_a_missed_heartbeat_and_a_laser_that_stays_on_are_both_named() -> None:
+def test_a_missed_heartbeat_and_a_laser_that_stays_on_are_both_reported() -> None:
     guard, _, lamp, clock = make()
     guard.send(two())
     clock.at_s, lamp.stuck = 1.0, STUCK
@@ -423,7 +423,7 @@ def test_a_missed_heartbeat_and_a_laser_that_stays_on_are_both_named() -> None:
     guard.close()
 
 
-def test_after_an_interrupt_the_next_command_says_that_the_laser_could_not_be_put_out() -> None:
+def test_a_laser_left_on_by_an_interrupt_is_reported_at_the_next_command() -> None:
     guard, mirror, lamp, _ = make()
     guard.send(two())
     mirror.fails, lamp.stuck = KeyboardInterrupt(), STUCK
@@ -435,8 +435,8 @@ def test_after_an_interrupt_the_next_command_says_that_the_laser_could_not_be_pu
     guard.close()
 
 
-def test_a_laser_that_could_not_be_put_out_is_put_out_as_soon_as_it_answers() -> None:
-    """It counts as lit until it is confirmed dark: the watchdog tries again at each beat."""
+def test_switching_off_is_repeated_until_the_laser_answers() -> None:
+    """The laser counts as lit until it is confirmed dark; the watchdog tries again in each of its periods."""
     guard, _, lamp, clock = make(watch=True, heartbeat_s=0.04)
     guard.send(two())
     lamp.stuck = STUCK
@@ -450,7 +450,7 @@ def test_a_laser_that_could_not_be_put_out_is_put_out_as_soon_as_it_answers() ->
 
 
 def hanging(mirror: Mirror, guard: Guard) -> tuple[threading.Event, threading.Event, threading.Thread]:
-    """A steer that does not come back until `release`, in a thread of its own: it holds the guard's lock."""
+    """A call of `steer` in a separate thread that does not return until `release`: it holds the lock of the guard."""
     began, release = threading.Event(), threading.Event()
 
     def hang(position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
@@ -488,8 +488,8 @@ def test_the_watchdog_runs_while_close_waits_for_a_device_that_hangs() -> None:
     assert eventually(lambda: not watcher.is_alive())
 
 
-def test_no_light_between_the_call_of_close_and_its_end() -> None:
-    """A command that comes while close is at work: here, while it puts the laser out."""
+def test_a_command_during_close_gives_no_light() -> None:
+    """Here the command comes while `close` switches the laser off."""
     guard, _, lamp, _ = make()
     puts_out, said = lamp.off, []
 
@@ -506,7 +506,7 @@ def test_no_light_between_the_call_of_close_and_its_end() -> None:
     assert said == [False]
 
 
-def test_after_a_missed_heartbeat_nothing_is_lit_before_it_was_said() -> None:
+def test_after_a_missed_heartbeat_there_is_no_light_before_the_fault() -> None:
     guard, _, lamp, clock = make()
     guard.send(two())
     lit: list[bool] = []
@@ -529,15 +529,15 @@ def test_after_a_missed_heartbeat_nothing_is_lit_before_it_was_said() -> None:
     guard.close()
 
 
-def test_a_hung_laser_is_dated_from_the_last_command() -> None:
-    """Light that is on already has no second heartbeat while the laser is asked for more."""
+def test_the_time_of_a_hung_laser_counts_from_the_last_command() -> None:
+    """Light that is on gets no second heartbeat while the laser carries out the next command."""
     guard, _, lamp, clock = make(watch=True, heartbeat_s=0.04)
     guard.send(two())
     clock.at_s = 0.03  # in time
     seen_dark = []
 
     def hang(power_mw: Floats, at_most_s: float) -> Floats:
-        clock.at_s = 0.05  # too late for the command before, not for this one
+        clock.at_s = 0.05  # too late after the last command, but not after this one
         seen_dark.append(eventually(lambda: not lamp.lit))
         raise Fault("came back late")
 
@@ -548,8 +548,8 @@ def test_a_hung_laser_is_dated_from_the_last_command() -> None:
     guard.close()
 
 
-def test_a_second_close_returns_when_the_devices_are_closed() -> None:
-    """Not while another thread is still at it: whoever opens the devices next would find them taken."""
+def test_a_second_close_returns_only_when_the_devices_are_closed() -> None:
+    """Not while another thread still closes them: the devices would be busy when they are opened next."""
     guard, mirror, lamp, _ = make()
     began, release, closed_then = threading.Event(), threading.Event(), []
 
@@ -594,12 +594,12 @@ def test_both_devices_are_closed_whatever_the_laser_raises(trouble: BaseExceptio
     with pytest.raises(BaseException, match=str(trouble) or None):
         guard.close()
     assert (lamp.closed, mirror.closed) == (True, True)
-    guard.close()  # and it is final
+    guard.close()  # and the guard is closed
     with pytest.raises(Fault, match="closed"):
         guard.send(two())
 
 
-def test_close_says_that_the_laser_could_not_be_put_out() -> None:
+def test_close_reports_that_the_laser_could_not_be_switched_off() -> None:
     guard, mirror, lamp, _ = make()
     guard.send(two())
     lamp.stuck = STUCK
@@ -611,13 +611,13 @@ def test_close_says_that_the_laser_could_not_be_put_out() -> None:
     assert STILL_LIT in guard.dark("stopped").reason
 
 
-def test_a_dark_beam_is_marked_while_the_laser_has_not_confirmed_it() -> None:
+def test_an_unconfirmed_dark_beam_is_marked_as_may_be_lit() -> None:
     guard, _, lamp, _ = make()
     guard.send(two())
     lamp.stuck = STUCK
     assert guard.dark("stopped").may_be_lit
     lamp.stuck = None
-    answer = guard.dark(f"{STILL_LIT}: {STUCK}")  # the words of an old reason do not count
+    answer = guard.dark(f"{STILL_LIT}: {STUCK}")  # the text of an old reason does not count
     assert not answer.may_be_lit
     with pytest.raises(Fault, match=STILL_LIT):  # once
         guard.send(two())
@@ -629,13 +629,13 @@ def test_a_dark_beam_is_marked_while_the_laser_has_not_confirmed_it() -> None:
 
 
 def test_a_beam_that_is_confirmed_dark_is_closed_without_its_devices() -> None:
-    """Devices that were unplugged after the light was out: there is nothing to warn of."""
+    """Devices that were unplugged after the light was off: there is no danger to report."""
     guard, _, lamp, _ = make()
     guard.send(two())
     guard.dark("stopped")
     lamp.stuck = STUCK
     guard.close()
-    assert guard.dark("stopped").reason == "stopped"  # no device is asked any more
+    assert guard.dark("stopped").reason == "stopped"  # no device is called any more
     with pytest.raises(Fault, match=r"^the beam is closed$"):
         guard.send(two())
 
@@ -649,7 +649,7 @@ def test_close_waits_for_its_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(joined) == 1
 
 
-def test_a_closed_guard_is_forgotten_at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_guard_removes_its_exit_handler(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[Any] = []
     monkeypatch.setattr(atexit, "register", kept.append)
     monkeypatch.setattr(atexit, "unregister", kept.remove)
@@ -676,7 +676,7 @@ def test_a_closed_guard_is_forgotten_at_exit(monkeypatch: pytest.MonkeyPatch) ->
         ({"position_um": np.array([[0.0, np.inf], [1.0, 2.0]])}, False),
     ],
 )
-def test_the_edges_of_what_is_allowed(changes: dict[str, Any], fine: bool) -> None:
+def test_commands_at_and_beyond_the_limits(changes: dict[str, Any], fine: bool) -> None:
     guard, _, lamp, _ = make()
     if fine:
         assert guard.send(two(**changes)).reason == ""
@@ -694,8 +694,8 @@ def test_the_edges_of_what_is_allowed(changes: dict[str, Any], fine: bool) -> No
         (0.0 - ROUNDING, True), (20.0 + ROUNDING, True), (0.0 - 5 * ROUNDING, False), (20.0 + 5 * ROUNDING, False),
     ],
 )  # fmt: skip
-def test_the_edges_of_the_field(place_um: float, fine: bool, axis: int) -> None:
-    """Of a deflector that reaches farther."""
+def test_positions_at_and_beyond_the_edges_of_the_field(place_um: float, fine: bool, axis: int) -> None:
+    """With a deflector whose range is larger than the field."""
     mirror, lamp = Mirror(), Lamp()
     mirror.low_v, mirror.high_v = (-99.0, -99.0), (99.0, 99.0)
     guard = Guard(mirror, lamp, Time(), Affine.scale("um", "v", 1.0), BOUNDS, watch=False)
@@ -712,7 +712,7 @@ def test_the_edges_of_the_field(place_um: float, fine: bool, axis: int) -> None:
 
 @pytest.mark.parametrize(("place_um", "fine"), [(5.0, True), (5.1, False), (-5.0, True), (-5.1, False)])
 @pytest.mark.parametrize("axis", [0, 1])
-def test_the_edges_of_the_deflector(place_um: float, fine: bool, axis: int) -> None:
+def test_positions_at_and_beyond_the_range_of_the_deflector(place_um: float, fine: bool, axis: int) -> None:
     lamp = Lamp()
     bounds = replace(BOUNDS, low_um=(-20.0, -20.0))
     guard = Guard(Mirror(), lamp, Time(), Affine.scale("um", "v", 1.0), bounds, watch=False)
@@ -730,13 +730,13 @@ def test_the_edges_of_the_deflector(place_um: float, fine: bool, axis: int) -> N
 def test_a_command_just_in_time_is_no_missed_heartbeat() -> None:
     guard, _, lamp, clock = make()
     for beat in range(5):
-        clock.at_s = 0.5 * beat  # each as late as it may be: the heartbeat is counted from the one before
+        clock.at_s = 0.5 * beat  # each as late as allowed: the heartbeat counts from the previous command
         guard.send(two())
     assert lamp.lit
     guard.close()
 
 
-def test_the_laser_is_given_the_heartbeat_as_its_countdown() -> None:
+def test_the_heartbeat_is_the_time_limit_of_the_laser() -> None:
     guard, _, lamp, _ = make(heartbeat_s=0.25)
     asked: list[float] = []
     lights = lamp.shine
@@ -751,7 +751,7 @@ def test_the_laser_is_given_the_heartbeat_as_its_countdown() -> None:
     assert asked == [0.25]
 
 
-def test_a_dark_command_says_when_and_why() -> None:
+def test_a_dark_command_has_its_effect_time_and_reason() -> None:
     guard, _, _, clock = make()
     guard.send(two())
     clock.at_s = 0.25
@@ -777,7 +777,7 @@ sys.stdout.flush()
 
 
 @pytest.mark.parametrize("end", ["", "raise SystemExit(3)", "1 / 0"])
-def test_the_end_of_the_process_is_dark(end: str) -> None:
+def test_the_beam_is_dark_at_the_end_of_the_process(end: str) -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM.format(end=end)], capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ["off", "lit", "off"]
 
@@ -801,13 +801,13 @@ Lamp.off = off
 """
 
 
-def test_no_signal_cuts_the_end_of_the_process_short() -> None:
+def test_signals_do_not_interrupt_switching_off_at_exit() -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["off"], "")
 
 
-def test_a_mirror_that_does_not_close_hides_no_light() -> None:
-    """The laser's trouble comes first, whatever fails after it; and the guard remembers it."""
+def test_a_mirror_that_fails_to_close_does_not_hide_a_lit_laser() -> None:
+    """The fault of the laser comes first, whatever fails after it, and the guard remembers it."""
     guard, mirror, lamp, _ = make()
     guard.send(two())
 
@@ -824,7 +824,7 @@ def test_a_mirror_that_does_not_close_hides_no_light() -> None:
     assert guard.dark("stopped").may_be_lit
 
 
-def test_a_laser_whose_closing_fails_in_any_way_may_be_lit() -> None:
+def test_any_error_while_the_laser_is_closed_means_it_may_be_lit() -> None:
     guard, mirror, lamp, _ = make()
 
     def close() -> None:
@@ -836,12 +836,12 @@ def test_a_laser_whose_closing_fails_in_any_way_may_be_lit() -> None:
     assert mirror.closed
 
 
-def test_a_command_whose_deflector_took_too_long_gives_no_light() -> None:
+def test_a_command_delayed_by_the_deflector_gives_no_light() -> None:
     guard, mirror, lamp, clock = make()
     steers = mirror.steer
 
     def late(position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
-        clock.at_s += 0.6  # more than the heartbeat, from the dark
+        clock.at_s += 0.6  # longer than the heartbeat, from the dark
         return steers(position_v, dwell_s)
 
     mirror.steer = late  # type: ignore[method-assign]
@@ -851,7 +851,7 @@ def test_a_command_whose_deflector_took_too_long_gives_no_light() -> None:
     guard.close()
 
 
-def test_a_beam_that_is_being_closed_is_not_lit_by_the_command_under_way() -> None:
+def test_a_beam_being_closed_is_not_lit_by_a_running_command() -> None:
     guard, mirror, lamp, _ = make()
     steers, closing = mirror.steer, threading.Thread(target=guard.close)
 
@@ -867,8 +867,8 @@ def test_a_beam_that_is_being_closed_is_not_lit_by_the_command_under_way() -> No
     closing.join()
 
 
-def test_emission_that_did_not_confirm_its_end_is_switched_off_again_without_a_command() -> None:
-    """Behind a dark modulator the beam counts as dark, and only the next turn asked again."""
+def test_unconfirmed_emission_is_switched_off_again_without_a_command() -> None:
+    """Behind a dark modulator the beam counts as dark. Before, only the next turn tried again."""
     guard, _, lamp, clock = make()
     guard.send(two())
     offs: list[float] = []

@@ -1,4 +1,4 @@
-"""The journal gives back what it was given, bit for bit, and says when it can't keep it."""
+"""The journal: every value is read back bit for bit, and failures to write are reported."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def record(path: Path, given: list[Turn], keep_frames: bool = True, **more: obje
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(given=st.lists(turns(), max_size=5))
-def test_every_field_comes_back_bit_for_bit(tmp_path_factory: pytest.TempPathFactory, given: list[Turn]) -> None:
+def test_every_field_is_read_back_bit_for_bit(tmp_path_factory: pytest.TempPathFactory, given: list[Turn]) -> None:
     path = record(tmp_path_factory.mktemp("run") / "run.h5", given)
     with read_run(path) as run:
         assert run.ended_cleanly
@@ -51,7 +51,7 @@ def test_every_field_comes_back_bit_for_bit(tmp_path_factory: pytest.TempPathFac
         assert check(run) is None
 
 
-def test_a_delay_beyond_all_numbers_is_kept(tmp_path: Path) -> None:
+def test_a_huge_delay_is_kept(tmp_path: Path) -> None:
     turn = plausible(0)
     wanted = dataclasses.replace(turn.wanted, delay_s=np.full(len(turn.wanted.particle), 1.7e308))
     sent = dataclasses.replace(turn.sent, effect_s=turn.effect_s + 1.7e308)
@@ -71,11 +71,11 @@ def test_compare_names_the_field_that_differs(a: Turn, data: st.DataObject) -> N
     c = dataclasses.replace(a, **{name: getattr(b, name)})
     found = compare(a, c)
     assert found is None or found.startswith(f"turn {a.number}: {name}")
-    # the differing byte is seen where the values are scalars, and seen from both sides
+    # a differing byte of a scalar is found, in both directions of the comparison
     assert (found is None) == (compare(c, a) is None)
 
 
-def test_compare_says_row_and_values() -> None:
+def test_compare_states_row_and_values() -> None:
     a = plausible(4)
     moved = a.tracks.position_um.copy()
     moved[1, 1] = 3.25
@@ -86,15 +86,15 @@ def test_compare_says_row_and_values() -> None:
     assert found.endswith("and 3.25")
 
 
-def test_the_journal_knows_every_field_of_the_page() -> None:
+def test_the_journal_has_a_column_for_every_field() -> None:
     columns = {(group.source, column.attribute) for group in GROUPS for column in group.columns}
-    beside = {"time_s", "notes", "withheld", "reason", "effect_s", "may_be_lit"}  # of a row of `turns`, or events
+    beside = {"time_s", "notes", "withheld", "reason", "effect_s", "may_be_lit"}  # columns of `turns`, or events
     for source, value in (("tracks", Tracks), ("wanted", Forces), ("allowed", Command), ("sent", Command)):
         fields = {field.name for field in dataclasses.fields(value)}
         assert {name for where, name in columns if where == source} == fields - beside
 
 
-def test_a_run_of_many_batches_reads_in_parts(tmp_path: Path) -> None:
+def test_a_run_of_many_batches_is_read_in_parts(tmp_path: Path) -> None:
     given = [plausible(number, particles=number % 4) for number in range(600)]
     with read_run(record(tmp_path / "run.h5", given)) as run:
         assert [turn.number for turn in run.turns(250, 530)] == list(range(250, 530))
@@ -110,7 +110,7 @@ def test_a_run_of_many_batches_reads_in_parts(tmp_path: Path) -> None:
 
 
 def test_every_axis_has_a_dimension_scale(tmp_path: Path) -> None:
-    """As netCDF has it, so that no program has to make up the name of a dimension; while the run grows, too."""
+    """As in netCDF, so that no program invents names of dimensions; also while the run grows."""
     path = tmp_path / "run.h5"
     journal = Journal(path, header(), True, wait_s=30.0)
     try:
@@ -134,8 +134,8 @@ def test_every_axis_has_a_dimension_scale(tmp_path: Path) -> None:
         assert "REFERENCE_LIST" in file["image"].attrs
 
 
-def test_every_axis_has_the_name_that_netcdf_gives_it(tmp_path: Path) -> None:
-    """By the rule of h5netcdf, with which xarray opens a run: an axis without a scale would need a made-up name."""
+def test_every_axis_has_its_netcdf_name(tmp_path: Path) -> None:
+    """The rule of h5netcdf, with which xarray opens a run: an axis without a scale would get an invented name."""
     path = record(tmp_path / "run.h5", [plausible(number) for number in range(4)])
     with h5py.File(path, "r") as file:
         named = {}
@@ -164,8 +164,8 @@ def test_without_frames_all_but_the_image_is_kept(tmp_path: Path) -> None:
         assert check(run) is None
 
 
-def test_half_of_a_pair_in_a_text_comes_back_and_is_its_code_in_a_table(tmp_path: Path) -> None:
-    """Such a text ended every export of its run in a UnicodeEncodeError."""
+def test_a_lone_surrogate_is_kept_and_is_an_escape_in_a_table(tmp_path: Path) -> None:
+    """Before, such a text ended every export of its run in a UnicodeEncodeError."""
     given = [dataclasses.replace(plausible(0), orders=(Order(OrderKind.MARK, "a\ud800\udc00b"),))]
     path = record(tmp_path / "run.h5", given)
     with read_run(path) as run:
@@ -174,7 +174,7 @@ def test_half_of_a_pair_in_a_text_comes_back_and_is_its_code_in_a_table(tmp_path
         assert check(run) is None
 
 
-def test_orders_and_level_changes_are_events(tmp_path: Path) -> None:
+def test_orders_and_changes_of_the_level_are_events(tmp_path: Path) -> None:
     orders = (Order(OrderKind.ARM), Order(OrderKind.APPLY, "tau_s: 0.5\n", machine=object()))
     first = dataclasses.replace(plausible(0), level=Level.SAFE, reason="not armed")
     second = dataclasses.replace(plausible(1), orders=orders)
@@ -188,7 +188,7 @@ def test_orders_and_level_changes_are_events(tmp_path: Path) -> None:
         assert list(run.table("turns")["reason"]) == ["not armed", "armed", "stale frame"]
 
 
-def test_the_same_turns_make_the_same_contents(tmp_path: Path) -> None:
+def test_the_same_turns_give_the_same_contents(tmp_path: Path) -> None:
     given = [plausible(number) for number in range(40)]
     a = record(tmp_path / "a.h5", given)
     b = record(tmp_path / "b.h5", given, started="2027-02-02T00:00:00+00:00")
@@ -204,7 +204,7 @@ def test_the_same_turns_make_the_same_contents(tmp_path: Path) -> None:
 
 
 def _stretches(path: Path) -> dict[str, tuple[int, int]]:
-    """Where each dataset's bytes are in the file: (offset, length)."""
+    """Position of the bytes of each dataset in the file: (offset, length)."""
     found = {}
     with h5py.File(path, "r") as file:
         for name, dataset in file.items():
@@ -250,7 +250,7 @@ def test_the_first_damaged_turn_is_named(tmp_path: Path) -> None:
         assert check(run) == f"{path}: turn 17 is not what was written (in tracks)"
 
 
-def test_a_run_is_never_written_over(tmp_path: Path) -> None:
+def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
     path = record(tmp_path / "run.h5", [plausible(0)])
     before = path.read_bytes()
     with pytest.raises(Refused, match="never written over"):
@@ -284,10 +284,8 @@ def test_a_full_queue_and_a_dead_writer_are_faults(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_writer_that_died_at_the_last_turns_is_a_fault_of_closing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By an error that no list foresees, when no turn comes after it that could find out."""
+def test_a_writer_thread_that_died_is_a_fault_at_closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unexpected error during the last turns: no later turn could report it."""
     path = tmp_path / "a.h5"
     journal = Journal(path, header(), True)
     packs = journal._packer.pack
@@ -307,7 +305,7 @@ def test_a_writer_that_died_at_the_last_turns_is_a_fault_of_closing(
         journal.write(plausible(3))
     with pytest.raises(Fault, match=said):
         journal.close()
-    journal.close()  # said once
+    journal.close()  # reported once
     with read_run(path) as run:
         assert (len(run), run.ended_cleanly) == (1, False)
 
@@ -320,10 +318,10 @@ def test_a_writer_that_died_at_the_last_turns_is_a_fault_of_closing(
         (MemoryError(), "the record can't be written: MemoryError$"),
     ],
 )
-def test_a_writer_that_fails_at_the_digest_lacks_no_turn(
+def test_after_an_error_at_the_digest_all_turns_can_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
-    """It said that the record lacked its last turns."""
+    """Before, the message stated that the last turns were missing."""
 
     def fails(self: Journal) -> None:
         raise error
@@ -356,8 +354,7 @@ def write_all(journal: Journal, numbers: Iterator[int]) -> None:
 
 
 def test_no_turn_is_missing_within_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk stalls until the queue is full, and then goes on: what comes later is not kept, and nothing is closed as
-    whole."""
+    """The disk stalls until the queue is full, then continues. Later turns are not kept; the run has no end mark."""
     import drivers.journal.growing as module
 
     stalls, may_go_on = module.extend, threading.Event()
@@ -373,7 +370,7 @@ def test_no_turn_is_missing_within_a_record(tmp_path: Path, monkeypatch: pytest.
         write_all(journal, numbers)
     written = next(numbers) - 1
     may_go_on.set()
-    time.sleep(0.3)  # there is room again, in the old code
+    time.sleep(0.3)  # there was room again in the old code
     with pytest.raises(Fault, match="the record ends before this turn"):
         write_all(journal, numbers)
     with pytest.raises(Fault, match=rf"keep up .* its {written} turns before that can be read$"):
@@ -384,7 +381,7 @@ def test_no_turn_is_missing_within_a_record(tmp_path: Path, monkeypatch: pytest.
         run.require_turns()
 
 
-def test_what_is_not_a_run_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_run_is_refused_in_one_sentence(tmp_path: Path) -> None:
     good = record(tmp_path / "run.h5", [plausible(number) for number in range(50)])
     short, other, text = tmp_path / "short.h5", tmp_path / "other.h5", tmp_path / "text.h5"
     short.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
@@ -472,7 +469,7 @@ LIMITED = """
 """
 
 
-def test_a_full_disk_is_a_fault(tmp_path: Path) -> None:
+def test_a_limit_on_the_file_size_is_a_fault(tmp_path: Path) -> None:
     command = [sys.executable, "-c", textwrap.dedent(LIMITED), str(tmp_path / "run.h5")]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=60, check=False
@@ -480,11 +477,11 @@ def test_a_full_disk_is_a_fault(tmp_path: Path) -> None:
     assert "the record can't be written" in done.stdout, done.stderr
 
 
-def test_a_run_from_before_species_had_an_age_is_read(tmp_path: Path) -> None:
+def test_a_run_without_the_column_species_age_is_read(tmp_path: Path) -> None:
     given = [plausible(number, particles=2) for number in range(3)]
     with read_run(record(tmp_path / "run.h5", given)) as run:
         rows = run.rows("tracks")
-        assert set(rows["species_age"].tolist()) == {-1}  # nobody looked
+        assert set(rows["species_age"].tolist()) == {-1}  # no classifier
         old = drop_fields(rows, "species_age")
     found = unpack_group(TRACKS, old[:2], 0)
     assert len(found["species_age"]) == 0

@@ -1,4 +1,4 @@
-"""A disk that is full or fails, and a file that others delete: the writer says so, and what was written is read."""
+"""A full or failing disk, and a run file deleted by others: a Fault is raised, and the written turns can be read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ QUEUE_TURNS = 32
 
 
 def noisy(number: int) -> Turn:
-    """A turn whose image can't be compressed: 4 KiB."""
+    """A turn with an image that cannot be compressed: 4 KiB."""
     turn = plausible(number)
     assert turn.frame is not None
     image = np.random.default_rng(number).integers(0, 256, (SIZE_PX, SIZE_PX), np.uint8)
@@ -44,7 +44,7 @@ def journal_at(path: Path, wait_s: float = 60.0) -> Journal:
 
 
 def fill(journal: Journal, limit: int = 20_000) -> tuple[int, str]:
-    """Turns until one is refused: how many were accepted, and why no more."""
+    """Write turns until one is refused; returns the number of accepted turns, and the reason."""
     for number in range(limit):
         try:
             journal.write(noisy(number))
@@ -54,7 +54,7 @@ def fill(journal: Journal, limit: int = 20_000) -> tuple[int, str]:
 
 
 def assert_readable(path: Path, at_least: int, cleanly: bool = False) -> int:
-    """The run reads, each turn is what was written, and there are as many as can be asked for."""
+    """The run can be read, each turn has its written values, and there are at least `at_least` turns."""
     with read_run(path) as run:
         assert check(run) is None
         assert run.ended_cleanly == cleanly
@@ -82,7 +82,9 @@ WORDS = {
 
 @posix_only
 @pytest.mark.parametrize("number", WORDS)
-def test_without_room_all_accepted_turns_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_on_a_full_disk_the_accepted_turns_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     reserve, path = os.posix_fallocate, tmp_path / "run.h5"
 
     def limited(file: int, begin: int, length: int) -> None:
@@ -101,13 +103,13 @@ def test_without_room_all_accepted_turns_are_kept(tmp_path: Path, monkeypatch: p
     assert kept >= 100
     assert f"its {kept} turns" in str(closed.value)
     spare_bytes = path.stat().st_size - length_by_its_superblock(path)
-    assert 0 <= spare_bytes < 4096  # the reserved room was given back (in one of 45 runs HDF5 left 106 bytes)
-    with h5py.File(path, "r") as file:  # closed in order: no mark of a writer is left
+    assert 0 <= spare_bytes < 4096  # the reserved space was released (in one of 45 runs HDF5 left 106 bytes)
+    with h5py.File(path, "r") as file:  # closed correctly: the mark of a writer is removed
         assert len(file["turns"]) == kept
 
 
 @posix_only
-def test_no_room_at_the_beginning_is_a_fault_and_leaves_no_file(
+def test_a_disk_that_is_full_at_the_beginning_is_a_fault_without_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(file: int, begin: int, length: int) -> None:
@@ -119,7 +121,7 @@ def test_no_room_at_the_beginning_is_a_fault_and_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_nothing_can_be_reserved_free_space_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_space_is_read_where_none_can_be_reserved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "run.h5"
 
     def unable(file: int, begin: int, length: int) -> None:
@@ -171,7 +173,7 @@ GONE: dict[Callable[[Path], None], str] = {
 
 @posix_only
 @pytest.mark.parametrize("attack", GONE, ids=lambda attack: attack.__name__)
-def test_an_output_that_is_lost_is_a_fault_while_it_is_recorded(tmp_path: Path, attack: Callable[[Path], None]) -> None:
+def test_a_run_file_lost_during_recording_is_a_fault(tmp_path: Path, attack: Callable[[Path], None]) -> None:
     path = tmp_path / "run.h5"
     journal = journal_at(path)
     journal.write(noisy(0))
@@ -188,7 +190,7 @@ def test_an_output_that_is_lost_is_a_fault_while_it_is_recorded(tmp_path: Path, 
 
 @posix_only
 @pytest.mark.parametrize("attack", GONE, ids=lambda attack: attack.__name__)
-def test_an_output_that_is_lost_before_the_end_is_a_fault(tmp_path: Path, attack: Callable[[Path], None]) -> None:
+def test_a_run_file_lost_before_closing_is_a_fault(tmp_path: Path, attack: Callable[[Path], None]) -> None:
     path = tmp_path / "run.h5"
     journal = journal_at(path)
     journal.write(noisy(0))
@@ -199,7 +201,7 @@ def test_an_output_that_is_lost_before_the_end_is_a_fault(tmp_path: Path, attack
 
 
 @posix_only
-def test_an_output_that_is_lost_at_the_very_end_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_file_lost_during_closing_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "run.h5"
     journal = journal_at(path)
     journal.write(noisy(0))
@@ -214,8 +216,8 @@ def test_an_output_that_is_lost_at_the_very_end_is_a_fault(tmp_path: Path, monke
         journal.close()
 
 
-def test_an_append_takes_no_more_than_was_reserved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of tables and images in every mixture, by far more chunks than HDF5 has in one block of its index."""
+def test_an_append_uses_no_more_than_the_reserved_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mixtures of tables and images, with far more chunks than one index block of HDF5 has."""
     asked: list[tuple[int, int]] = []
     reserve = Room.reserve
 
@@ -251,10 +253,8 @@ def test_an_append_takes_no_more_than_was_reserved(tmp_path: Path, monkeypatch: 
 
 
 @posix_only
-def test_a_reader_that_finds_the_file_before_its_writer_does_no_harm(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It holds the lock that HDF5 asks for, and lets it go."""
+def test_a_reader_of_a_new_file_does_not_disturb_its_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader holds the lock that HDF5 requests, and releases it."""
     import fcntl
 
     path, give_back = tmp_path / "run.h5", Room.give_back
@@ -309,7 +309,7 @@ CHILD = """
 
 
 def child(script: str, *arguments: Path | str) -> list[list[str]]:
-    """What a process said of each record, which must say nothing on its standard error and end well."""
+    """Output lines of a process for each record; it must end with exit code 0 and an empty standard error."""
     command = [sys.executable, "-c", textwrap.dedent(CHILD) + textwrap.dedent(script), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done
@@ -317,7 +317,8 @@ def child(script: str, *arguments: Path | str) -> list[list[str]]:
 
 
 def assert_said_and_readable(said: list[str], words: str) -> bool:
-    """Whether it was begun: refused in a sentence and no file, or a fault, and all but the queue is there."""
+    """Returns whether the record was begun. If not, there is one sentence and no file. If so, there is a Fault, and all
+    turns except the queue can be read."""
     path, accepted = Path(said[0]), int(said[1])
     assert words in said[2]
     if accepted < 0:
@@ -329,8 +330,8 @@ def assert_said_and_readable(said: list[str], words: str) -> bool:
 
 
 @posix_only
-def test_files_of_20_random_limits(tmp_path: Path) -> None:
-    """RLIMIT_FSIZE; the limits are of the process, and its end is in order too."""
+def test_20_random_limits_on_the_file_size(tmp_path: Path) -> None:
+    """RLIMIT_FSIZE. The limits are those of the process, which must also end correctly."""
     sizes = random_sizes(12, 20, 1_000_000, 5_000_000)
     script = """
         for number, size in enumerate(sys.argv[2:]):
@@ -344,8 +345,8 @@ def test_files_of_20_random_limits(tmp_path: Path) -> None:
     assert all((tmp_path / f"{n}.h5").stat().st_size <= size for n, size in enumerate(sizes) if begun[n])
 
 
-def test_disks_of_20_random_sizes(tmp_path: Path) -> None:
-    """Real ones, in memory, filled to the last byte that can be had."""
+def test_20_full_disks_of_random_sizes(tmp_path: Path) -> None:
+    """Real file systems in memory, filled to the last free byte."""
     with small_disks(tmp_path, random_sizes(13, 20, 1_000_000, 5_000_000)) as disks:
         script = """
             for disk in sys.argv[1:]:
@@ -359,8 +360,8 @@ def test_disks_of_20_random_sizes(tmp_path: Path) -> None:
 @posix_only
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.parametrize("stage", ["append", "flush", "put", "close"])
-def test_if_hdf5_fails_what_was_flushed_is_read(tmp_path: Path, stage: str) -> None:
-    """Its own calls raise, its file is let go of, the process ends in order, and can record elsewhere before that."""
+def test_flushed_turns_can_be_read_after_an_error_of_hdf5(tmp_path: Path, stage: str) -> None:
+    """Calls of HDF5 raise. The file is released, a new record can be written, and the process ends correctly."""
     script = """
         stage, path = sys.argv[1], Path(sys.argv[2])
         if stage in ("append", "flush"):
@@ -386,5 +387,5 @@ def test_if_hdf5_fails_what_was_flushed_is_read(tmp_path: Path, stage: str) -> N
     said = child(script, stage, tmp_path / "run.h5")
     assert [Path(line[0]).name for line in said] == ["run.h5", "next.h5"]
     assert "the disk is full, " in said[0][2]
-    assert_readable(tmp_path / "run.h5", at_least=1, cleanly=stage == "close")  # then all was flushed before
+    assert_readable(tmp_path / "run.h5", at_least=1, cleanly=stage == "close")  # then all turns were flushed before
     assert assert_said_and_readable(said[1], "a file may not grow")

@@ -1,4 +1,4 @@
-"""The whole chain's delay, from the middle of an exposure to the light on the sample, measured by its physics."""
+"""The delay of the whole chain, from the middle of an exposure to the light on the sample, measured by its effect."""
 
 import numpy as np
 import pytest
@@ -11,12 +11,12 @@ from drivers.sim.deflector import SimulatedDeflector
 from drivers.sim.laser import SimulatedLaser
 from drivers.sim.sample import Sample
 
-SIDE = 14  # SIDE^2 particles, far apart, each in a trap of its own
+SIDE = 14  # SIDE^2 particles far apart, each in its own trap
 DEPTH_KT = 20.0
 
 
 def diffusion(latency_s: float) -> tuple[float, float]:
-    """(long-time D of particles whose traps follow them, as a part of the free D; the mean delay of the light)."""
+    """(long-time D of particles in traps that follow them, relative to the free D; the mean delay of the light)."""
     sample = Sample(number=SIDE**2, arrangement="square", spacing_um=12.0, wca_kt=0.0)
     camera = SimulatedCamera(width_px=16, height_px=16)
     deflector = SimulatedDeflector(
@@ -33,7 +33,7 @@ def diffusion(latency_s: float) -> tuple[float, float]:
         for _ in range(600):
             frame = bench.camera.read()
             assert frame is not None
-            middle_um = bench.world.exposed(frame.number).mean(axis=0)  # what a perfect tracker would see
+            middle_um = bench.world.exposed(frame.number).mean(axis=0)  # positions of a perfect tracker
             sent = bench.beam.send(Command(middle_um, power_mw, dwell_s, np.arange(SIDE**2)))
             delay_s = sent.effect_s - frame.time_s
             seen.append(middle_um)
@@ -44,7 +44,7 @@ def diffusion(latency_s: float) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(("latency_s", "delay_s"), [(0.002, 0.0105), (0.0245, 0.033)])
-def test_a_trap_that_follows_its_particle_slows_it_down_by_its_delay(latency_s: float, delay_s: float) -> None:
+def test_a_following_trap_slows_diffusion_by_its_delay(latency_s: float, delay_s: float) -> None:
     """P9, P13: D_eff = D / (1 + kappa (delay + hold/2))^2, within the transient's few percent."""
     slowed, measured_s = diffusion(latency_s)
     assert measured_s == pytest.approx(delay_s, abs=1e-9)

@@ -6,7 +6,7 @@ from control.contract import Ended, Fault
 from drivers.mailbox import Latest
 
 
-def test_the_newest_wins_and_the_others_are_counted() -> None:
+def test_the_newest_value_is_kept_and_replaced_ones_are_counted() -> None:
     box: Latest[int] = Latest()
     for value in range(5):
         box.put(value)
@@ -15,7 +15,7 @@ def test_the_newest_wins_and_the_others_are_counted() -> None:
     assert box.take(0.0) is None
 
 
-def test_whoever_waits_is_woken() -> None:
+def test_a_waiting_reader_is_woken() -> None:
     box: Latest[int] = Latest()
     thread = threading.Thread(target=box.put, args=(7,))
     thread.start()
@@ -23,7 +23,7 @@ def test_whoever_waits_is_woken() -> None:
     thread.join()
 
 
-def test_a_failure_replaces_an_old_frame_and_is_told_once() -> None:
+def test_a_failure_replaces_an_old_frame_and_is_raised_once() -> None:
     box: Latest[int] = Latest()
     box.put(1)
     box.fail(Fault("the cable is out"))

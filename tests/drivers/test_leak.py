@@ -1,4 +1,4 @@
-"""The laser's light in the camera: as much of it as shone during the exposure, where it shone."""
+"""Laser light in the camera image: its amount and position follow the light during the exposure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 MS = 1_000_000
 BACKGROUND = 100.0
-LEAK = 2.0  # counts for 1 mW
+LEAK = 2.0  # counts per mW
 STAGE = Stage(period_s=0.01, exposure_s=0.008)
 
 
@@ -39,14 +39,14 @@ def bench_of(leak: float = LEAK, *, uneven: float = 0.0, noise: float = 0.0) -> 
 
 
 def command(*spots: tuple[float, float, float]) -> Command:
-    """Of spots (x_um, y_um, power_mw), each visited for 0.1 ms."""
+    """A command of spots (x_um, y_um, power_mw), each visited for 0.1 ms."""
     at = np.array(spots)
     number = len(spots)
     return Command(at[:, :2], at[:, 2], np.full(number, 1e-4), np.full(number, -1))
 
 
 def images(bench: Bench, sent: list[Command | None]) -> list[Floats]:
-    """The light above the background of as many frames, after each of which a command may be sent."""
+    """The light above the background in successive frames; a command may be sent after each frame."""
     seen = []
     for one in sent:
         frame = bench.camera.read()
@@ -57,7 +57,7 @@ def images(bench: Bench, sent: list[Command | None]) -> list[Floats]:
     return seen
 
 
-def test_a_flash_that_begins_within_an_exposure_is_seen_in_part() -> None:
+def test_a_flash_within_an_exposure_is_recorded_in_part() -> None:
     """Frame 0 arrives at 12 ms; the light acts 4 ms (and a jump of 0.01 ms) later, 6.01 ms into the next exposure."""
     lit = command((4.8, 4.8, 40.0))
     with bench_of() as bench:
@@ -66,11 +66,11 @@ def test_a_flash_that_begins_within_an_exposure_is_seen_in_part() -> None:
     assert peak[1] == pytest.approx(40.0 * LEAK * (1.0 - 0.601), abs=1.0)  # a pixel is a whole number of counts
     assert peak[2] == pytest.approx(40.0 * LEAK, abs=1.0)
     assert peak[3] == pytest.approx(40.0 * LEAK, abs=1.0)
-    assert peak[4] == pytest.approx(40.0 * LEAK * 0.5, abs=1.0)  # dark needs no deflector: 3 ms after 42 ms
+    assert peak[4] == pytest.approx(40.0 * LEAK * 0.5, abs=1.0)  # a dark command needs no jump: 3 ms after 42 ms
     assert peak[5] == 0.0
 
 
-def test_it_stands_where_the_spot_is_and_is_as_wide() -> None:
+def test_the_leaked_light_has_position_and_width_of_the_spot() -> None:
     with bench_of(200.0) as bench:
         image = images(bench, [command((3.0, 6.0, 40.0)), None, None])[2]
     y_px, x_px = np.indices(image.shape)
@@ -89,7 +89,7 @@ def test_spots_that_share_the_beam_share_its_light() -> None:
     assert image[70, 70] == pytest.approx(lit * 60.0 / 2.0, rel=0.01)
 
 
-def test_it_is_as_uneven_as_the_laser_and_not_as_the_lamp() -> None:
+def test_the_leaked_light_has_the_noise_of_the_laser_not_of_the_lamp() -> None:
     with bench_of(uneven=0.5) as bench:
         image = images(bench, [command((1.0, 1.0, 40.0)), None, None])[2]
         lamp = images(bench, [Command(), None, None])[2]
@@ -100,7 +100,7 @@ def test_it_is_as_uneven_as_the_laser_and_not_as_the_lamp() -> None:
     assert peak.std() / peak.mean() == pytest.approx(0.2 / math.sqrt(10), rel=0.35)  # ten ticks of noise an exposure
 
 
-def test_a_filter_that_lets_nothing_through_shows_nothing() -> None:
+def test_no_laser_light_passes_a_perfect_filter() -> None:
     with bench_of(0.0) as bench:
         assert all(image.max() == 0.0 for image in images(bench, [command((4.8, 4.8, 200.0)), None, None]))
 
@@ -111,7 +111,7 @@ def test_a_filter_that_lets_nothing_through_shows_nothing() -> None:
     st.integers(1, 9 * MS),
 )  # fmt: skip
 def test_the_time_that_each_spot_is_lit(dwell_ns: list[int], settle_ns: int, from_ns: int, lasting_ns: int) -> None:
-    """Against the cycle, visit by visit."""
+    """Compared with a sum over the visits of the cycle."""
     number = len(dwell_ns)
     visits = Visits(np.zeros((number, 2)), np.ones(number), np.array(dwell_ns), settle_ns, 7)
     lit = np.diff(lit_until_ns(visits, np.array([from_ns, from_ns + lasting_ns]) + 7), axis=0)[0]
@@ -123,7 +123,7 @@ def test_the_time_that_each_spot_is_lit(dwell_ns: list[int], settle_ns: int, fro
     np.testing.assert_array_equal(lit, wanted if number > 1 else [lasting_ns])
 
 
-def test_light_that_nobody_renews_is_seen_until_it_goes_out() -> None:
+def test_light_is_recorded_until_it_expires() -> None:
     world = World(Sample(number=0), STAGE)
     spot_um, one = np.array([[1.0, 2.0]]), np.ones(1)
     world.put(Visits(spot_um, one, np.array([MS]), 0, 12 * MS, 16 * MS, power_mw=10.0 * one))
@@ -133,6 +133,6 @@ def test_light_that_nobody_renews_is_seen_until_it_goes_out() -> None:
     np.testing.assert_array_equal(place_um, spot_um)
     assert power_mw == pytest.approx([10.0 * 4.0 / 8.0])
     assert len(world.shone(2)[1]) == 0
-    world.put(Visits(spot_um, one, np.array([MS]), 0, 41 * MS))  # what has no power is not seen
+    world.put(Visits(spot_um, one, np.array([MS]), 0, 41 * MS))  # light without power is not recorded
     world.advance(60 * MS)
     assert len(world.shone(4)[1]) == 0

@@ -1,4 +1,4 @@
-"""A loop's memory as bytes: values come back bit for bit, flipped bytes are found, and no file makes code run."""
+"""The memory of a loop as bytes: exact round trip, detection of changed bytes, and no execution of code."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def alike(a: Any, b: Any) -> None:
     if isinstance(a, np.ndarray):
         assert (a.dtype, a.shape) == (b.dtype, b.shape)
         assert a.tobytes() == b.tobytes()
-        assert a.flags.f_contiguous == b.flags.f_contiguous  # the sequence of a sum may depend on it
+        assert a.flags.f_contiguous == b.flags.f_contiguous  # the result of a sum may depend on the order
     elif isinstance(a, (float, np.floating)):
         assert struct.pack("<d", a) == struct.pack("<d", b)
     elif isinstance(a, tuple):
@@ -102,7 +102,7 @@ def alike(a: Any, b: Any) -> None:
 
 @given(values)
 @example("\ud849\udee2")
-def test_every_value_comes_back_bit_for_bit(value: Any) -> None:
+def test_every_value_is_decoded_bit_for_bit(value: Any) -> None:
     data = encode(value, NAMES)
     assert is_whole(data)
     alike(decode(data, NAMES, "here"), value)
@@ -123,13 +123,13 @@ class Unlisted:
     [Foreign(), Unlisted(), (1, [2]), 1j, b"", np.array(["a"]), np.array([None]), np.zeros(1, np.complex128), print,
      {1: Foreign()}],
 )  # fmt: skip
-def test_what_is_no_such_value_is_not_stored(value: Any) -> None:
+def test_other_types_are_not_stored(value: Any) -> None:
     with pytest.raises(NotStorable, match="can't be kept in a record"):
         encode(value, NAMES)
 
 
 @given(values, st.data())
-def test_a_flipped_byte_is_found(value: Any, data: st.DataObject) -> None:
+def test_a_changed_byte_is_detected(value: Any, data: st.DataObject) -> None:
     bytes_ = bytearray(encode(value, NAMES))
     at = data.draw(st.integers(0, len(bytes_) - 1))
     bytes_[at] ^= data.draw(st.integers(1, 255))
@@ -140,7 +140,7 @@ def test_a_flipped_byte_is_found(value: Any, data: st.DataObject) -> None:
 
 
 def sealed(tree: str | Any, arrays: bytes = b"") -> bytes:
-    """What a hostile file may hold: anything, under a true hash."""
+    """Any content of a hostile file, with a correct hash."""
     text = tree if isinstance(tree, str) else json.dumps(tree)
     data = MAGIC + struct.pack("<Q", len(text)) + text.encode() + arrays
     return data + blake2b(data, digest_size=32).digest()
@@ -171,7 +171,7 @@ def test_a_hostile_memory_is_one_sentence(tree: Any) -> None:
     assert len(str(refused.value)) < 400
 
 
-def test_more_or_fewer_bytes_than_the_tree_says_are_refused() -> None:
+def test_more_or_fewer_bytes_than_the_tree_states_are_refused() -> None:
     for data in (sealed(["a", "<f8", "C", 2], bytes(8)), sealed(["a", "<f8", "C", 2], bytes(24)), sealed("1", b"x")):
         with pytest.raises(Refused, match="can't be read"):
             decode(data, NAMES, "here")
@@ -202,7 +202,7 @@ def recorded(path: Path, memory: Any = REMEMBERED) -> Path:
     return path
 
 
-def test_a_record_in_flight_keeps_its_memory_and_its_numbers(tmp_path: Path) -> None:
+def test_a_record_begun_during_a_run_keeps_memory_and_turn_numbers(tmp_path: Path) -> None:
     with read_run(recorded(tmp_path / "a.h5")) as run:
         assert run.ended_cleanly
         assert (run.first_turn, len(run)) == (71, 5)
@@ -215,7 +215,7 @@ def test_a_record_in_flight_keeps_its_memory_and_its_numbers(tmp_path: Path) -> 
         assert check(run) is None
 
 
-def test_two_records_with_other_memories_are_not_the_same(tmp_path: Path) -> None:
+def test_records_with_different_memories_differ(tmp_path: Path) -> None:
     memories = {"a": REMEMBERED, "b": None, "c": REMEMBERED}
     paths = [recorded(tmp_path / f"{name}.h5", memory) for name, memory in memories.items()]
     with read_run(paths[0]) as a, read_run(paths[1]) as b, read_run(paths[2]) as c:
@@ -224,7 +224,7 @@ def test_two_records_with_other_memories_are_not_the_same(tmp_path: Path) -> Non
         assert a.rows("turns")["hash"].tobytes() == c.rows("turns")["hash"].tobytes()
 
 
-def test_a_flipped_byte_of_the_memory_in_a_file_is_found(tmp_path: Path) -> None:
+def test_a_changed_byte_of_the_memory_in_a_file_is_detected(tmp_path: Path) -> None:
     path = recorded(tmp_path / "a.h5")
     with h5py.File(path) as file:
         chunk, length = file["memory"].id.get_chunk_info(0), len(file["memory"])
@@ -237,8 +237,8 @@ def test_a_flipped_byte_of_the_memory_in_a_file_is_found(tmp_path: Path) -> None
             assert check(run) == f"{path}: the memory that the record begins with is not what was written"
 
 
-def test_a_memory_that_was_taken_from_another_record_is_found(tmp_path: Path) -> None:
-    """Whole in itself, but not what the chain of hashes begins with."""
+def test_a_memory_of_another_record_is_detected(tmp_path: Path) -> None:
+    """It is valid, but the chain of hashes begins with another one."""
     path = recorded(tmp_path / "a.h5")
     for data in (encode(Outer(Inner()), NAMES), b""):
         with h5py.File(path, "r+") as file:
@@ -248,7 +248,7 @@ def test_a_memory_that_was_taken_from_another_record_is_found(tmp_path: Path) ->
             assert str(check(run)).startswith(f"{path}: turn 71 is not what was written")
 
 
-def test_a_memory_that_can_not_be_stored_is_a_fault_of_the_record(tmp_path: Path) -> None:
+def test_a_memory_that_can_not_be_stored_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(Fault, match=r"a\.h5: the record can't be written: a Foreign can't be kept in a record"):
         recorded(tmp_path / "a.h5", Foreign())
 
@@ -274,13 +274,13 @@ def replaced(make: Callable[[Any], Any]) -> Callable[[Path], None]:
     ],
     ids=["group", "floats", "table", "scalar", "huge", "external"],
 )  # fmt: skip
-def test_what_stands_in_the_place_of_a_memory_is_refused(make: Callable[[Any], Any], tmp_path: Path) -> None:
+def test_other_data_in_place_of_a_memory_is_refused(make: Callable[[Any], Any], tmp_path: Path) -> None:
     path = recorded(tmp_path / "a.h5")
     replaced(make)(path)
     with pytest.raises(Refused, match=r"a\.h5: 'memory' "):
         read_run(path)
 
 
-def test_a_mapping_that_can_not_be_written_to_is_kept_as_any_other() -> None:
-    """A law sees its history so, and may remember it."""
+def test_a_read_only_mapping_is_stored_as_a_mapping() -> None:
+    """A law receives its history in this form, and may keep it in its memory."""
     assert encode(MappingProxyType({1: 2.0}), NAMES) == encode({1: 2.0}, NAMES)

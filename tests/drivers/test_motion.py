@@ -1,4 +1,4 @@
-"""The simulated world's physics against closed forms and quadrature. wca_kt=0 makes N particles N independent runs."""
+"""The physics of the simulated world against closed forms and quadrature. wca_kt=0: particles are independent."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_equipartition_in_a_gaussian_trap_within_one_percent_of_quadrature(depth
     def weight(rho: float) -> float:
         return float(rho * np.exp(depth_kt * np.exp(-2 * rho**2 / WAIST**2) - depth_kt))
 
-    edge = 0.5 if depth_kt < 100 else 0.1  # the few that are on their way out are left out of both
+    edge = 0.5 if depth_kt < 100 else 0.1  # the few particles that are escaping are excluded from both
     inside = np.hypot(seen[..., 0], seen[..., 1]) < edge
     expected = quad(lambda rho: rho**2 * weight(rho), 0, edge)[0] / quad(weight, 0, edge)[0]
     assert (seen[inside] ** 2).sum(axis=-1).mean() == pytest.approx(expected, rel=0.01)
@@ -69,7 +69,7 @@ def test_free_particles_diffuse() -> None:
     assert (moved**4).mean() / (moved**2).mean() ** 2 == pytest.approx(3.0, abs=0.3)
 
 
-def test_drift_and_hidden_force_move_everybody() -> None:
+def test_drift_and_hidden_force_move_all_particles() -> None:
     sample = independent(2000, drift_um_per_s=(2.0, -1.0), force_pn=(0.0, 0.036))
     world = World(sample, STAGE, seed=13)
     world.advance(500 * MILLI)
@@ -91,14 +91,14 @@ def test_a_dragged_particle_lags_by_drag_over_stiffness() -> None:
 
 @pytest.mark.parametrize(("share_of_cycle", "seed"), [(0.5, 15), (0.25, 16)])
 def test_time_sharing_widens_a_trap_as_predicted(share_of_cycle: float, seed: int) -> None:
-    """P26: <x^2> = D/(kappa f) (1 + (1-f)^2 (kappa f T)^2 / 3), the beam being elsewhere for the rest of T."""
+    """P26: <x^2> = D/(kappa f) (1 + (1-f)^2 (kappa f T)^2 / 3); the beam is elsewhere for the rest of T."""
     depth_kt = 1600.0  # deep: its anharmonicity adds 0.5 % at most
     kappa = 4 * depth_kt * KT / WAIST**2 / DRAG
     cycle_ns = 500_000
     on_ns = round(share_of_cycle * cycle_ns)
     away = trap((0.0, 0.0, depth_kt), (9.0, 9.0, depth_kt))
     visits = Visits(away.spot_um, away.depth_kt, np.array([on_ns, cycle_ns - on_ns]))
-    stage = Stage(middle_um=MIDDLE, period_s=0.0101, exposure_s=0.01, sub_exposures=20)  # samples all phases
+    stage = Stage(middle_um=MIDDLE, period_s=0.0101, exposure_s=0.01, sub_exposures=20)  # samples at all phases
     world = World(independent(1500), stage, seed=seed)
     world.put(visits)
     world.advance(50 * MILLI)
@@ -111,8 +111,8 @@ def test_time_sharing_widens_a_trap_as_predicted(share_of_cycle: float, seed: in
     assert (np.array(seen) ** 2).mean() == pytest.approx(expected, rel=0.02)
 
 
-def test_short_visits_act_as_their_mean() -> None:
-    """Ten spots in one place, 5 us each and 5 us dark between, are one spot of half the depth."""
+def test_short_visits_act_as_their_mean_depth() -> None:
+    """Ten visits of one position, 5 us each with 5 us dark between them, equal one spot of half the depth."""
     shared = World(independent(300), STAGE, seed=17)
     shared.put(trap(*[(0.1, 0.0, 40.0)] * 10, dwell_ns=5000, settle_ns=5000))
     alone = World(independent(300), STAGE, seed=17)
@@ -122,8 +122,8 @@ def test_short_visits_act_as_their_mean() -> None:
     assert np.abs(shared.position_um - alone.position_um).max() < 1e-9
 
 
-def test_touching_pairs_are_as_far_apart_as_boltzmann_says() -> None:
-    """Pairs in a harmonic bowl, each in a cell of its own; also: different cells do not interact."""
+def test_the_distance_of_touching_pairs_is_boltzmann_distributed() -> None:
+    """Pairs in a harmonic potential, each in its own cell; also: different cells do not interact."""
     pairs, bowl = 300, 0.02  # pN/um
     points = ((-1.05, 0.0), (1.05, 0.0))
     gradient = (-bowl, -bowl)
@@ -155,7 +155,7 @@ def test_the_laser_warms_up_and_is_noisy() -> None:
 
 
 def test_a_wandering_spot_shakes_its_particle() -> None:
-    """x' = a x + (1 - a) wander from tick to tick, with a = exp(-kappa 1 ms)."""
+    """x' = a x + (1 - a) wander in each tick, with a = exp(-kappa 1 ms)."""
     wander_um, depth_kt = 0.04, 1000.0
     world = World(Sample(), Stage(middle_um=MIDDLE, jitter_um=wander_um), seed=26)
     world.put(trap((0.0, 0.0, depth_kt)))
@@ -166,7 +166,7 @@ def test_a_wandering_spot_shakes_its_particle() -> None:
     assert (seen**2).mean() == pytest.approx(expected, rel=0.08)
 
 
-def test_walls_keep_everybody_in() -> None:
+def test_walls_keep_all_particles_in_the_box() -> None:
     sample = Sample(number=60, arrangement="random", walls=True, box_um=(3.0, 5.0), wca_kt=0.0)
     world = World(sample, STAGE, seed=19)
     seen = watch(world, 1000, 20, 1000 * MILLI)
@@ -206,7 +206,7 @@ def test_a_hidden_light_gradient_makes_one_side_stiffer() -> None:
 @pytest.mark.parametrize(
     ("arrangement", "number"), [("hexagonal", 7), ("square", 9), ("grid", 16), ("line", 5), ("random", 20), ("one", 1)]
 )
-def test_arrangements_stand_in_the_middle_and_apart(arrangement: str, number: int) -> None:
+def test_arrangements_are_centred_and_spaced(arrangement: str, number: int) -> None:
     sample = Sample(number=number, arrangement=arrangement, spacing_um=2.5)  # type: ignore[arg-type]
     start = World(sample, STAGE, seed=23).position_um
     apart = np.hypot(*(start[:, None] - start[None]).transpose(2, 0, 1))[~np.eye(number, dtype=bool)]

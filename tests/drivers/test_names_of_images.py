@@ -1,4 +1,4 @@
-"""Names of images that speak against one video are noted, and those of a video are not."""
+"""Image names that suggest more than one video, or gaps, are noted; names of one video are not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def noted(names: list[str]) -> tuple[str, ...]:
         ([0, 10, 20, 40, 50], f"1 is missing (30), {EVEN}"),
         ([*range(5), *range(1_000_000, 1_000_005)], f"999995 are missing (5, 6, 7, 8, 9, ...), {EVEN}"),
         ([*range(5, 12)], ""),
-        ([0, 41, 79, 121, 160], ""),  # times
+        ([0, 41, 79, 121, 160], ""),  # times instead of numbers
         ([4], ""),
         ([4, 9], ""),
     ],
@@ -36,7 +36,7 @@ def test_gaps_in_the_numbers_are_noted(numbers: list[int], said: str) -> None:
     assert notes == ((f"of the numbers of its images {said}",) if said else ())
 
 
-def test_an_odd_name_among_numbered_ones_is_noted() -> None:
+def test_a_different_name_among_numbered_ones_is_noted() -> None:
     names = [f"im_{number}.png" for number in range(12)]
     ends = "all are taken as frames, in the order of their names"
     assert noted([*names, "AVG_im.png"]) == (f"12 images are named as im_0.png, and 1 otherwise (AVG_im.png); {ends}",)
@@ -47,7 +47,7 @@ def test_an_odd_name_among_numbered_ones_is_noted() -> None:
     )
 
 
-def test_rows_side_by_side_are_noted() -> None:
+def test_several_series_in_one_folder_are_noted() -> None:
     names = [f"img_t{time:03d}_c{channel}.png" for time in range(12) for channel in range(2)]
     said = (f"its names have two numbers (12 times 2 images, the first img_t000_c0.png), {ROWS}",)
     assert noted(names) == said
@@ -70,7 +70,7 @@ def test_other_names_are_not_noted(names: list[str]) -> None:
     assert noted(names) == ()
 
 
-def test_a_folder_has_the_notes_on_its_names(tmp_path: Path) -> None:
+def test_a_folder_has_notes_on_the_names_of_its_images(tmp_path: Path) -> None:
     for number in (0, 1, 2, 4):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((8, 8), np.uint8))
     assert open_pages(tmp_path).stated.notes == (f"of the numbers of its images 1 is missing (3), {EVEN}",)

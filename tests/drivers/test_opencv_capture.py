@@ -1,4 +1,4 @@
-"""The OpenCV camera, with a film in the place of a webcam."""
+"""The OpenCV camera, with a film instead of a webcam."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def all_of(camera: OpenCVCapture, pause_s: float = 0.0) -> list[Frame]:
         return frames
 
 
-def test_frames_are_the_films_own_and_gaps_are_those_that_nobody_saw(tmp_path: Path) -> None:
+def test_frames_equal_those_of_the_film_and_missed_ones_are_counted(tmp_path: Path) -> None:
     camera, _ = opened(tmp_path)
     frames = all_of(camera, pause_s=0.03)
     numbers = [frame.number for frame in frames]
@@ -50,7 +50,7 @@ def test_frames_are_the_films_own_and_gaps_are_those_that_nobody_saw(tmp_path: P
     camera.close()
 
 
-def test_a_frame_has_the_time_of_the_middle_of_its_exposure(tmp_path: Path) -> None:
+def test_the_time_of_a_frame_is_the_middle_of_its_exposure(tmp_path: Path) -> None:
     camera, clock = opened(tmp_path)
     before_s = clock.now_s()
     camera.read()
@@ -61,14 +61,14 @@ def test_a_frame_has_the_time_of_the_middle_of_its_exposure(tmp_path: Path) -> N
     camera.close()
 
 
-def test_what_cannot_be_opened_is_a_fault() -> None:
+def test_a_source_that_cannot_be_opened_is_a_fault() -> None:
     with pytest.raises(Fault, match=r"'no such film\.avi' can't be opened"):
         OpenCVCapture(OpenCVCamera(source="no such film.avi"), PacedClock(1.0))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
 @pytest.mark.timeout(60)
-def test_a_pipe_is_refused_before_anybody_waits_for_its_other_end(tmp_path: Path) -> None:
+def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(pipe := tmp_path / "film.avi")
     with pytest.raises(Refused, match=r"camera\.source: .*film\.avi is a pipe \(allowed"):
         OpenCVCapture(OpenCVCamera(source=str(pipe)), PacedClock(1.0))
@@ -80,7 +80,7 @@ def test_a_long_address_is_no_path() -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 8])
-def test_a_film_without_a_frame_that_can_be_decoded_is_a_fault(tmp_path: Path, kept: int) -> None:
+def test_a_film_without_a_decodable_frame_is_a_fault(tmp_path: Path, kept: int) -> None:
     path = film(tmp_path, 5)
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.index(b"movi") + 4 + kept])
@@ -88,12 +88,12 @@ def test_a_film_without_a_frame_that_can_be_decoded_is_a_fault(tmp_path: Path, k
         OpenCVCapture(OpenCVCamera(source=str(path), width_px=SIZE[1], height_px=SIZE[0]), PacedClock(1.0))
 
 
-def test_another_size_than_the_settings_say_is_refused(tmp_path: Path) -> None:
+def test_a_size_other_than_in_the_settings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="its image is 64x48, and the settings say 640x48"):
         opened(tmp_path, width_px=640)
 
 
-def test_colour_is_refused_where_grey_was_said(tmp_path: Path) -> None:
+def test_a_film_with_equal_channels_is_read_as_grey(tmp_path: Path) -> None:
     camera, _ = opened(tmp_path, channel="as it is")
     frame = camera.read()
     assert frame is not None
@@ -101,13 +101,13 @@ def test_colour_is_refused_where_grey_was_said(tmp_path: Path) -> None:
     camera.close()
 
 
-def test_an_exposure_that_does_not_fit_is_refused() -> None:
+def test_an_exposure_longer_than_the_frame_period_is_refused() -> None:
     with pytest.raises(Refused, match="does not fit in a frame"):
         build(parse("fps: 50\nexposure_s: 0.03\n", "rig.yaml"), OpenCVCamera)
 
 
 class Webcam:
-    """What OpenCV shows of a camera: it takes 640x480 and 30 fps, and an exposure in steps of a millisecond."""
+    """OpenCV's view of a camera: it accepts 640x480 and 30 fps, and an exposure in steps of a millisecond."""
 
     def __init__(self) -> None:
         self.values: dict[int, float] = {}
@@ -151,7 +151,7 @@ def test_every_setting_is_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
     camera.close()
 
 
-def test_a_camera_that_fails_is_a_fault_and_then_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_camera_is_a_fault_and_then_gives_no_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     webcam = Webcam()
     monkeypatch.setattr("cv2.VideoCapture", lambda source: webcam)
     camera = OpenCVCapture(OpenCVCamera(fps=200.0, exposure_s=0.001), PacedClock(1.0))

@@ -17,7 +17,9 @@ KNOWN = [  # Random123's kat_vectors, philox4x32 10
 
 
 @pytest.mark.parametrize(("counter", "key", "answer"), KNOWN)
-def test_the_generator_gives_the_published_answers(counter: tuple[int, ...], key: tuple[int, ...], answer: str) -> None:
+def test_the_generator_gives_the_published_test_vectors(
+    counter: tuple[int, ...], key: tuple[int, ...], answer: str
+) -> None:
     assert " ".join(f"{int(word):08x}" for word in words(counter, key)) == answer
 
 

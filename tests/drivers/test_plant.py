@@ -1,4 +1,4 @@
-"""The plant bench: ideal springs and a table of positions, and cells that are replicas."""
+"""The plant bench: ideal springs, a table of positions instead of images, and cells as replicas."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from tracking.table import TableTracker
 
 KT = BOLTZMANN_PN_UM_PER_K * 295.0
 WAIST_UM = 1e4
-COLD_K = 1e-6  # nobody moves by chance
+COLD_K = 1e-6  # no thermal motion
 RIGHT = np.array([1.0, 0.0])
 
 
@@ -26,7 +26,7 @@ def plant(sample: Sample, camera: PlantCamera = PlantCamera(fps=200.0), latency_
 
 
 def springs(position_um: np.typing.NDArray[np.float64], stiffness_pn_per_um: float, warm_k: float = 295.0) -> Command:
-    """Springs to these places, of particles 0, 1, 2, ..., all the time."""
+    """Springs to these positions, for particles 0, 1, 2, ..., all the time."""
     number = len(position_um)
     power_mw = np.full(
         number, stiffness_pn_per_um * WAIST_UM**2 / 4.0 / (BOLTZMANN_PN_UM_PER_K * warm_k) / 1e15 * number
@@ -42,7 +42,7 @@ def read(bench: PlantBench) -> Frame:
 
 @pytest.mark.parametrize("touching", [0.0, 10.0])
 def test_a_cell_is_a_replica(touching: float) -> None:
-    """Three cells in one world move bit for bit as three worlds do."""
+    """Three cells in one world move exactly (bit for bit) like three worlds."""
     sample = Sample(number=3, arrangement="hexagonal", spacing_um=2.05, disturbance_um=0.1, wca_kt=touching)
     many = World(Sample(**{**vars(sample), "cells": 3}), Stage(), seed=7)
     many.advance(200_000_000)
@@ -52,8 +52,8 @@ def test_a_cell_is_a_replica(touching: float) -> None:
         assert np.array_equal(many.position_um[many.cell == replica], one.position_um)
 
 
-def test_a_spring_holds_its_own_particle_and_at_any_distance() -> None:
-    """kT / k, for one particle a cell; and a particle 100 um away comes back as e^(-kappa t)."""
+def test_a_spring_acts_on_its_own_particle_at_any_distance() -> None:
+    """Variance kT / k, for one particle in each cell; a particle 100 um away relaxes with e^(-kappa t)."""
     bench = plant(Sample(cells=400, wca_kt=0.0))
     middle_um = np.array(bench.world.stage.middle_um)
     assert len(read(bench).image) == 400
@@ -79,24 +79,24 @@ def test_a_command_acts_after_the_latency() -> None:
     assert moved[2] > 0.5
 
 
-def test_a_beam_in_turn_holds_one_at_a_time() -> None:
+def test_a_time_shared_beam_acts_on_one_particle_at_a_time() -> None:
     """Two particles share a beam: the mean pull is half."""
     camera = PlantCamera(fps=100.0, beam="in turn")
     bench = plant(Sample(number=2, arrangement="line", wca_kt=0.0, temperature_k=COLD_K), camera)
     start_um = read(bench).image[:, :2].copy()
-    command = springs(start_um + RIGHT, 0.036, COLD_K)  # 1 per second while lit, for it has power for two
+    command = springs(start_um + RIGHT, 0.036, COLD_K)  # 1 per second while lit: the command has power for two
     bench.beam.send(Command(command.position_um, command.power_mw / 2, command.dwell_s * 10, command.particle))
     moved_um = (read(bench).image[:, :2] - start_um)[:, 0]
     assert moved_um == pytest.approx([0.005, 0.005], abs=1e-4)
 
 
-def test_seen_with_the_stated_error() -> None:
+def test_positions_have_the_stated_error() -> None:
     bench = plant(Sample(cells=2000, wca_kt=0.0), PlantCamera(error_um=0.05))
     error_um = read(bench).image[:, :2] - bench.world.exposed(0)[0]
     assert error_um.std() == pytest.approx(0.05, rel=0.03)
 
 
-def test_the_table_is_tracked_as_it_stands() -> None:
+def test_the_table_is_tracked_without_changes() -> None:
     sample = Sample(number=2, cells=3, arrangement="line", wca_kt=0.0)
     frame = read(plant(sample))
     _, tracks = TableTracker().step(None, frame)
@@ -105,7 +105,7 @@ def test_the_table_is_tracked_as_it_stands() -> None:
     assert tracks.particle.tolist() == list(range(6))
 
 
-def test_what_a_plant_can_not_do_is_said() -> None:
+def test_unsupported_uses_of_a_plant_are_refused() -> None:
     bench = plant(Sample(wca_kt=0.0))
     read(bench)
     spot = springs(np.zeros((1, 2)), 1.0)
@@ -121,8 +121,8 @@ def test_what_a_plant_can_not_do_is_said() -> None:
         open_bench(Sample(cells=2), um_per_px=0.1)
 
 
-def test_overlapping_visits_in_the_world() -> None:
-    """Springs leave Gaussian spots as they were: without `particle` everyone feels a spot."""
+def test_gaussian_spots_without_particle_act_on_all_particles() -> None:
+    """Springs do not change Gaussian spots: without `particle`, a spot acts on all particles."""
     world = World(Sample(number=2, arrangement="line", spacing_um=0.2, wca_kt=0.0, temperature_k=COLD_K), Stage())
     start_um = world.position_um
     at_um = start_um.mean(axis=0)

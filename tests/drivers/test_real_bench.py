@@ -1,4 +1,4 @@
-"""Any real camera, deflector and laser: opened light first, dark, and the laser put out where that fails."""
+"""Any real camera, deflector and laser: the light path is opened first and dark; after an error the laser is off."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def opened() -> RealBench:
     return open_real_bench(PaperCamera(), PaperDeflector(), PaperLaser(), BENCH)
 
 
-def test_light_is_opened_first_and_closed_before_the_camera() -> None:
+def test_the_light_path_is_opened_first_and_closed_before_the_camera() -> None:
     with opened() as bench:
         assert NOTES == ["deflector opened", "laser opened", "camera opened", "off"]
         sent = bench.beam.send(Command(np.array([[3.15, 2.35]]), np.array([20.0]), np.array([1e-3]), np.array([0])))
         assert sent.power_mw.tolist() == [20.0]
         assert sent.position_um == pytest.approx(np.array([[3.15, 2.35]]))
-        with pytest.raises(Fault, match="50 mW is allowed"):  # the laser's most, below the cap of the rig
+        with pytest.raises(Fault, match="50 mW is allowed"):  # the maximum of the laser, below the cap of the rig
             bench.beam.send(Command(np.array([[3.0, 2.0]]), np.array([60.0]), np.array([1e-3]), np.array([0])))
         NOTES.clear()
     assert NOTES == ["off", "laser closed", "deflector closed", "camera closed"]
 
 
-def test_what_the_devices_say_of_themselves() -> None:
+def test_identities_and_changed_settings_of_the_devices() -> None:
     with opened() as bench:
         assert bench.identities() == {"camera.device": "paper camera 3", "deflector.device": "paper deflector 4"}
         assert [one.name for one in bench.returned()] == ["camera.fps"]
@@ -66,7 +66,7 @@ def test_what_the_devices_say_of_themselves() -> None:
         ("camera", ["deflector opened", "laser opened", "camera opened", "laser closed", "deflector closed"]),
     ],
 )
-def test_a_device_that_fails_leaves_the_laser_dark(part: str, notes: list[str], error: Exception) -> None:
+def test_after_the_failure_of_a_device_the_laser_is_dark(part: str, notes: list[str], error: Exception) -> None:
     FAILS[part] = error
     with pytest.raises(type(error), match=r"^it is not there$"):
         opened()
@@ -75,26 +75,26 @@ def test_a_device_that_fails_leaves_the_laser_dark(part: str, notes: list[str], 
 
 @pytest.mark.parametrize("part", ["deflector", "laser"])
 @pytest.mark.parametrize("error", [Fault("no answer"), OSError("no answer")], ids=["fault", "any error"])
-def test_a_laser_that_does_not_confirm_it_may_be_lit(part: str, error: Exception) -> None:
+def test_an_unconfirmed_laser_may_be_lit(part: str, error: Exception) -> None:
     FAILS.update({part: Refused("it is another one"), "put out": error})
     with pytest.raises(Fault, match=rf"^it is another one; {STILL_LIT}: (OSError: )?no answer$"):
         opened()
 
 
 @pytest.mark.parametrize("part", ["deflector", "laser"])
-def test_a_signal_while_opening_puts_the_laser_out_too(part: str) -> None:
+def test_a_signal_during_opening_switches_the_laser_off(part: str) -> None:
     FAILS.update({part: KeyboardInterrupt(), "put out": Fault("no answer")})
     with pytest.raises(KeyboardInterrupt):
         opened()
     assert "laser put out" in NOTES
 
 
-def test_a_laser_that_has_to_be_dimmed_refuses_a_deflector_that_cannot() -> None:
+def test_a_laser_that_needs_a_modulator_refuses_a_deflector_without() -> None:
     with pytest.raises(Refused, match=r"a cobolt laser .* which paper deflector can't .*\(allowed: .*serial_galvo\)"):
         Cobolt(port="no port").open(PaperMirror(PacedClock(1.0)))
 
 
-def test_a_camera_that_fails_hides_no_light_when_a_rig_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camera_that_fails_to_open_does_not_hide_a_lit_laser(monkeypatch: pytest.MonkeyPatch) -> None:
     def close(self: object) -> None:
         raise Fault(f"{STILL_LIT}: no answer")
 
@@ -108,7 +108,7 @@ def test_a_camera_that_fails_hides_no_light_when_a_rig_is_opened(monkeypatch: py
         opened()
 
 
-def test_a_camera_that_does_not_close_hides_no_light(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camera_that_fails_to_close_does_not_hide_a_lit_laser(monkeypatch: pytest.MonkeyPatch) -> None:
     def close(self: object) -> None:
         raise Fault(f"{STILL_LIT}: no answer")
 
@@ -122,7 +122,7 @@ def test_a_camera_that_does_not_close_hides_no_light(monkeypatch: pytest.MonkeyP
         bench.close()
 
 
-def test_what_stays_until_the_guard_is_closed_hides_no_light() -> None:
+def test_a_device_closed_after_the_guard_does_not_hide_a_lit_laser() -> None:
     others = Opened()
 
     def gone() -> None:

@@ -1,4 +1,4 @@
-"""Bit for bit: what decides the simulated world, and what does not."""
+"""The simulated world bit for bit: which inputs change it, and which do not."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ PROGRAM = [  # (sent at, light)
     (0, visits(1_300_000, 1)),
     (12_345_678, visits(14_000_001, 3)),
     (20_000_000, visits(27_777_777, 1)),
-    (21_000_000, visits(25_000_000, 2, until_ns=33_333_333)),  # overtakes the one before
+    (21_000_000, visits(25_000_000, 2, until_ns=33_333_333)),  # overtakes the previous one
     (50_000_000, visits(50_000_000, 5)),
 ]
 
@@ -45,15 +45,15 @@ WHOLE = play([])
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.integers(0, END_NS), max_size=40))
-def test_how_time_is_cut_into_calls_does_not_matter(cuts: list[int]) -> None:
+def test_the_division_of_time_into_calls_does_not_matter(cuts: list[int]) -> None:
     assert play(cuts) == WHOLE
 
 
-def test_seed_and_replica_do_matter() -> None:
+def test_seed_and_replica_change_the_motion() -> None:
     assert len({WHOLE, play([], seed=2), play([], replica=1)}) == 3
 
 
-def test_light_goes_out_when_nobody_asks_again() -> None:
+def test_light_expires_without_a_new_command() -> None:
     world = World(SAMPLE, STAGE)
     world.put(visits(1_000_000, 1, until_ns=5_000_000))
     world.advance(4_000_000)
@@ -62,7 +62,7 @@ def test_light_goes_out_when_nobody_asks_again() -> None:
     assert len(world.visits.depth_kt) == 0
 
 
-def test_dark_overtakes_what_was_on_its_way() -> None:
+def test_a_dark_command_cancels_light_that_is_not_yet_on() -> None:
     world = World(SAMPLE, STAGE)
     world.put(visits(9_000_000, 1))
     world.darken(2_000_000)
@@ -70,7 +70,7 @@ def test_dark_overtakes_what_was_on_its_way() -> None:
     assert len(world.visits.depth_kt) == 0
 
 
-def test_a_frame_that_is_gone_or_not_yet_exposed_is_refused() -> None:
+def test_a_past_frame_and_one_not_yet_exposed_are_refused() -> None:
     world = World(SAMPLE, STAGE)
     world.advance(200_000_000)
     assert np.isfinite(world.exposed(19)).all()
@@ -79,7 +79,7 @@ def test_a_frame_that_is_gone_or_not_yet_exposed_is_refused() -> None:
             world.exposed(number)
 
 
-def test_a_sample_that_flies_apart_is_a_fault() -> None:
+def test_diverging_positions_are_a_fault() -> None:
     sample = Sample(number=1, force_gradient_pn_per_um=(1e4, 0.0), force_pn=(1.0, 0.0))
     world = World(sample, STAGE)
     with pytest.raises(Fault, match="flew apart"):

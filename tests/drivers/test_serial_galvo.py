@@ -32,14 +32,14 @@ def light(galvo: SerialGalvoDriver, at_most_s: float = 1.0) -> np.ndarray:
     return galvo.modulate(POWER, at_most_s)
 
 
-def test_it_says_who_it_is_and_what_it_can(galvo: SerialGalvoDriver) -> None:
+def test_the_galvo_reports_firmware_range_and_status(galvo: SerialGalvoDriver) -> None:
     assert "emulated galvo" in galvo.firmware
     assert galvo.low_v == pytest.approx((-10.0, -10.0))
     assert galvo.high_v == pytest.approx((10.0, 10.0))
     assert galvo.status() == "ready"
 
 
-def test_what_was_sent_is_what_the_device_did(galvo: SerialGalvoDriver, emulated: Emulated) -> None:
+def test_the_readback_equals_the_state_of_the_device(galvo: SerialGalvoDriver, emulated: Emulated) -> None:
     steered = galvo.steer(SPOTS_V, DWELL_S)
     given = galvo.modulate(POWER, 1.0)
     beam = beam_of(emulated.galvo)
@@ -53,11 +53,13 @@ def test_what_was_sent_is_what_the_device_did(galvo: SerialGalvoDriver, emulated
     assert beam["until_ns"] == beam["received_ns"] + 1_000_000_000
 
 
-def test_short_visits_are_made_longer_and_said_so(galvo: SerialGalvoDriver) -> None:
+def test_short_dwells_are_lengthened_and_reported(galvo: SerialGalvoDriver) -> None:
     assert galvo.steer(SPOTS_V, np.full(3, 1e-9)).dwell_s == pytest.approx([2e-5] * 3)
 
 
-def test_the_watchdog_blanks_at_its_time_and_the_next_batch_tells(galvo: SerialGalvoDriver, emulated: Emulated) -> None:
+def test_the_watchdog_blanks_in_time_and_is_reported_at_the_next_batch(
+    galvo: SerialGalvoDriver, emulated: Emulated
+) -> None:
     light(galvo, at_most_s=0.05)
     batch = emulated.galvo.wait_for("batch")
     dark = emulated.galvo.wait_for("dark", cause="WATCHDOG")
@@ -73,7 +75,7 @@ def test_the_watchdog_blanks_at_its_time_and_the_next_batch_tells(galvo: SerialG
 
 
 def test_a_late_answer_does_not_make_the_watchdog_later(emulated: Emulated) -> None:
-    """The device counts from the request: no batch after its watchdog lights the beam, however late its answers are."""
+    """The device counts from the request: after its watchdog no batch lights the beam, however late its answers are."""
     galvo = emulated.open_galvo(timeout_s=1.0)
     emulated.order(emulated.galvo, "late 0.25")
     light(galvo, at_most_s=0.3)
@@ -88,26 +90,26 @@ def test_a_late_answer_does_not_make_the_watchdog_later(emulated: Emulated) -> N
 
 
 @pytest.mark.parametrize("way", ["silence", "garbage", "half", "late 1"])
-def test_a_device_that_does_not_answer_well_is_a_fault_and_comes_back(emulated: Emulated, way: str) -> None:
+def test_bad_answers_of_the_galvo_are_a_fault_and_it_can_be_used_again(emulated: Emulated, way: str) -> None:
     galvo = emulated.open_galvo(timeout_s=0.05)
     light(galvo)
     emulated.order(emulated.galvo, way)
     with pytest.raises(Fault, match=r"no answer within 50 ms"):
         light(galvo)
-    with pytest.raises(Fault):  # gone: no light, until somebody has looked for it in the dark
+    with pytest.raises(Fault):  # no light until the line was opened again while dark
         light(galvo)
     emulated.order(emulated.galvo, "well")
     assert eventually(lambda: galvo.status() == "ready")
     assert eventually(lambda: beam_of(emulated.galvo)["beam"] == "dark")
-    galvo.blank()  # as the guard at a Reset: its watchdog may have acted meanwhile
+    galvo.blank()  # as the guard at RESET: the watchdog may have acted meanwhile
     light(galvo)
     galvo.close()
 
 
-def test_a_late_answer_is_not_taken_for_the_next(emulated: Emulated) -> None:
+def test_a_late_answer_is_not_taken_for_the_next_answer(emulated: Emulated) -> None:
     galvo = emulated.open_galvo(timeout_s=0.2)
     emulated.order(emulated.galvo, "late 0.25")
-    np.testing.assert_allclose(light(galvo), POWER, atol=1e-4)  # the first try's answer comes during the second
+    np.testing.assert_allclose(light(galvo), POWER, atol=1e-4)  # answered during the second attempt
     emulated.order(emulated.galvo, "well")
     for _ in range(5):
         light(galvo)
@@ -116,10 +118,10 @@ def test_a_late_answer_is_not_taken_for_the_next(emulated: Emulated) -> None:
     galvo.close()
 
 
-def test_an_answer_that_was_lost_is_asked_for_again_and_nothing_is_done_twice(emulated: Emulated) -> None:
+def test_a_request_repeated_after_a_lost_answer_acts_once(emulated: Emulated) -> None:
     galvo = emulated.open_galvo(timeout_s=0.2)
     before = len([event for event in emulated.galvo.events if event["event"] == "batch"])
-    emulated.order(emulated.galvo, "late 0.3")  # both tries reach the device
+    emulated.order(emulated.galvo, "late 0.3")  # both attempts reach the device
     light(galvo)
     emulated.order(emulated.galvo, "well")
     galvo.blank()
@@ -128,7 +130,9 @@ def test_an_answer_that_was_lost_is_asked_for_again_and_nothing_is_done_twice(em
     galvo.close()
 
 
-def test_a_cable_that_was_pulled_is_a_fault_and_comes_back(galvo: SerialGalvoDriver, emulated: Emulated) -> None:
+def test_an_unplugged_cable_is_a_fault_until_it_is_connected_again(
+    galvo: SerialGalvoDriver, emulated: Emulated
+) -> None:
     light(galvo)
     emulated.order(emulated.galvo, "disconnect")
     with pytest.raises(Fault, match="it is gone"):
@@ -140,7 +144,7 @@ def test_a_cable_that_was_pulled_is_a_fault_and_comes_back(galvo: SerialGalvoDri
     light(galvo)
 
 
-def test_another_galvo_at_the_same_port_gets_no_light(emulated: Emulated) -> None:
+def test_a_different_galvo_at_the_same_port_gives_no_light(emulated: Emulated) -> None:
     galvo = emulated.open_galvo()
     galvo._info = replace(galvo.info, name="the galvo of before")
     galvo._line.lost("unplugged")
@@ -162,7 +166,7 @@ def test_another_galvo_at_the_same_port_gets_no_light(emulated: Emulated) -> Non
         (np.zeros((1, 2)), np.ones(2), "before it was steered"),
     ],
 )
-def test_what_it_cannot_do_is_a_fault(
+def test_commands_beyond_the_abilities_of_the_galvo_are_faults(
     galvo: SerialGalvoDriver, spots_v: np.ndarray, powers: np.ndarray, said: str
 ) -> None:
     def ask() -> None:
@@ -181,14 +185,14 @@ def test_what_it_cannot_do_is_a_fault(
         ({"delay_s": 1e-6}, "deflector.delay_s"),
     ],
 )
-def test_settings_that_the_device_cannot_keep_are_a_fault(
+def test_settings_beyond_the_abilities_of_the_galvo_are_faults(
     emulated: Emulated, changes: dict[str, float], said: str
 ) -> None:
     with pytest.raises(Fault, match=said):
         emulated.open_galvo(**changes)
 
 
-def test_nobody_else_gets_the_port(galvo: SerialGalvoDriver, emulated: Emulated) -> None:
+def test_an_open_port_cannot_be_opened_again(galvo: SerialGalvoDriver, emulated: Emulated) -> None:
     with pytest.raises(Fault, match="can't be opened"):
         emulated.open_galvo()
 
@@ -201,7 +205,7 @@ def test_round_trips_are_measured(galvo: SerialGalvoDriver) -> None:
     assert 0 < p50_s <= p99_s
 
 
-def test_closing_is_dark(emulated: Emulated) -> None:
+def test_a_closed_galvo_is_dark(emulated: Emulated) -> None:
     galvo = emulated.open_galvo()
     light(galvo)
     galvo.close()

@@ -1,4 +1,4 @@
-"""A serial line over a pseudo-terminal: a slow device, lines that end in the middle of things, and a free port."""
+"""A serial line over a pseudo-terminal: slow devices, lost lines, and the release of the port."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system 
 
 @dataclass
 class Device:
-    """The far end of a line. It answers each request when it may."""
+    """The far end of a line. It answers each request when the test allows it."""
 
     end: int
     host: int
@@ -41,7 +41,7 @@ class Device:
                 self.asked.set()
                 self.may_answer.wait(PATIENCE_S)
                 os.write(self.end, self.answer)
-        except OSError:  # the test is over
+        except OSError:  # the test has ended
             return
 
 
@@ -69,8 +69,8 @@ def ask(line: SerialLine, *, in_step: bool = False) -> str:
     return line.ask(b"?\r", b"\r", lambda piece: piece.decode() or None, in_step=in_step)
 
 
-def test_close_returns_when_the_port_is_free_fifty_times(device: Device) -> None:
-    """A request is under way, to a device that answers late, when another thread closes the line; it opens at once."""
+def test_the_port_is_free_when_close_returns(device: Device) -> None:
+    """Another thread closes the line during a request to a slow device; then it is opened at once. Fifty times."""
     for _ in range(50):
         device.asked.clear()
         device.may_answer.clear()
@@ -98,8 +98,8 @@ def test_close_returns_when_the_port_is_free_fifty_times(device: Device) -> None
         assert ended
 
 
-def test_a_process_that_was_forked_meanwhile_does_not_hold_the_port(device: Device) -> None:
-    """As between the fork and the exec of any subprocess that another thread starts: it has copies of all files."""
+def test_a_forked_process_does_not_hold_the_port(device: Device) -> None:
+    """Between fork and exec, a subprocess of another thread has copies of all open files."""
     line = opened(device)
     assert line._serial is not None
     copy = line._serial.fd
@@ -124,7 +124,7 @@ def test_a_port_that_is_in_use_is_a_fault(device: Device) -> None:
 
 
 @pytest.mark.parametrize("trouble", [Fault("who is this"), ZeroDivisionError("bug"), KeyboardInterrupt()])
-def test_a_line_that_was_not_greeted_to_the_end_is_let_go(device: Device, trouble: BaseException) -> None:
+def test_a_line_whose_greeting_fails_is_closed(device: Device, trouble: BaseException) -> None:
     def greet() -> None:
         raise trouble
 
@@ -135,10 +135,8 @@ def test_a_line_that_was_not_greeted_to_the_end_is_let_go(device: Device, troubl
     opened(device).close()
 
 
-def test_what_the_system_says_of_a_terminal_that_is_gone_is_a_fault(
-    device: Device, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """termios.error is no OSError: it once went past the Fault, and left the line open and useless."""
+def test_a_termios_error_is_a_fault(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """termios.error is no OSError. Before, it was not converted to a Fault, and the line stayed open and unusable."""
     import termios
 
     line = opened(device)
@@ -163,7 +161,7 @@ def test_a_closed_line_stays_closed(device: Device) -> None:
 
 
 @pytest.mark.parametrize("came", [b"0\r", b"0"])
-def test_an_answer_that_nothing_asked_for_is_a_fault_where_answers_bear_no_number(device: Device, came: bytes) -> None:
+def test_an_unsolicited_answer_is_a_fault_if_answers_have_no_number(device: Device, came: bytes) -> None:
     device.may_answer.set()
     line = opened(device)
     for before in (came, b"\r\r"):
@@ -177,7 +175,7 @@ def test_an_answer_that_nothing_asked_for_is_a_fault_where_answers_bear_no_numbe
         assert ask(line, in_step=True) == "OK"  # empty lines do no harm
 
 
-def test_a_second_answer_to_one_request_is_a_fault_where_answers_bear_no_number(device: Device) -> None:
+def test_a_second_answer_is_a_fault_if_answers_have_no_number(device: Device) -> None:
     device.answer = b"0\rOK\r"
     device.may_answer.set()
     line = opened(device)
@@ -188,8 +186,8 @@ def test_a_second_answer_to_one_request_is_a_fault_where_answers_bear_no_number(
     assert ask(line, in_step=True) == "OK"
 
 
-def test_a_busy_line_holds_no_other_thread_up(device: Device) -> None:
-    """A device does not answer one thread: another one is refused, and what darkens goes out at once."""
+def test_a_busy_line_does_not_block_other_threads(device: Device) -> None:
+    """While a device does not answer one thread, requests of others are refused, and off commands are sent at once."""
     line = opened(device)
     received = device.end
     hung = threading.Thread(target=ask, args=(line,), daemon=True)
@@ -210,8 +208,8 @@ def test_a_busy_line_holds_no_other_thread_up(device: Device) -> None:
     assert not line_closed.is_alive()
 
 
-def test_what_was_sent_blind_over_a_line_opened_anew_is_not_taken_back() -> None:
-    """Closing the port discarded what a slow device had not read yet: the command that darkens."""
+def test_a_blind_command_over_a_reopened_line_is_not_discarded() -> None:
+    """Before, closing the port discarded bytes that a slow device had not read yet: the off command."""
     import tty
 
     end, host = os.openpty()
@@ -227,8 +225,8 @@ def test_what_was_sent_blind_over_a_line_opened_anew_is_not_taken_back() -> None
     os.close(end)
 
 
-def test_a_command_sent_blind_waits_for_no_port_that_does_not_send(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It waited without a limit, with the beam's lock, for a port that takes bytes and sends none."""
+def test_a_blind_command_does_not_wait_for_a_blocked_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before, it held the lock of the beam and waited without limit for a port that sends no bytes."""
     monkeypatch.setattr(serial_line, "BLOCKED_S", 0.02)
     monkeypatch.setattr(serial.Serial, "out_waiting", 3)
     monkeypatch.setattr(serial.Serial, "flush", lambda port: threading.Event().wait(2.0))
@@ -237,7 +235,7 @@ def test_a_command_sent_blind_waits_for_no_port_that_does_not_send(monkeypatch: 
     line.connect()
     assert not line.write_blind(b"l0\r")
     line.lost("no answer")
-    assert not line.write_blind(b"l0\r")  # nor over the port opened anew
+    assert not line.write_blind(b"l0\r")  # nor over the reopened port
     line.close()
     os.close(host)
     os.close(end)

@@ -1,4 +1,4 @@
-"""Pictures of particles through bent optics: blur by quadrature, shape by moments, place by the true map."""
+"""Images of particles through imperfect optics: blur by quadrature, shape by moments, position by the true map."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def picture(place_um: Floats, sample: Sample | None = None, **camera: Any) -> Fl
 
 
 def moments(light: Floats) -> tuple[Floats, Floats]:
-    """The middle (x, y) and the covariance of light."""
+    """The centre (x, y) and the covariance of the light."""
     y, x = np.indices(light.shape)
     at = np.stack([x, y], -1).reshape(-1, 2).astype(float)
     weight = light.reshape(-1) / light.sum()
@@ -35,7 +35,7 @@ def moments(light: Floats) -> tuple[Floats, Floats]:
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
-def test_blur_keeps_the_light_and_adds_its_variance(name: str) -> None:
+def test_blur_conserves_the_light_and_adds_its_variance(name: str) -> None:
     def sums(blur: float) -> tuple[float, float]:
         table, reach = blurred(name, blur)
         square = (np.arange(PROFILE) + 0.5) / PROFILE * reach**2  # dA = pi d(r^2)
@@ -50,7 +50,7 @@ def test_blur_keeps_the_light_and_adds_its_variance(name: str) -> None:
 
 @settings(deadline=None, max_examples=8)
 @given(st.floats(-0.3, 0.3), st.floats(1.0, 1.5), st.floats(0, 180))
-def test_a_spot_is_bent_as_the_map_is(shear: float, stretch: float, along_deg: float) -> None:
+def test_a_spot_is_deformed_by_the_true_map(shear: float, stretch: float, along_deg: float) -> None:
     camera: dict[str, Any] = {
         "true_shear": shear,
         "true_stretch": stretch,
@@ -65,7 +65,7 @@ def test_a_spot_is_bent_as_the_map_is(shear: float, stretch: float, along_deg: f
     assert covariance == pytest.approx(0.25**2 * matrix @ matrix.T, abs=0.05)
 
 
-def test_straight_optics_draw_what_the_plain_kernels_draw() -> None:
+def test_perfect_optics_give_the_image_of_the_plain_kernels() -> None:
     place_um = np.array([[[12.04, 13.51]]])
     for image in ("fluorescent", "brightfield"):
         plain = picture(place_um, image=image, background_counts=20000.0)
@@ -73,25 +73,23 @@ def test_straight_optics_draw_what_the_plain_kernels_draw() -> None:
         assert np.abs(shaped - plain).max() < 30000 * 2e-3
 
 
-def test_a_tilted_sample_is_sharp_in_the_middle_only() -> None:
+def test_a_tilted_sample_is_in_focus_in_the_middle_only() -> None:
     peaks = [picture(np.array([[[x_um, 12.75]]]), true_tilt_deg=30.0).max() for x_um in (3.0, 12.75, 22.5)]
     assert peaks[1] > 1.5 * max(peaks[0], peaks[2])
     assert peaks[0] == pytest.approx(peaks[2], rel=0.05)
 
 
-def test_species_differ_in_shape_and_particles_a_little() -> None:
+def test_species_differ_in_shape_and_particles_in_size() -> None:
     species = tuple(MixtureSpecies(look=look) for look in ("bead", "shell", "halo"))
     sample = Sample(number=3, arrangement="line", spacing_um=4.0, order=(0, 1, 2), species=species)
     place_um = np.array([[[5.0, 12.8], [12.8, 12.8], [20.5, 12.8]]])
     light = picture(place_um, sample)
     rings = [light[128, x : x + 12] / light[128, x] for x in (50, 128, 205)]  # along +x from each middle
-    assert rings[0].argmax() == 0  # a bead falls off
+    assert rings[0].argmax() == 0  # the brightness of a bead decreases outwards
     assert rings[1].argmax() in (5, 6, 7)  # a shell is brightest at 0.65 radii of 10 px
-    assert rings[2][11] > 1.5 * rings[2][7]  # a halo's ring stands apart
+    assert rings[2][11] > 1.5 * rings[2][7]  # the ring of a halo is separate
     apart = picture(place_um, sample, size_spread=0.1, light_spread=0.1)
     ratio = [apart[115:142, x - 13 : x + 14].sum() / light[115:142, x - 13 : x + 14].sum() for x in (50, 128, 205)]
     assert len({round(value, 3) for value in ratio}) == 3
     assert 0.7 < min(ratio) < max(ratio) < 1.4
-    assert np.array_equal(
-        apart, picture(place_um, sample, size_spread=0.1, light_spread=0.1)
-    )  # by the seed, not by chance
+    assert np.array_equal(apart, picture(place_um, sample, size_spread=0.1, light_spread=0.1))  # determined by the seed

@@ -1,4 +1,4 @@
-"""What a recording says of itself: bounded time and memory, whatever stands there."""
+"""The metadata of a recording is read in bounded time and memory, whatever it contains."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AT = Path("a.ome.tif")
 
 
 def ome(path: Path, inside: str) -> Path:
-    """An OME-TIFF of two pages whose XML holds this."""
+    """An OME-TIFF of two pages with this XML."""
     xml = f'<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">{inside}</OME>'
     with tifffile.TiffWriter(path) as file:
         for number in range(2):
@@ -31,7 +31,7 @@ def ome(path: Path, inside: str) -> Path:
 
 
 def by_every_image(stack: Stack, channel: int | None, pages: int) -> list[int] | str | None:
-    """The pages of a channel, found image by image, or what is said of the first gap."""
+    """The pages of a channel, searched image by image, or the message about the first gap."""
     assert stack.table is not None
     along = "C" if channel is None else "Z" if stack.frames == 1 else "T"
     size = {"C": stack.channels, "Z": stack.planes, "T": stack.frames}[along]
@@ -47,7 +47,7 @@ def by_every_image(stack: Stack, channel: int | None, pages: int) -> list[int] |
 
 
 @given(st.data())
-def test_pages_by_a_table_are_those_of_every_image(data: st.DataObject) -> None:
+def test_pages_found_by_a_table_equal_those_found_image_by_image(data: st.DataObject) -> None:
     order = "".join(data.draw(st.sampled_from(list(permutations("CZT")))))
     channels = data.draw(st.integers(1, 3))
     planes, frames = data.draw(st.sampled_from([(1, 1), (1, 4), (1, 6), (5, 1)]))
@@ -68,7 +68,7 @@ def test_pages_by_a_table_are_those_of_every_image(data: st.DataObject) -> None:
     assert channel_of(stack, chosen, pages, AT) == (as_they_come if wanted is None else wanted)
 
 
-def test_a_million_times_that_are_not_there_cost_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_million_missing_times_take_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     number = Stack.number
 
@@ -84,8 +84,8 @@ def test_a_million_times_that_are_not_there_cost_nothing(tmp_path: Path, monkeyp
     assert len(calls) < 10
 
 
-def test_a_description_of_too_many_tags_is_not_read_and_that_is_said(tmp_path: Path) -> None:
-    """50 MB of them took more than 1 GB."""
+def test_a_description_with_too_many_tags_is_not_read_and_noted(tmp_path: Path) -> None:
+    """Before, 50 MB of tags took more than 1 GB."""
     pages = open_pages(ome(tmp_path / "a.ome.tif", "<a/>" * MOST_TAGS))
     (note,) = pages.stated.notes
     assert note == f"its OME-XML is not read, for it has {MOST_TAGS + 3} tags (allowed: {MOST_TAGS}); " + (
@@ -97,7 +97,7 @@ def test_a_description_of_too_many_tags_is_not_read_and_that_is_said(tmp_path: P
 
 @pytest.mark.parametrize("entries", [0, 1])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_a_chain_of_pages_without_a_size_is_refused_at_its_first(tmp_path: Path, entries: int, order: str) -> None:
+def test_a_chain_of_pages_without_a_size_is_refused_at_the_first_page(tmp_path: Path, entries: int, order: str) -> None:
     page_bytes = 2 + 12 * entries + 4
     tag = struct.pack(f"{order}HHII", 256, 3, 1, 8 << 16 if order == ">" else 8) * entries
     count = 100_000

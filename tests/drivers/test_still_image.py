@@ -13,7 +13,7 @@ from drivers.still_image import read_still_image, write_still_image
 
 
 @pytest.mark.parametrize("level", [1e308, 2 * BRIGHTEST, -1.0, np.nan, np.inf])
-def test_pixels_that_are_no_grey_levels_are_refused(tmp_path: Path, level: float) -> None:
+def test_pixels_that_are_not_grey_levels_are_refused(tmp_path: Path, level: float) -> None:
     image = np.ones((4, 5))
     image[1, 2] = level
     write_still_image(tmp_path / "dark.npy", image)

@@ -1,4 +1,4 @@
-"""A run as a camera: the same frames, in the same order, or the tracks that were recorded."""
+"""A run as a camera: the same frames in the same order, or the recorded tracks."""
 
 from __future__ import annotations
 

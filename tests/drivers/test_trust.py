@@ -1,4 +1,4 @@
-"""A run file may come from anywhere: what is no run, or names data elsewhere, is refused before it is read."""
+"""A run file may come from anywhere: a file that is no run, or refers to other files, is refused before it is read."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def refused(path: Path) -> str:
-    """What the refusal says; it is the same for whoever reads a run."""
+    """The message of the refusal, which is the same for all ways to read a run."""
     with pytest.raises(Refused) as error, read_run(path) as run:
         list(run.turns())
     said = str(error.value)
@@ -105,7 +105,7 @@ CRAFTED: dict[Callable[[Any], None], str] = {
 
 
 @pytest.mark.parametrize("craft", CRAFTED)
-def test_what_stands_in_place_of_a_table_is_refused(tmp_path: Path, sound: bytes, craft: Callable[[Any], None]) -> None:
+def test_other_data_in_place_of_a_table_are_refused(tmp_path: Path, sound: bytes, craft: Callable[[Any], None]) -> None:
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     with h5py.File(path, "r+") as file:
@@ -114,8 +114,8 @@ def test_what_stands_in_place_of_a_table_is_refused(tmp_path: Path, sound: bytes
     assert CRAFTED[craft] in refused(path)
 
 
-def test_text_of_another_file_is_not_read_as_ours(tmp_path: Path, sound: bytes) -> None:
-    """`text_bytes` whose bytes lie in a file beside the run: what is in it must not come out as a run's text."""
+def test_text_of_another_file_is_not_read_as_part_of_a_run(tmp_path: Path, sound: bytes) -> None:
+    """`text_bytes` whose bytes are in a file beside the run: its content must not appear as text of the run."""
     path, secret = tmp_path / "run.h5", tmp_path / "secret"
     path.write_bytes(sound)
     secret.write_bytes(b"hidden " * 10_000)
@@ -129,7 +129,7 @@ def test_text_of_another_file_is_not_read_as_ours(tmp_path: Path, sound: bytes) 
 
 
 def unwritten_rows(file: Any) -> None:
-    """3 kB of a file that claim 2.4 GB of rows."""
+    """3 kB of a file that claims 2.4 GB of rows."""
     rows = file["tracks"][...]
     del file["tracks"]
     made = file.create_dataset("tracks", (20_000_000,), rows.dtype, maxshape=(None,), chunks=(256,), compression="gzip")
@@ -140,7 +140,7 @@ def unwritten_rows(file: Any) -> None:
 
 
 def bomb_header(file: Any) -> None:
-    """A chunk that inflates to 1 GB in place of a header."""
+    """A chunk that expands to 1 GB, instead of a header."""
     text = file["header"][...]
     del file["header"]
     made = file.create_dataset("header", text.shape, np.uint8, chunks=text.shape, compression="gzip")
@@ -157,7 +157,7 @@ def overlapping_rows(file: Any) -> None:
 
 @pytest.mark.timeout(LONGEST_S)
 @pytest.mark.parametrize("craft", [unwritten_rows, bomb_header, overlapping_rows])
-def test_a_table_with_a_filter_is_refused_before_it_is_inflated(
+def test_a_compressed_table_is_refused_before_decompression(
     tmp_path: Path, sound: bytes, craft: Callable[[Any], None]
 ) -> None:
     path = tmp_path / "run.h5"
@@ -168,8 +168,8 @@ def test_a_table_with_a_filter_is_refused_before_it_is_inflated(
     assert "compressed or filtered" in refused(path)
 
 
-def test_rows_that_were_never_written_are_refused_in_a_run_that_ended_cleanly(tmp_path: Path, sound: bytes) -> None:
-    """48 MB of zeros after 20 rows: a killed run may claim as much, a closed one not."""
+def test_unwritten_rows_are_refused_in_a_run_that_ended_cleanly(tmp_path: Path, sound: bytes) -> None:
+    """48 MB of zeros after 20 rows: allowed in a killed run, but not in a closed one."""
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     with h5py.File(path, "r+") as file:
@@ -178,7 +178,7 @@ def test_rows_that_were_never_written_are_refused_in_a_run_that_ended_cleanly(tm
 
 
 def counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """From now on every read of a table, and how many rows it asks for."""
+    """Counts the reads of a table from now on, with the number of rows of each."""
     reads: list[tuple[str, int]] = []
     rows = DataSets.rows
 
@@ -191,7 +191,7 @@ def counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("whole", [20, 7, 0])
-def test_turns_that_were_never_written_are_passed_over_in_a_few_reads(
+def test_unwritten_turns_are_skipped_in_a_few_reads(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, whole: int
 ) -> None:
     """A killed run may claim 64 MB of them; one read for each took a minute."""
@@ -210,7 +210,7 @@ def test_turns_that_were_never_written_are_passed_over_in_a_few_reads(
     assert len([1 for table, _ in reads if table == "turns"]) < 30
 
 
-def test_a_turn_whose_rows_are_not_all_there_does_not_count_in_a_killed_run(tmp_path: Path, sound: bytes) -> None:
+def test_a_turn_with_missing_rows_does_not_count_in_a_killed_run(tmp_path: Path, sound: bytes) -> None:
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     with h5py.File(path, "r+") as file:
@@ -222,8 +222,8 @@ def test_a_turn_whose_rows_are_not_all_there_does_not_count_in_a_killed_run(tmp_
         assert sum(1 for _ in run.turns()) == 12
 
 
-def test_images_that_were_never_written_are_refused(tmp_path: Path, sound: bytes) -> None:
-    """HDF5 gives zeros for them: black frames. A killed run may lack a few, and then they can't be read."""
+def test_unwritten_images_are_refused(tmp_path: Path, sound: bytes) -> None:
+    """HDF5 reads them as zeros: black frames. In a killed run a few may be missing, and then they cannot be read."""
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     with h5py.File(path, "r+") as file:
@@ -242,7 +242,7 @@ def test_images_that_were_never_written_are_refused(tmp_path: Path, sound: bytes
             run.image(1)
 
 
-def test_a_header_is_read_in_a_moment(tmp_path: Path, sound: bytes) -> None:
+def test_a_too_large_header_is_refused(tmp_path: Path, sound: bytes) -> None:
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     assert "'header' is not what a run has there" in refused(resealed(path, rig="#" * LARGEST_HEADER))
@@ -251,7 +251,7 @@ def test_a_header_is_read_in_a_moment(tmp_path: Path, sound: bytes) -> None:
     assert f"a mapping of at most {MOST_VERSIONS} texts" in refused(resealed(path, versions=many))
 
 
-def test_a_run_whose_header_could_not_be_read_is_not_begun(tmp_path: Path) -> None:
+def test_a_run_with_a_too_large_header_is_not_begun(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=rf"its rig and its experiment, take \d+ bytes .allowed: {LARGEST_HEADER}"):
         Journal(tmp_path / "run.h5", header(rig="#" * LARGEST_HEADER), True)
     assert not list(tmp_path.iterdir())
@@ -270,14 +270,12 @@ def test_frames_with_another_filter_or_chunk_are_refused(tmp_path: Path, sound: 
 
 
 @pytest.mark.parametrize("claimed", [0, 1 << 30, (1 << 31) - 1])
-def test_an_image_that_would_inflate_to_more_than_an_image_is_refused(
-    tmp_path: Path, sound: bytes, claimed: int
-) -> None:
-    """Blosc asks for as much memory as the chunk claims."""
+def test_an_image_chunk_larger_than_an_image_is_refused(tmp_path: Path, sound: bytes, claimed: int) -> None:
+    """Blosc requests as much memory as the chunk claims."""
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     with h5py.File(path, "r+") as file:
-        sizes = b"".join(size.to_bytes(4, "little") for size in (claimed, 64, 96))  # inflated, of a block, stored
+        sizes = b"".join(size.to_bytes(4, "little") for size in (claimed, 64, 96))  # full, block, stored
         chunk = bytes([2, 1, 0, 1]) + sizes + bytes(84)
         file["frames"].id.write_direct_chunk((3, 0, 0), chunk, filter_mask=0)
     with read_run(path) as run:
@@ -287,7 +285,7 @@ def test_an_image_that_would_inflate_to_more_than_an_image_is_refused(
 
 
 def resealed(path: Path, **changes: object) -> Path:
-    """The run with another header, whose hash is right."""
+    """The run with another header and its correct hash."""
     with h5py.File(path, "r+") as file:
         made = json.loads(file["header"][...].tobytes()) | changes
         text = np.frombuffer(json.dumps(made).encode(), np.uint8)
@@ -330,7 +328,7 @@ def test_a_header_of_other_types_is_refused(tmp_path: Path, sound: bytes, key: s
     assert "header" in refused(resealed(path, **{key: value}))
 
 
-def test_a_run_with_too_many_data_sets_is_refused_before_one_is_opened(tmp_path: Path, sound: bytes) -> None:
+def test_a_run_with_too_many_datasets_is_refused_before_opening_one(tmp_path: Path, sound: bytes) -> None:
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     with h5py.File(path, "r+") as file:
@@ -343,7 +341,7 @@ def test_a_run_with_too_many_data_sets_is_refused_before_one_is_opened(tmp_path:
     read_run(path).close()
 
 
-def test_corrections_larger_than_any_camera_has_are_refused_before_they_are_read(tmp_path: Path, sound: bytes) -> None:
+def test_too_large_corrections_are_refused_before_they_are_read(tmp_path: Path, sound: bytes) -> None:
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     row = {"file": "dark.tif", "type": "float64", "shape": [1 << 16, 1 << 16], "sha256": ""}
@@ -354,7 +352,7 @@ def test_corrections_larger_than_any_camera_has_are_refused_before_they_are_read
 
 
 def lengthened(path: Path, texts: int, text_bytes: int) -> None:
-    """As a killed run, whose last turn has so many more texts of NUL characters, each of so many bytes."""
+    """As a killed run whose last turn has additional texts of NUL characters: so many texts, each of so many bytes."""
     with h5py.File(path, "r+") as file:
         file["digest"][...] = 0
         turns, ends = file["turns"][...], file["texts"][...]
@@ -367,7 +365,7 @@ def lengthened(path: Path, texts: int, text_bytes: int) -> None:
         file["turns"][...] = turns
 
 
-def test_texts_are_looked_at_in_pieces(tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_are_checked_in_pieces(tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     lengthened(path, 60, 1_000_000)
@@ -377,7 +375,7 @@ def test_texts_are_looked_at_in_pieces(tmp_path: Path, sound: bytes, monkeypatch
     assert max(rows for table, rows in reads if table == "text_bytes") <= MOST_TEXT_BYTES
 
 
-def test_a_text_longer_than_any_is_refused(tmp_path: Path, sound: bytes) -> None:
+def test_a_too_long_text_is_refused(tmp_path: Path, sound: bytes) -> None:
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     lengthened(path, 1, 50_000_000)
@@ -390,7 +388,7 @@ def test_a_text_longer_than_any_is_refused(tmp_path: Path, sound: bytes) -> None
 
 @pytest.mark.parametrize("piece_bytes", [1, 3, 7, 1 << 20])
 @pytest.mark.parametrize("kept_bytes", [10, 1 << 26])
-def test_texts_of_any_run_come_back_piece_by_piece(
+def test_texts_are_read_back_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int, kept_bytes: int
 ) -> None:
     """A run of hours may have more texts than are kept in memory."""
@@ -416,16 +414,14 @@ def test_texts_of_any_run_come_back_piece_by_piece(
 
 
 @pytest.mark.parametrize("seed", [10**400, -(10**400)], ids=["above", "below"])
-def test_a_seed_that_no_number_holds_is_refused_beside_one_in_the_experiment(
-    tmp_path: Path, sound: bytes, seed: int
-) -> None:
+def test_a_too_large_seed_is_refused_also_beside_one_in_the_experiment(tmp_path: Path, sound: bytes, seed: int) -> None:
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     said = refused(resealed(path, seed=seed, experiment="seed: 1.0"))
     assert "the header's 'seed' is a whole number of 1329 bits, where a whole number of at most 1e+40 is needed" in said
 
 
-def test_a_sound_header_comes_back(sound: bytes, tmp_path: Path) -> None:
+def test_a_valid_header_is_read_back(sound: bytes, tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     with read_run(resealed(path)) as run:
@@ -434,7 +430,7 @@ def test_a_sound_header_comes_back(sound: bytes, tmp_path: Path) -> None:
         assert isinstance(run.header, Header)
 
 
-def test_an_alias_bomb_in_a_header_costs_nothing(tmp_path: Path, sound: bytes) -> None:
+def test_an_alias_bomb_in_a_header_is_refused_quickly(tmp_path: Path, sound: bytes) -> None:
     levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     path = tmp_path / "run.h5"
@@ -446,11 +442,11 @@ def test_an_alias_bomb_in_a_header_costs_nothing(tmp_path: Path, sound: bytes) -
 
 
 @pytest.mark.timeout(LONGEST_S)
-def test_a_damaged_run_that_says_that_it_grows_is_refused_soon(tmp_path: Path, sound: bytes) -> None:
-    """HDF5 itself would read it again for ever."""
+def test_a_damaged_run_marked_as_growing_is_refused_quickly(tmp_path: Path, sound: bytes) -> None:
+    """HDF5 itself would read it again without end."""
     path = tmp_path / "run.h5"
     changed = bytearray(sound)
-    changed[11] |= 5  # being written, SWMR: the superblock's check sum is now wrong
+    changed[11] |= 5  # marked as being written (SWMR); the checksum of the superblock is now wrong
     path.write_bytes(changed)
     with pytest.raises(Refused, match="cut off or damaged"):
         read_run(path)
@@ -460,10 +456,10 @@ def test_a_damaged_run_that_says_that_it_grows_is_refused_soon(tmp_path: Path, s
 @pytest.mark.parametrize("growing", [False, True])
 @pytest.mark.parametrize("kept", [0.05, 0.15])
 @pytest.mark.parametrize("cut_off", [True, False])
-def test_a_run_that_lost_the_texts_of_its_attributes_is_refused(
+def test_a_run_without_the_texts_of_its_attributes_is_refused(
     tmp_path: Path, sound: bytes, growing: bool, kept: float, cut_off: bool
 ) -> None:
-    """HDF5 itself would search them for ever, in one call that no signal ends."""
+    """HDF5 itself would search for them without end, in one call that no signal interrupts."""
     if growing:  # as a run that is being written, or was killed
         journal = Journal(tmp_path / "growing.h5", header(), True, wait_s=30.0)
         sound = (tmp_path / "growing.h5").read_bytes()
@@ -493,7 +489,7 @@ def test_a_bad_superblock_is_refused(tmp_path: Path, sound: bytes, at: int) -> N
 
 
 @pytest.mark.timeout(300)
-def test_flipped_bytes_are_refused_or_read_but_never_break(tmp_path: Path, sound: bytes) -> None:
+def test_a_run_with_changed_bytes_is_refused_or_read_without_a_crash(tmp_path: Path, sound: bytes) -> None:
     path = tmp_path / "run.h5"
     chance = np.random.default_rng(1)
     said = []
@@ -513,9 +509,7 @@ def test_flipped_bytes_are_refused_or_read_but_never_break(tmp_path: Path, sound
 
 
 @pytest.mark.parametrize(("table", "column"), [("tracks", "x_um"), ("events", "kind"), ("orders", "text")])
-def test_a_table_without_a_column_that_every_run_has_is_refused(
-    table: str, column: str, tmp_path: Path, sound: bytes
-) -> None:
+def test_a_table_without_a_required_column_is_refused(table: str, column: str, tmp_path: Path, sound: bytes) -> None:
     path = tmp_path / "run.h5"
     path.write_bytes(sound)
     with h5py.File(path, "r+") as file:

@@ -1,4 +1,4 @@
-"""Recorded videos: every frame once, in order, in grey; what can't be used is refused in one sentence."""
+"""Recorded videos: every frame once, in order, in grey; unusable files are refused in one sentence."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def frames(video: Video) -> list[NDArray[Any]]:
 
 
 def refused(path: Path, **given: Any) -> str:
-    """The sentence with which a video is refused, at the latest when it is read."""
+    """The sentence with which a video is refused, when it is opened or read."""
     with pytest.raises((Refused, Fault)) as problem:
         frames(open_video(VideoCamera(**given), path))
     said = str(problem.value)
@@ -74,8 +74,8 @@ def test_a_folder_is_read_in_natural_order(tmp_path: Path) -> None:
     assert sorted(["b10", "b9", "a", "b09x"], key=natural) == ["a", "b9", "b09x", "b10"]
 
 
-def test_a_name_with_a_digit_that_is_no_number_has_its_place(tmp_path: Path) -> None:
-    """A raised 2 is a digit to Python, and no number."""
+def test_a_name_with_a_superscript_digit_is_sorted(tmp_path: Path) -> None:
+    """A superscript 2 is a digit in Python, but no number."""
     assert sorted(["b10", "1²3.png", "1.png", "①.png", "٣.png"], key=natural)
     for name in ("1²3.png", "2.png"):
         (tmp_path / name).write_bytes(cv2.imencode(".png", np.zeros((32, 32), np.uint8))[1].tobytes())
@@ -84,7 +84,7 @@ def test_a_name_with_a_digit_that_is_no_number_has_its_place(tmp_path: Path) -> 
     opened.close()
 
 
-def test_a_16_bit_picture_keeps_its_depth(tmp_path: Path) -> None:
+def test_a_16_bit_image_keeps_its_depth(tmp_path: Path) -> None:
     given = images(2, "uint16")
     for number, image in enumerate(given):
         cv2.imwrite(str(tmp_path / f"{number}.png"), image)
@@ -124,8 +124,8 @@ def test_every_kind_of_film_is_opened(tmp_path: Path, name: str, code: str) -> N
 
 
 @pytest.mark.parametrize("name", ["fifo.mp4", "itself.avi", "list.mkv", "stream.mov", "text.wmv", "empty.mp4"])
-def test_a_text_that_is_named_as_a_film_is_not_obeyed(tmp_path: Path, name: str) -> None:
-    """In a process of its own, for FFmpeg would wait for the pipe, or print a megabyte."""
+def test_a_text_file_named_as_a_film_is_refused(tmp_path: Path, name: str) -> None:
+    """In a separate process, since FFmpeg would wait for the pipe, or print a megabyte."""
     os.mkfifo(tmp_path / "pipe")
     film(tmp_path / "real.avi", images(3, shape=(48, 64)), "MJPG")
     text = {
@@ -144,7 +144,7 @@ def test_a_text_that_is_named_as_a_film_is_not_obeyed(tmp_path: Path, name: str)
     assert len(said) < 500
 
 
-def test_a_damaged_film_is_one_sentence(tmp_path: Path) -> None:
+def test_a_damaged_film_is_refused_in_one_sentence(tmp_path: Path) -> None:
     whole = film(tmp_path / "a.mp4", images(9, shape=(48, 64)), "mp4v").read_bytes()
     for name, data in (("cut.mp4", whole[: len(whole) // 2]), ("odd.mp4", whole[:40] + b"x" * 500)):
         (tmp_path / name).write_bytes(data)
@@ -154,7 +154,7 @@ def test_a_damaged_film_is_one_sentence(tmp_path: Path) -> None:
 
 
 def refused_apart(path: Path) -> tuple[int, str]:
-    """The exit code of a process that opens these pages (3: refused), and all that it printed."""
+    """The exit code of a process that opens these pages (3: refused), and all its output."""
     program = """
 import sys
 from config.refused import Refused
@@ -171,7 +171,7 @@ except Refused as refused:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a colon is no letter of a name there")
-def test_a_name_is_not_an_order_to_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_name_is_not_read_as_a_protocol_of_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     film(Path("real.avi"), images(3, shape=(48, 64)), "MJPG")
     film(Path("b.avi"), images(5, shape=(48, 64)), "MJPG").rename("concat:real.avi")
@@ -180,7 +180,7 @@ def test_a_name_is_not_an_order_to_ffmpeg(tmp_path: Path, monkeypatch: pytest.Mo
     opened.close()
 
 
-def test_a_channel_of_a_colour_video_is_chosen(tmp_path: Path) -> None:
+def test_a_channel_of_a_colour_video_can_be_selected(tmp_path: Path) -> None:
     given = images(3, shape=(16, 24, 3))
     tifffile.imwrite(tmp_path / "a.tif", given, photometric="rgb")
     cv2.imwrite(str(tmp_path / "0.png"), given[0][:, :, ::-1])
@@ -196,7 +196,7 @@ def test_a_channel_of_a_colour_video_is_chosen(tmp_path: Path) -> None:
     np.testing.assert_array_equal(frames(open_video(VideoCamera(channel="red"), tmp_path))[0], given[0, :, :, 0])
 
 
-def test_equal_channels_are_grey(tmp_path: Path) -> None:
+def test_an_image_with_equal_channels_is_grey(tmp_path: Path) -> None:
     given = images(3)
     tifffile.imwrite(tmp_path / "a.tif", np.repeat(given[..., None], 3, -1), photometric="rgb")
     tifffile.imwrite(tmp_path / "b.tif", np.repeat(given[:, None], 3, 1), photometric="rgb", planarconfig="separate")
@@ -206,7 +206,7 @@ def test_equal_channels_are_grey(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("part", [0.02, 0.3, 0.7, 0.95, 0.999])
 @pytest.mark.parametrize("how", ["plain", "zlib", "big", "imagej", "page by page"])
-def test_a_cut_tiff_is_refused(tmp_path: Path, how: str, part: float) -> None:
+def test_a_truncated_tiff_is_refused(tmp_path: Path, how: str, part: float) -> None:
     whole = tmp_path / "whole.tif"
     with tifffile.TiffWriter(whole, bigtiff=how == "big", imagej=how == "imagej") as file:
         for image in images(9, shape=(64, 64)):
@@ -218,7 +218,7 @@ def test_a_cut_tiff_is_refused(tmp_path: Path, how: str, part: float) -> None:
     assert "cut off" in said or "can't be read" in said or "not a TIFF" in said
 
 
-def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_video_is_refused(tmp_path: Path) -> None:
     assert "no such file" in refused(tmp_path / "none.tif")
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -270,10 +270,10 @@ DEEP, FLAT = np.full((16, 24), 40_000, np.uint16), np.full((16, 24), 40, np.uint
         ("2.pgm", FLAT), ("2.tif", FLAT),
     ],
 )  # fmt: skip
-def test_16_bit_and_8_bit_images_of_one_folder_are_refused_before_the_first_frame(
+def test_a_folder_of_16_bit_and_8_bit_images_is_refused_when_opened(
     tmp_path: Path, name: str, image: NDArray[Any]
 ) -> None:
-    """It tripped in flight."""
+    """Before, the run tripped at the first different image."""
     cv2.imwrite(str(tmp_path / "1.png"), DEEP)
     cv2.imwrite(str(tmp_path / name), image)
     assert f"{name}: found 16x24 uint8, where 1.png is 16x24 uint16; all must be of one size and type" in refused(
@@ -281,7 +281,7 @@ def test_16_bit_and_8_bit_images_of_one_folder_are_refused_before_the_first_fram
     )
 
 
-def test_16_bit_images_of_all_formats_make_one_folder(tmp_path: Path) -> None:
+def test_a_folder_of_16_bit_images_of_all_formats_is_one_video(tmp_path: Path) -> None:
     colour = np.repeat(DEEP[:, :, None], 3, 2)
     for name, image in (("1.png", DEEP), ("2.png", colour), ("3.pgm", DEEP), ("4.tif", DEEP)):
         cv2.imwrite(str(tmp_path / name), image)
@@ -289,11 +289,11 @@ def test_16_bit_images_of_all_formats_make_one_folder(tmp_path: Path) -> None:
     assert [video.read().image.dtype for _ in range(4)] == [np.uint16] * 4
 
 
-def test_the_library_that_reads_tiff_prints_nothing(tmp_path: Path) -> None:
-    """It printed its own line above the sentence."""
+def test_the_tiff_library_prints_nothing(tmp_path: Path) -> None:
+    """Before, it printed a line above the sentence."""
     bad = tmp_path / "bad.tif"
     tifffile.imwrite(bad, images(1)[0].astype(np.float32), photometric="minisblack")
-    tag = struct.pack("<HHI", 339, 3, 1)  # how a pixel is to be read
+    tag = struct.pack("<HHI", 339, 3, 1)  # the sample format of a pixel
     assert tag in bad.read_bytes()
     bad.write_bytes(re.sub(re.escape(tag) + b".", tag + b"\t", bad.read_bytes(), flags=re.DOTALL))
     source = f"from drivers.video import VideoCamera, open_video\nopen_video(VideoCamera(), {str(bad)!r})\n"
@@ -302,7 +302,7 @@ def test_the_library_that_reads_tiff_prints_nothing(tmp_path: Path) -> None:
     assert "bad.tif" in done.stderr
 
 
-def test_a_page_that_breaks_later_is_a_fault_and_the_next_one_is_read(tmp_path: Path) -> None:
+def test_a_page_damaged_later_is_a_fault_and_the_next_one_is_read(tmp_path: Path) -> None:
     given = images(3)
     for number, image in enumerate(given):
         cv2.imwrite(str(tmp_path / f"{number}.png"), image)
@@ -314,7 +314,7 @@ def test_a_page_that_breaks_later_is_a_fault_and_the_next_one_is_read(tmp_path: 
     assert video.read().number == 2
 
 
-def test_settings_say_what_the_video_must_be(tmp_path: Path) -> None:
+def test_a_video_must_fit_the_settings(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", images(), photometric="minisblack")
     assert "camera.width_px is 25, and the video has 24" in refused(tmp_path / "a.tif", width_px=25)
     data = {"kind": "video", "fps": 24.0, "channel": "purple"}
@@ -323,7 +323,7 @@ def test_settings_say_what_the_video_must_be(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not FOOTAGE.exists(), reason="the recorded videos are not beside the repository")
-def test_real_footage_opens() -> None:
+def test_recorded_videos_can_be_opened() -> None:
     video = open_video(VideoCamera(fps=24.0), FOOTAGE)
     assert (len(video), video.height_px, video.width_px, video.pixel_type) == (300, 424, 640, "uint8")
     video.close()
@@ -331,10 +331,10 @@ def test_real_footage_opens() -> None:
 
 
 @pytest.mark.parametrize("how", [{}, {"bigtiff": True}, {"byteorder": ">"}, {"bigtiff": True, "byteorder": ">"}])
-def test_of_many_pages_each_is_checked_but_few_are_taken_apart(
+def test_of_many_pages_each_is_checked_but_few_are_parsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
 ) -> None:
-    """Before, tifffile took each page apart: 10 s for 20 000 pages."""
+    """Before, tifffile parsed each page: 10 s for 20 000 pages."""
     made = tifffile.TiffPage.__init__
     count = 0
 
@@ -376,7 +376,7 @@ def test_of_many_pages_each_is_checked_but_few_are_taken_apart(
 
 
 def stk(path: Path, given: NDArray[Any]) -> Path:
-    """MetaMorph's stack: one page, with a value for each plane in a tag, and the other planes behind the first."""
+    """A stack of MetaMorph: one page, with a value for each plane in a tag; the other planes follow the first."""
     planes = len(given)
     tags = [(33628, 4, planes, [0] * planes, True), (33629, 5, planes, [0, 1] * planes, True)]
     tifffile.imwrite(path, given[0], rowsperstrip=4, metadata=None, photometric="minisblack", extratags=tags)
@@ -386,8 +386,8 @@ def stk(path: Path, given: NDArray[Any]) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["stk", "truncated", "truncated colours", "truncated planes", "imagej colours"])
-def test_a_tiff_of_one_page_for_all_images_gives_them_all(tmp_path: Path, kind: str) -> None:
-    """Only the first was read."""
+def test_a_tiff_with_one_page_for_all_images_gives_all_images(tmp_path: Path, kind: str) -> None:
+    """Before, only the first image was read."""
     path, given = tmp_path / "a.tif", images(4)
     if kind == "stk":
         stk(path, given)
@@ -410,7 +410,7 @@ def test_a_tiff_of_one_page_for_all_images_gives_them_all(tmp_path: Path, kind: 
     assert "is cut off: it says that it has 4 images" in refused(path)
 
 
-def test_a_tiff_of_one_page_for_all_images_that_can_not_be_read_is_refused(tmp_path: Path) -> None:
+def test_an_unreadable_tiff_with_one_page_for_all_images_is_refused(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "two.tif") as file:
         for _ in range(2):
             file.write(images(4), truncate=True, photometric="minisblack")

@@ -1,4 +1,4 @@
-"""Turns of every kind, for tests of what keeps them."""
+"""Turns of every kind, for tests that store and read them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _ints(count: int) -> st.SearchStrategy[Any]:
 @st.composite
 def tracks(draw: st.DrawFn) -> Tracks:
     n = draw(st.integers(0, 4))
-    optional = draw(st.sampled_from([0, n]))  # a tracker may leave columns out
+    optional = draw(st.sampled_from([0, n]))  # a tracker may omit columns
     return Tracks(
         time_s=draw(floats), particle=draw(_ints(n)), position_um=draw(_floats((n, 2))),
         state=draw(hnp.arrays(np.uint8, n, elements=st.integers(0, 3))), species=draw(_ints(optional)),
@@ -84,7 +84,7 @@ def orders() -> st.SearchStrategy[tuple[Order, ...]]:
 
 
 def turns() -> st.SearchStrategy[Turn]:
-    """Any turn that the page allows, times and numbers unordered."""
+    """Any turn allowed by the contract, with times and numbers in any order."""
     return st.builds(
         Turn, number=ints, frame=frames(), now_s=floats, orders=orders(), tracks=tracks(), wanted=forces(),
         allowed=commands(sent=False), sent=commands(sent=True), level=st.sampled_from(Level), reason=texts,
@@ -94,7 +94,7 @@ def turns() -> st.SearchStrategy[Turn]:
 
 
 def plausible(number: int, particles: int = 3, seed: int = 0) -> Turn:
-    """A turn as a rig makes it: `particles` of them, each with a spot, 100 fps, one dropped frame at number 5."""
+    """A turn as recorded on a rig: `particles` particles, each with a spot, 100 fps; frame 5 is dropped."""
     chance = np.random.default_rng([seed, number])
     time_s = 0.01 * (number + (number > 5))
     who = np.arange(particles)

@@ -1,4 +1,4 @@
-"""Clouds, motions and the measures of symmetry that the tests of this room share."""
+"""Point clouds, motions and symmetry errors for the tests of the models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.graph import radius_edges
 
 
 def random_cloud(seed: int, points: int = 60, dimension: int = 2, radius: float = 1.0, attributes: int = 0) -> Cloud:
-    """Points at a density of some ten neighbours, one vector and two scalars each."""
+    """Points with about ten neighbours each, and with one vector and two scalars each."""
     draw = np.random.default_rng(seed)
     side = (points / (10 / (math.pi if dimension == 2 else 4.19))) ** (1 / dimension)
     position = draw.uniform(0, side, (points, dimension))
@@ -38,7 +38,7 @@ def hexagonal(shells: int = 3) -> Tensor:
 
 
 def randomised(network: nn.Module, seed: int = 0, scale: float = 0.3) -> nn.Module:
-    """Weights that are nowhere near zero, so that no symmetry holds because nothing happens."""
+    """Weights far from zero, so that no symmetry holds only because the output vanishes."""
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in network.parameters():
@@ -49,7 +49,7 @@ def randomised(network: nn.Module, seed: int = 0, scale: float = 0.3) -> nn.Modu
 
 
 def random_motion(seed: int, dimension: int, mirror: bool) -> tuple[Tensor, Tensor]:
-    """A rotation [d, d], with a reflection in it if `mirror`, and a shift [d]."""
+    """A rotation [d, d], combined with a reflection if `mirror`, and a shift [d]."""
     draw = np.random.default_rng(seed)
     turn = np.linalg.qr(draw.normal(size=(dimension, dimension)))[0]
     if (np.linalg.det(turn) < 0) != mirror:
@@ -67,7 +67,7 @@ def relative(found: Tensor, wanted: Tensor) -> float:
 
 
 def broken(network: Callable[[Cloud], PointFeatures], seen: Cloud, rotation: Tensor, shift: Tensor) -> float:
-    """||f(g X) - g f(X)|| / ||f(X)||, the larger of vectors' and scalars'; asserts that f says something at all."""
+    """||f(g X) - g f(X)|| / ||f(X)||, the maximum for vectors and scalars; asserts that f depends on its input."""
     with torch.no_grad():
         here, there = network(seen), network(moved(seen, rotation, shift))
     assert alive(network, seen)
@@ -91,7 +91,7 @@ def _parts(answer: PointFeatures) -> list[Tensor]:
 
 
 def permuted(seen: Cloud, order: Tensor) -> Cloud:
-    """The same cloud with point k called order[k]."""
+    """The same cloud with point k renamed to order[k]."""
     back = torch.argsort(order)
     return replace(
         seen,

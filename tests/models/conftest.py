@@ -1,4 +1,4 @@
-"""One thread, float64: what these tests measure is symmetry, to the last digits."""
+"""One thread and float64: these tests measure symmetry to rounding accuracy."""
 
 from __future__ import annotations
 

@@ -1,18 +1,18 @@
-"""Our side of the comparison with the authors' own programs: the same weights, the same inputs, in float64.
+"""Outputs of our networks for the comparison with the authors' programs: same weights, same inputs, float64.
 
-Their programs are not part of this project. `oracles.json` records, for each comparison, the commit of theirs, hashes
-of the inputs and of our outputs (rounded to nine digits), and the largest difference of theirs from ours.
-Weights and inputs come from NumPy seeds and are made again by these functions.
+These programs are not part of this project. `oracles.json` records, for each comparison, the commit of the program,
+hashes of the inputs and of our outputs (rounded to nine digits), and the largest difference between both outputs.
+Weights and inputs come from NumPy seeds, and these functions reproduce them.
 
-Where definitions differ on purpose, and are therefore not compared:
-- PONITA in the plane: ponita-torch f3a35de sums the components of the perpendicular vector, which no rotation keeps;
-  ponita a584aa2 is right there, and its invariants are compared. Its fibre sees the cosine only, ours of SE(2) the sine
-  too.
-- PONITA's grid: theirs is drawn anew at each construction and not kept in the checkpoint; ours is kept.
-- SO(2): rgenn df54466 wraps the angle of its logarithm to [0, 2 pi), with a jump at the identity, scales it, takes a
-  sine below 1e-6 for zero; ours is the matrix logarithm. Polar and Cartan decompositions are compared.
-- FA-GNN: theirs answers positions, drops the mean of the latent vectors at each new frame and does not add a layer's
-  input to its output; `drop_centre`, `about_centre` and `residual` say which.
+Intended differences in definition, which are not compared:
+- PONITA in the plane: ponita-torch f3a35de sums the components of the perpendicular vector, which is not invariant
+  under rotations; ponita a584aa2 is correct there, and its invariants are compared. Its fibre kernel uses the cosine
+  only, ours of SE(2) also the sine.
+- PONITA's grid: theirs is drawn at each construction and not stored in the checkpoint; ours is stored.
+- SO(2): rgenn df54466 wraps the angle of its logarithm to [0, 2 pi), with a jump at the identity, scales it, and treats
+  a sine below 1e-6 as zero; ours is the matrix logarithm. Polar and Cartan decompositions are compared.
+- FA-GNN: theirs returns positions, drops the mean of the latent vectors at each new frame and does not add a layer's
+  input to its output; `drop_centre`, `about_centre` and `residual` set this.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ GRAPHS, POINTS = 3, 5
 
 
 def filled(network: nn.Module, seed: int) -> nn.Module:
-    """Every weight from a normal law of width 1 / sqrt(fan in), in the order of their names."""
+    """Every weight from a normal distribution of width 1 / sqrt(fan in), in the order of their names."""
     draw = np.random.default_rng(seed)
     with torch.no_grad():
         for _, weight in sorted(network.named_parameters()):
@@ -46,7 +46,7 @@ def filled(network: nn.Module, seed: int) -> nn.Module:
 
 
 def charges(seed: int = 1) -> Cloud:
-    """Three clouds of five charges: velocities as vectors, q_i q_j on pairs."""
+    """Three clouds of five charges, with velocities as vectors and q_i q_j on pairs."""
     draw = np.random.default_rng(seed)
     count = GRAPHS * POINTS
     place, speed = torch.from_numpy(draw.normal(size=(count, 3))), torch.from_numpy(draw.normal(size=(count, 1, 3)))
@@ -56,7 +56,7 @@ def charges(seed: int = 1) -> Cloud:
 
 
 def labelled(seed: int = 2) -> Cloud:
-    """The same with three scalars a point instead."""
+    """The same clouds with three scalars a point instead."""
     draw = np.random.default_rng(seed)
     count = GRAPHS * POINTS
     place, scalar = torch.from_numpy(draw.normal(size=(count, 3))), torch.from_numpy(draw.normal(size=(count, 3)))
@@ -115,7 +115,7 @@ def polar_parts() -> Tensor:
 
 
 def cartan_parts() -> Tensor:
-    """log P, and R itself: the logarithm of R is where the definitions part."""
+    """log P, and R itself: the definitions of the logarithm of R differ."""
     return torch.cat([log(matrices())[0], polar(matrices())[1]])
 
 
@@ -132,7 +132,7 @@ OURS: dict[str, Callable[[], Tensor]] = {
 
 
 def digest(value: Tensor, digits: int = 9) -> str:
-    """SHA-256 of numbers rounded to so many digits after the point (and never minus zero)."""
+    """SHA-256 of numbers rounded to this number of decimals (and without minus zero)."""
     return hashlib.sha256((np.round(value.numpy(), digits) + 0.0).tobytes()).hexdigest()
 
 

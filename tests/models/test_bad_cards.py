@@ -1,4 +1,4 @@
-"""Cards that are sealed anew: a check sum that is right says nothing of what it seals."""
+"""Changed cards with a correct new checksum: a correct checksum does not make the values valid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HUGE = (2**31, 2**63, 1e308, -1, 1e-300)
 
 
 def resealed(path: Path, **changes: Any) -> Path:
-    """The card with other values and a check sum of them, where such a card can be; else without it."""
+    """The card with other values, with a new checksum if such a card can be built, else without."""
     text = json.loads(path.read_text()) | changes
     with suppress(Refused):
         text["card_sha256"] = digest(build(parse(json.dumps(text), "card"), Card))
@@ -32,15 +32,15 @@ def resealed(path: Path, **changes: Any) -> Path:
 
 @pytest.mark.parametrize("key", ["attributes", "scalars", "vectors", "dimension", "reach"])
 @pytest.mark.parametrize("value", HUGE)
-def test_a_resealed_card_of_no_size_is_refused(tmp_path: Path, key: str, value: float) -> None:
+def test_a_resealed_card_with_a_bad_size_is_refused(tmp_path: Path, key: str, value: float) -> None:
     path = resealed(written(tmp_path), **{key: value})
     with pytest.raises(Refused, match=f"'{key}'") as refused:
         load_checkpoint(path)
     assert len(str(refused.value)) < 500
 
 
-def test_a_card_that_claims_a_large_network_asks_for_no_memory(tmp_path: Path) -> None:
-    """64 layers of 4096 channels are within the bounds of each field, and 10 GB together."""
+def test_a_card_of_a_too_large_network_is_refused_without_allocation(tmp_path: Path) -> None:
+    """64 layers of 4096 channels are within the bounds of each field, but need 10 GB together."""
     large = replace(card(EgnnSettings(width=4096, layers=64, cutoff=4.0)))
     path = written(tmp_path)
     large = replace(large, card_sha256=digest(large))
@@ -52,12 +52,12 @@ def test_a_card_that_claims_a_large_network_asks_for_no_memory(tmp_path: Path) -
 @pytest.mark.parametrize(
     "network", [PonitaSettings(width=4096, layers=64, basis=4096), PlainSettings(width=4096, layers=64)]
 )
-def test_a_network_is_measured_before_it_is_made(network: Any) -> None:
+def test_the_size_of_a_network_is_checked_before_it_is_built(network: Any) -> None:
     with pytest.raises(Refused, match=r"here: this network would have"):
         build_checked(lambda: network.build(card(network).shape), "here")
 
 
-def test_a_classifier_s_card_is_bounded_too(tmp_path: Path) -> None:
+def test_a_bad_card_of_a_classifier_is_refused(tmp_path: Path) -> None:
     for change in ({"group": 2**31}, {"width": 1e308}, {"levels": 3, "group": 8}, {"deep": 513}):
         text = plain(SpeciesCard(network=AffineShape(), species=("a", "b"), patches=(1, 1), data_sha256="0", epochs=1,
                                  seed=1, metrics={}))  # fmt: skip

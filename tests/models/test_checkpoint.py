@@ -1,4 +1,4 @@
-"""Checkpoints come back bit for bit; whatever is wrong with one is refused in one sentence."""
+"""Checkpoints are read back bit for bit; a bad checkpoint is refused in one sentence."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.models.clouds import random_cloud, randomised
 
 @pytest.fixture(autouse=True)
 def single() -> None:
-    torch.set_default_dtype(torch.float32)  # policies fly in float32
+    torch.set_default_dtype(torch.float32)  # policies use float32
 
 
 def card(network: AnyNetwork) -> Card:
@@ -57,10 +57,10 @@ NETWORKS: tuple[AnyNetwork, ...] = (
 
 
 @pytest.mark.parametrize("name", ["fsync", "replace"])
-def test_a_full_disk_leaves_weights_and_card_that_belong_together(
+def test_a_full_disk_leaves_a_matching_pair_of_weights_and_card(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Whichever of the two files meets it."""
+    """For an error at either file."""
     path, other = made(tmp_path), PonitaSettings(width=6, cutoff=4.0, length=2.0, radial=4)
     before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
     calls: list[object] = []
@@ -83,7 +83,7 @@ def test_a_full_disk_leaves_weights_and_card_that_belong_together(
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_checkpoint_comes_back_bit_for_bit(tmp_path: Path, network: AnyNetwork) -> None:
+def test_a_checkpoint_is_read_back_bit_for_bit(tmp_path: Path, network: AnyNetwork) -> None:
     wanted = card(network)
     before = randomised(network.build(wanted.shape))
     written = write(before, wanted, tmp_path / "policy.json")
@@ -113,7 +113,7 @@ def disguised_pickle(path: Path) -> None:
 
 
 def disguised_pickle_with_its_owndigest(path: Path) -> None:
-    """Someone who also forges the card's digests still gets no pickle opened."""
+    """Even with a forged digest on the card, no pickle is opened."""
     import hashlib
 
     from models.checkpoint import digest, read_card
@@ -181,7 +181,9 @@ def test_a_broken_checkpoint_is_refused(tmp_path: Path, damage: Callable[[Path],
         ({"species": (0, 1)}, "names 2 species for 1 scalars"),
     ],
 )
-def test_what_can_not_fly_is_refused(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+def test_a_checkpoint_that_can_not_be_a_policy_is_refused(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
     with pytest.raises(Refused, match=said):
         fly(made(tmp_path, None, **changes), Plant())
 
@@ -194,27 +196,29 @@ def test_what_can_not_fly_is_refused(tmp_path: Path, changes: dict[str, object],
         (FrameNetworkSettings(width=8), "'network.kind' is fa_gnn, which has no cut-off"),
     ],
 )
-def test_forces_that_would_jump_at_the_reach_do_not_fly(tmp_path: Path, network: AnyNetwork, said: str) -> None:
+def test_a_network_with_a_jump_of_the_force_at_its_reach_is_refused(
+    tmp_path: Path, network: AnyNetwork, said: str
+) -> None:
     with pytest.raises(Refused, match=rf"policy\.json: {said}"):
         fly(made(tmp_path, network), Plant())
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_forces_fade_before_the_reach(tmp_path: Path, network: AnyNetwork) -> None:
+def test_forces_vanish_continuously_at_the_reach(tmp_path: Path, network: AnyNetwork) -> None:
     policy, zero = fly(made(tmp_path, network), Plant()), np.zeros(2, np.int64)
     just_in, just_out = (policy.forces_pn(np.array([[0, 0], [x, 0.0]]), zero, zero) for x in (3.9999, 4.0001))
     near = policy.forces_pn(np.array([[0, 0], [2.0, 0]]), zero, zero)
     assert np.abs(just_in - just_out).max() < 1e-4 * np.abs(near).max()
 
 
-def test_only_the_checkpoint_that_is_meant_flies(tmp_path: Path) -> None:
+def test_a_checkpoint_with_another_hash_is_refused(tmp_path: Path) -> None:
     path = made(tmp_path)
     fly(path, Plant(), card_sha256=load_checkpoint(path)[1].card_sha256)
     with pytest.raises(Refused, match=r"policy\.json: the checkpoint is not the one that flew"):
         fly(path, Plant(), card_sha256="0" * 64)
 
 
-def test_other_weights_than_the_card_s_network_are_refused(tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_the_network_of_the_card_are_refused(tmp_path: Path) -> None:
     wanted = card(EgnnSettings(width=8, layers=2, cutoff=4.0))
     other = card(EgnnSettings(width=9, layers=2, cutoff=4.0))
     write(other.network.build(other.shape), wanted, tmp_path / "policy.json")
@@ -241,7 +245,7 @@ def test_weights_of_another_type_are_refused(tmp_path: Path, kind: torch.dtype) 
         fill(network, found, Path("w"))
 
 
-def test_no_other_file_name_is_taken_for_a_card(tmp_path: Path) -> None:
+def test_a_checkpoint_not_named_by_its_card_is_refused(tmp_path: Path) -> None:
     path = made(tmp_path)
     with pytest.raises(Refused, match="named by its card"):
         fly(path.with_suffix(".safetensors"), Plant())
@@ -265,7 +269,7 @@ def policy(tmp_path: Path) -> LearnedPolicy:
     return fly(made(tmp_path), Plant())
 
 
-def test_a_learned_policy_answers_for_the_trusted_only(policy: LearnedPolicy) -> None:
+def test_a_learned_policy_gives_forces_for_trusted_particles_only(policy: LearnedPolicy) -> None:
     state = np.zeros(12, np.uint8)
     state[[2, 5]] = State.NEW
     _, forces = policy.step(policy.start(), seen_of(crowd(), state=state))
@@ -275,7 +279,7 @@ def test_a_learned_policy_answers_for_the_trusted_only(policy: LearnedPolicy) ->
     assert np.abs(forces.force_pn).max() > 1e-6
 
 
-def test_forces_are_in_kt_of_the_plant_and_follow_translations(tmp_path: Path) -> None:
+def test_forces_scale_with_kt_and_are_invariant_under_translations(tmp_path: Path) -> None:
     path = made(tmp_path)
     cold, warm = fly(path, Plant(temperature_k=280.0)), fly(path, Plant(temperature_k=308.0))
     _, first = cold.step((), seen_of(crowd()))
@@ -286,7 +290,7 @@ def test_forces_are_in_kt_of_the_plant_and_follow_translations(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("network", [*NETWORKS, FrameSettings(width=8, cutoff=4.0, frame="gated")])
-def test_cells_do_not_feel_one_another(tmp_path: Path, network: AnyNetwork) -> None:
+def test_particles_of_different_cells_do_not_interact(tmp_path: Path, network: AnyNetwork) -> None:
     policy = fly(made(tmp_path, network), Plant())
     cell = np.array([0, 1] * 6)
     _, both = policy.step((), seen_of(crowd(), cell=cell))
@@ -295,15 +299,15 @@ def test_cells_do_not_feel_one_another(tmp_path: Path, network: AnyNetwork) -> N
         assert np.array_equal(both.force_pn[cell == one], alone.force_pn)
 
 
-def test_what_lies_outside_of_the_training_is_asked_cell_by_cell(policy: LearnedPolicy) -> None:
-    """Thirty and thirty are not sixty, and who lies over a particle of another cell is not near to it."""
+def test_the_range_of_the_training_is_checked_cell_by_cell(policy: LearnedPolicy) -> None:
+    """Two cells of thirty are not sixty particles, and particles of different cells are not near each other."""
     apart = np.array([[x, y] for x in range(6) for y in range(5)]) * 3.0
     place, cell = np.concatenate([apart, apart + 0.1]), np.array([0] * 30 + [1] * 30)
     assert outside(policy.card, place, cell) == ()
     assert len(outside(policy.card, place, np.zeros(60, np.int64))) == 2
 
 
-def test_a_species_that_it_does_not_know_gets_no_light(policy: LearnedPolicy) -> None:
+def test_particles_of_an_unknown_species_get_no_light(policy: LearnedPolicy) -> None:
     species = np.zeros(12, np.int64)
     species[4] = 1
     _, forces = policy.step((), seen_of(crowd(), species=species))
@@ -311,7 +315,7 @@ def test_a_species_that_it_does_not_know_gets_no_light(policy: LearnedPolicy) ->
     assert 12 not in forces.particle
 
 
-def test_it_says_once_that_it_is_out_of_its_depth(policy: LearnedPolicy) -> None:
+def test_input_outside_of_the_training_is_noted_once(policy: LearnedPolicy) -> None:
     near = crowd()
     near[1] = near[0] + 0.3
     memory, first = policy.step(policy.start(), seen_of(near))
@@ -323,12 +327,12 @@ def test_it_says_once_that_it_is_out_of_its_depth(policy: LearnedPolicy) -> None
     assert any("more particles" in note for note in third.notes)
 
 
-def test_nobody_in_sight_is_nobody_pulled(policy: LearnedPolicy) -> None:
+def test_without_particles_there_are_no_forces(policy: LearnedPolicy) -> None:
     _, forces = policy.step(policy.start(), seen_of(np.empty((0, 2))))
     assert len(forces.particle) == 0
 
 
-def test_a_network_that_answers_nan_trips_the_loop(tmp_path: Path) -> None:
+def test_a_network_that_returns_nan_trips_the_loop(tmp_path: Path) -> None:
     from control.loop import not_finite
 
     network, card = load_checkpoint(made(tmp_path))
@@ -339,7 +343,7 @@ def test_a_network_that_answers_nan_trips_the_loop(tmp_path: Path) -> None:
     assert not_finite(forces)
 
 
-def test_the_weights_file_holds_nothing_but_tensors(tmp_path: Path) -> None:
+def test_the_weights_file_contains_only_tensors(tmp_path: Path) -> None:
     path = made(tmp_path)
     tensors = load_file(path.with_suffix(".safetensors"))
     assert {"grid", "blocks.0.convolution.calibrated"} <= tensors.keys()

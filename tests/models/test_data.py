@@ -1,4 +1,4 @@
-"""Data sets made anew: the published n-body recipe by a second, plain program; the cloned law by its potential."""
+"""Generated data: the published n-body recipe compared with a second, simple program; cloned laws with their energy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from models.training import ColloidTask
 
 
 def plain_run(charge: np.ndarray, place: np.ndarray, speed: np.ndarray, steps: int) -> np.ndarray:
-    """One trajectory, [3, 5], ball by ball."""
+    """One trajectory, [3, 5], particle by particle."""
     x, v = place.copy(), speed.copy()
     for step in range(steps + 1):
         if step:
@@ -38,7 +38,7 @@ def plain_run(charge: np.ndarray, place: np.ndarray, speed: np.ndarray, steps: i
     return np.asarray(x)
 
 
-def test_trajectories_agree_with_a_plain_program() -> None:
+def test_trajectories_agree_with_a_simple_program() -> None:
     charge, place, speed = nbody.starts(np.random.RandomState(43), 3)
     assert set(np.unique(charge)) == {-1.0, 1.0}
     assert np.linalg.norm(speed, axis=1) == pytest.approx(0.5 * np.ones((3, 5)), rel=1e-12)
@@ -47,8 +47,8 @@ def test_trajectories_agree_with_a_plain_program() -> None:
         assert np.abs(x[index] - plain_run(charge[index], place[index], speed[index], 150)).max() < 1e-10
 
 
-def test_the_draws_are_those_of_the_recipe() -> None:
-    """Charges, positions, directions, and the (unused) noise of 49 frames, one trajectory after another."""
+def test_the_random_numbers_follow_the_recipe() -> None:
+    """Charges, positions, directions and the (unused) noise of 49 frames, one trajectory after another."""
     random = np.random.RandomState(43)
     _, place, _ = nbody.starts(np.random.RandomState(43), 2)
     random.choice([-1.0, 0.0, 1.0], size=(5, 1), p=[0.5, 0, 0.5])
@@ -60,7 +60,7 @@ def test_the_draws_are_those_of_the_recipe() -> None:
     assert np.array_equal(place[1], random.randn(3, 5))
 
 
-def test_nbody_batches_show_products_of_charges() -> None:
+def test_nbody_batches_contain_products_of_charges() -> None:
     values = nbody.generate({"train": 4, "valid": 1, "test": 1}, {"train": 4, "valid": 1, "test": 1}, (5, 15))
     task = NBody(values, "0")
     seen, target = task.batch("train", torch.tensor([2, 0]))
@@ -90,7 +90,7 @@ def test_a_cloned_force_is_minus_the_gradient_of_the_law_s_energy() -> None:
             assert force[row, axis] == pytest.approx(-slope, rel=1e-6, abs=1e-6)
 
 
-def test_configurations_are_what_they_are_called() -> None:
+def test_gas_and_crystal_have_the_expected_distances() -> None:
     draw = np.random.default_rng(2)
     place = gas(draw, 30, 2.5, 1.5)
     gaps = np.linalg.norm(place[:, None] - place[None], axis=2) + 9 * np.eye(30)
@@ -100,7 +100,7 @@ def test_configurations_are_what_they_are_called() -> None:
     assert np.median(gaps.min(axis=1)) == pytest.approx(2.5, rel=0.3)
 
 
-def test_a_clone_task_is_the_same_every_time_it_is_made() -> None:
+def test_a_clone_task_is_reproducible() -> None:
     ring = GaussianRing()
 
     def made(seed: int) -> str:
@@ -111,7 +111,7 @@ def test_a_clone_task_is_the_same_every_time_it_is_made() -> None:
     assert made(1) != made(2)
 
 
-def test_batches_join_clouds_without_mixing_them() -> None:
+def test_clouds_of_one_batch_are_not_connected() -> None:
     task = clone(GaussianRing(), examples=20, points_least=2, points_most=9, spacing_um=2.5, nearest_um=1.5,
                  reach_um=4.5, seed=1)  # fmt: skip
     seen, target = task.batch("train", torch.tensor([3, 7, 1]))
@@ -135,7 +135,7 @@ MIRROR = np.array([[1.0, 0.0], [0.0, -1.0]])
     ("h", True, True, True), ("d", False, True, True), ("t", False, True, False), ("l", True, True, False),
     ("c", True, False, True), ("H", True, True, True), ("R", True, True, True),
 ])  # fmt: skip
-def test_each_variant_breaks_what_it_says(variant: Variant, turns: bool, mirrors: bool, shifts: bool) -> None:
+def test_each_variant_breaks_the_stated_symmetries(variant: Variant, turns: bool, mirrors: bool, shifts: bool) -> None:
     draw = np.random.default_rng(4)
     place = hexagon(draw, 7) if variant == "H" else crowd(draw, 7)
     kind = draw.integers(0, 2, 7)
@@ -156,7 +156,7 @@ def test_each_variant_breaks_what_it_says(variant: Variant, turns: bool, mirrors
 
 @pytest.mark.parametrize("points", [19, 37])
 def test_hexagonal_patches_have_no_principal_axis_and_no_direction(points: int) -> None:
-    """The gate does not trust their frames, their axes lie anywhere, and so do the lattice's own directions."""
+    """Their frames are not trusted; their axes are random, and so are the lattice directions."""
     draw = np.random.default_rng(5)
     places = [hexagon(draw, points) for _ in range(200)]
     nobody = torch.empty(2, 0, dtype=torch.long)
@@ -169,24 +169,24 @@ def test_hexagonal_patches_have_no_principal_axis_and_no_direction(points: int) 
     assert abs(np.mean((bond / np.abs(bond)) ** 6)) < 0.2
 
 
-def test_patches_that_are_not_whole_are_refused() -> None:
+def test_incomplete_hexagonal_patches_are_refused() -> None:
     assert [points for points in range(2, 100) if is_hexagon(points)] == [7, 19, 37, 61, 91]
     with pytest.raises(Refused, match=r"short.yaml.*'points' is 20, and hexagonal patches are of 7, 19, 37"):
         build(parse("{variant: H, points: 20}", "short.yaml"), ColloidTask)
 
 
-def test_two_spheres_in_a_fluid_drag_each_other() -> None:
-    """Far apart, Oseen's 3 a / 2 r along the line and half of it across."""
+def test_the_hydrodynamic_interaction_of_two_spheres() -> None:
+    """At large distance: Oseen's 3 a / 2 r along the line of centres, and half of it across."""
     place = np.array([[0.0, 0.0], [50.0, 0.0]])
     assert rotne_prager(place, np.array([[1.0, 0.0], [0.0, 0.0]]))[1] == pytest.approx([1.5 * 0.5 / 50, 0], rel=1e-3)
     assert rotne_prager(place, np.array([[0.0, 1.0], [0.0, 0.0]]))[1] == pytest.approx([0, 0.75 * 0.5 / 50], rel=1e-3)
 
 
-def test_mean_displacements_scatter_about_the_drift_by_the_noise_floor() -> None:
+def test_mean_displacements_scatter_by_the_noise_floor() -> None:
     made = {noise: colloid("h", points=5, examples=(60, 1, 1), target="displacement", noise=noise, seed=3)
             for noise in (False, True)}  # fmt: skip
     force = colloid("h", points=5, examples=(60, 1, 1), target="force", noise=False, seed=3)
     first, asked = made[False].batch("train", torch.tensor([0]))[1], force.batch("train", torch.tensor([0]))[1]
     assert torch.allclose(first, asked, rtol=0.05, atol=0.1)
     _, noisy = made[True].batch("train", torch.arange(60))
-    assert float(noisy.std()) == pytest.approx(math.sqrt(2 / 1e-3), rel=0.15)  # 2 D / t, over a frame of t = 1e-3
+    assert float(noisy.std()) == pytest.approx(math.sqrt(2 / 1e-3), rel=0.15)  # 2 D / t, for a frame of t = 1e-3

@@ -1,4 +1,4 @@
-"""EGNN: exact symmetry, locality, and the equations themselves as an oracle."""
+"""EGNN: exact symmetry, locality, and comparison with a transcription of its equations."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_permutations(cutoff: float | None) -> None:
     assert order_broken(network(cutoff), random_cloud(2)) <= 1e-12
 
 
-def test_a_direct_transcription_of_the_equations_agrees() -> None:
+def test_the_network_agrees_with_a_transcription_of_its_equations() -> None:
     made, seen = network(None, 1), random_cloud(3, points=12, attributes=1)
     place = seen.position
     feature = made.embedding(torch.cat([seen.scalar, seen.vector.norm(dim=2)], 1))
@@ -60,7 +60,7 @@ def test_a_direct_transcription_of_the_equations_agrees() -> None:
     assert torch.allclose(answer.vector[:, 0], place - seen.position, rtol=0, atol=1e-10)
 
 
-def test_nothing_beyond_the_reach_of_all_layers_is_felt() -> None:
+def test_points_beyond_the_reach_of_all_layers_have_no_effect() -> None:
     seen = random_cloud(4, points=300)
     made = network(1.0)
     far = int((seen.position - seen.position[0]).norm(dim=1).argmax())
@@ -74,7 +74,7 @@ def test_nothing_beyond_the_reach_of_all_layers_is_felt() -> None:
     assert torch.equal(before, after)
 
 
-def test_a_neighbour_comes_and_goes_without_a_jump() -> None:
+def test_the_force_is_continuous_when_a_neighbour_enters_or_leaves() -> None:
     made = network(1.0)
     pair = random_cloud(5, points=2)
 
@@ -91,7 +91,7 @@ def test_a_neighbour_comes_and_goes_without_a_jump() -> None:
     assert float((force(0.5) - force(1.5)).norm()) > 1e-3
 
 
-def test_continuous_on_a_perfect_crystal() -> None:
+def test_the_output_is_continuous_on_a_perfect_crystal() -> None:
     made, place = network(1.2), hexagonal()
     answers = []
     for seed in range(8):

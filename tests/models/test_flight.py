@@ -1,4 +1,4 @@
-"""Networks as they fly: the very answers of the networks that were trained, whatever flew before."""
+"""The real-time forms of networks used in a run: same outputs as the networks, whatever was computed before."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CASES: tuple[tuple[type, AnyNetwork], ...] = (
 
 
 def crowd(points: int, kinds: int = 2, stretch: float = 1.6, seed: int = 0) -> Cloud:
-    """Two species by default; `stretch` says how far principal axes are to be trusted."""
+    """Two species by default; `stretch` sets how well the principal axes are defined."""
     draw = np.random.default_rng(seed)
     place = draw.uniform(0, 0.5 * np.sqrt(points), (points, 2)) * [stretch, 1 / stretch]
     species = torch.eye(2)[torch.from_numpy(draw.integers(0, kinds, points))]
@@ -50,11 +50,11 @@ def flown(answer: Flight, seen: Cloud) -> Tensor:
 
 @pytest.mark.parametrize(("kind", "wanted"), CASES)
 @pytest.mark.parametrize("kinds", [1, 2])
-def test_a_flight_answers_as_its_network(kind: type, wanted: AnyNetwork, kinds: int) -> None:
+def test_a_real_time_network_gives_the_output_of_its_network(kind: type, wanted: AnyNetwork, kinds: int) -> None:
     network = randomised(wanted.build(SHAPE), scale=0.5)
     answer = pack(network, SHAPE)
     assert isinstance(answer, kind)
-    for points, stretch in ((40, 1.6), (80, 1.0), (80, 1.03), (2, 1.0), (40, 1.6)):  # memory grows, and is used again
+    for points, stretch in ((40, 1.6), (80, 1.0), (80, 1.03), (2, 1.0), (40, 1.6)):  # buffers grow, and are reused
         seen = crowd(points, kinds, stretch)
         found = flown(answer, seen)
         with torch.no_grad():
@@ -64,7 +64,7 @@ def test_a_flight_answers_as_its_network(kind: type, wanted: AnyNetwork, kinds: 
 
 
 @pytest.mark.parametrize("kinds", [1, 2])
-def test_as_it_flies_egnn_is_right_to_what_float32_holds(kinds: int) -> None:
+def test_the_real_time_egnn_is_accurate_to_float32(kinds: int) -> None:
     network = randomised(EgnnSettings(width=32, layers=2, cutoff=1.0, radial=24).build(SHAPE), scale=0.3)
     seen = crowd(2 * LANES + 9, kinds)  # points in three blocks
     with torch.no_grad():
@@ -77,7 +77,7 @@ def test_as_it_flies_egnn_is_right_to_what_float32_holds(kinds: int) -> None:
     assert torch.equal(flown(answer, seen), found)
 
 
-def test_the_activations_of_the_kernel() -> None:
+def test_the_activation_functions_of_the_kernel() -> None:
     for kind, allowed in ((np.float32, 3e-7), (np.float64, 1e-15)):
         value = np.linspace(-60, 60, 4 * LANES).astype(kind).reshape(4, LANES)
         wanted = torch.nn.functional.silu(torch.from_numpy(value.astype(np.float64))).numpy()
@@ -91,7 +91,7 @@ def test_the_activations_of_the_kernel() -> None:
         assert np.abs(out - np.exp(-7 * (distance.astype(np.float64) - 2) ** 2)).max() <= 10 * allowed
 
 
-def test_what_is_not_a_number_stays_so() -> None:
+def test_nan_in_a_weight_gives_nan_forces() -> None:
     network = randomised(EgnnSettings(width=12, layers=2, cutoff=1.0, radial=6).build(SHAPE), scale=0.5).float()
     seen = crowd(20).to("cpu", torch.float32)
     with torch.no_grad():
@@ -100,7 +100,7 @@ def test_what_is_not_a_number_stays_so() -> None:
 
 
 @pytest.mark.parametrize(("kind", "wanted"), CASES[:7])
-def test_a_flight_keeps_the_symmetry(kind: type, wanted: AnyNetwork) -> None:
+def test_a_real_time_network_is_equivariant(kind: type, wanted: AnyNetwork) -> None:
     answer, seen = pack(randomised(wanted.build(SHAPE), scale=0.5), SHAPE), crowd(60, stretch=1.1)
     here = flown(answer, seen)
     mirror = not (isinstance(wanted, FrameSettings) and wanted.group == "SE")
@@ -108,7 +108,7 @@ def test_a_flight_keeps_the_symmetry(kind: type, wanted: AnyNetwork) -> None:
     assert relative(flown(answer, moved(seen, rotation, shift)), here @ rotation.T) <= 1e-12
 
 
-def test_a_perfect_crystal_is_left_to_the_fallback() -> None:
+def test_on_a_perfect_crystal_the_fallback_is_used() -> None:
     wanted = FrameSettings(width=12, cutoff=1.1, radial=6)
     network = randomised(wanted.build(SHAPE), scale=0.5)
     place = hexagonal() + 1e-6 * torch.randn(37, 2, generator=torch.Generator().manual_seed(0))
@@ -118,7 +118,7 @@ def test_a_perfect_crystal_is_left_to_the_fallback() -> None:
 
 
 @pytest.mark.parametrize(("kind", "wanted"), CASES)
-def test_nobody_near_and_far_away(kind: type, wanted: AnyNetwork) -> None:
+def test_a_single_point_gives_a_finite_output(kind: type, wanted: AnyNetwork) -> None:
     network = randomised(wanted.build(SHAPE), scale=0.5)
     answer, one = pack(network, SHAPE), crowd(1)
     assert torch.isfinite(flown(answer, one)).all()
@@ -129,7 +129,7 @@ def test_nobody_near_and_far_away(kind: type, wanted: AnyNetwork) -> None:
 
 
 @pytest.mark.parametrize(("layers", "radial"), [(1, 0), (2, 6)])
-def test_ponita_flies_in_space_too(layers: int, radial: int) -> None:
+def test_the_real_time_ponita_works_in_three_dimensions(layers: int, radial: int) -> None:
     shape = replace(SHAPE, dimension=3)
     wanted = PonitaSettings(width=12, layers=layers, grid=12, cutoff=1.0, radial=radial)
     network = randomised(wanted.build(shape), scale=0.5)
@@ -143,7 +143,7 @@ def test_ponita_flies_in_space_too(layers: int, radial: int) -> None:
     assert relative(flown(answer, seen), expected) <= 1e-12
 
 
-def test_weights_are_copied() -> None:
+def test_a_real_time_network_has_a_copy_of_the_weights() -> None:
     for _, wanted in CASES:
         network = randomised(wanted.build(SHAPE), scale=0.5)
         answer, seen = pack(network, SHAPE), crowd(30)
@@ -152,7 +152,7 @@ def test_weights_are_copied() -> None:
         assert torch.equal(flown(answer, seen), before)
 
 
-def test_what_reads_more_than_scalars_flies_as_it_is() -> None:
+def test_a_network_with_vector_inputs_is_used_unchanged() -> None:
     shape = replace(SHAPE, vectors=1)
     network = randomised(EgnnSettings(width=12, layers=2, cutoff=1.0).build(shape), scale=0.5)
     seen = replace(crowd(30), vector=torch.randn(30, 1, 2, generator=torch.Generator().manual_seed(0)))

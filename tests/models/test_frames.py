@@ -1,4 +1,4 @@
-"""Frames: their sizes, F(gX) = g F(X), exact symmetry of what they average, continuity on crystals."""
+"""Frames: their size, F(gX) = g F(X), exact symmetry after averaging, and continuity on crystals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIZES = {("E", 2): 4, ("SE", 2): 2, ("E", 3): 8, ("SE", 3): 4, ("O", 2): 4, ("SO
 
 
 @pytest.mark.parametrize(("group", "dimension"), SIZES)
-def test_the_frame_has_its_size_and_moves_with_the_cloud(group: Group, dimension: int) -> None:
+def test_the_frame_has_its_size_and_is_equivariant(group: Group, dimension: int) -> None:
     for seed in range(5):
         seen = random_cloud(seed, dimension=dimension)
         rotation, shift = random_motion(seed, dimension, group in ("E", "O"))
@@ -44,7 +44,7 @@ def test_the_frame_has_its_size_and_moves_with_the_cloud(group: Group, dimension
 
 
 def same_poses(here: Poses, there: Poses, rotation: Tensor, shift: Tensor) -> None:
-    """F(gX) = g F(X) as sets: every pose of one is a pose of the other."""
+    """F(gX) = g F(X) as sets: each pose of one is a pose of the other."""
     wanted = rotation @ here.rotation[0]  # [K, d, d]
     apart = (there.rotation[0][:, None] - wanted[None]).flatten(2).norm(dim=2)  # [K, K]
     assert apart.amin(0).max() <= 1e-10
@@ -55,7 +55,7 @@ def same_poses(here: Poses, there: Poses, rotation: Tensor, shift: Tensor) -> No
 
 
 @pytest.mark.parametrize("group", ["E", "SE"])
-def test_harmonic_poses_move_with_the_cloud_and_keep_their_shares(group: Literal["E", "SE"]) -> None:
+def test_harmonic_poses_are_equivariant_and_their_shares_invariant(group: Literal["E", "SE"]) -> None:
     seen = random_cloud(3)
     rotation, shift = random_motion(1, 2, group == "E")
     here, there = harmonic(seen, group), harmonic(moved(seen, rotation, shift), group)
@@ -66,7 +66,7 @@ def test_harmonic_poses_move_with_the_cloud_and_keep_their_shares(group: Literal
 
 
 class Flat(nn.Module):
-    """A perceptron on all coordinates at once: no symmetry of any kind."""
+    """A perceptron on all coordinates together, without any symmetry."""
 
     def __init__(self, points: int, dimension: int) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def fallback() -> nn.Module:
 @pytest.mark.parametrize("dimension", [2, 3])
 @pytest.mark.parametrize("group", ["E", "SE"])
 @pytest.mark.parametrize("backbone", ["perceptron", "messages"])
-def test_any_backbone_becomes_equivariant(dimension: int, group: Group, backbone: str) -> None:
+def test_frame_averaging_makes_any_backbone_equivariant(dimension: int, group: Group, backbone: str) -> None:
     seen = random_cloud(7, points=20, dimension=dimension)
     inner = randomised(Flat(20, dimension), scale=0.1) if backbone == "perceptron" else passing(dimension)
     network = FrameAveraged(inner, partial(principal, group=group))
@@ -108,21 +108,21 @@ def test_any_backbone_becomes_equivariant(dimension: int, group: Group, backbone
         assert error <= 1e-12 if group == "E" else error > 0.01
 
 
-def test_translations_only() -> None:
+def test_frame_averaging_over_translations_only() -> None:
     seen = random_cloud(8, points=20)
     network = FrameAveraged(passing(2), partial(principal, group="T"))
     assert broken(network, seen, torch.eye(2), torch.tensor([3.0, -2.0])) <= 1e-12
     assert broken(network, seen, random_motion(0, 2, False)[0], torch.zeros(2)) > 0.05
 
 
-def test_message_passing_keeps_permutations_and_a_perceptron_does_not() -> None:
+def test_message_passing_is_permutation_equivariant_a_perceptron_is_not() -> None:
     seen = random_cloud(9, points=20)
     assert order_broken(FrameAveraged(passing(2), principal), seen) <= 1e-12
     assert order_broken(FrameAveraged(randomised(Flat(20, 2), scale=0.1), principal), seen) > 0.05
 
 
 @pytest.mark.parametrize("frame", [gated, harmonic, partial(gated, group="SE"), partial(harmonic, group="SE")])
-def test_gated_and_harmonic_frames_are_exact(frame: Callable[[Cloud], Poses]) -> None:
+def test_gated_and_harmonic_frames_are_exactly_equivariant(frame: Callable[[Cloud], Poses]) -> None:
     network = FrameAveraged(passing(2), frame, fallback())
     chiral = isinstance(frame, partial)
     for seed in range(4):
@@ -148,7 +148,7 @@ def crystal(noise: float, seed: int) -> Cloud:
 
 
 def spread(network: nn.Module, noise: float) -> float:
-    """Standard deviation of the output over draws of the noise, relative to the mean output."""
+    """Standard deviation of the output over samples of the noise, relative to the mean output."""
     with torch.no_grad():
         answers = torch.stack([network(crystal(noise, seed)).vector for seed in range(12)])
     return float(answers.std(0).norm() / answers.mean(0).norm())
@@ -171,11 +171,11 @@ def test_safe_frames_are_continuous_on_a_perfect_crystal(frame: Callable[[Cloud]
     assert spread(network, 1e-6) <= 1e-5
 
 
-def test_principal_frames_are_not_continuous_there() -> None:
+def test_principal_frames_are_not_continuous_on_a_perfect_crystal() -> None:
     assert spread(FrameAveraged(crystal_passing(), principal), 1e-6) > 0.05
 
 
-def test_safe_frames_are_exact_on_the_perfect_crystal_itself() -> None:
+def test_safe_frames_are_exactly_equivariant_on_a_perfect_crystal() -> None:
     for frame in (gated, harmonic):
         network = FrameAveraged(crystal_passing(), frame, crystal_fallback())
         rotation, shift = random_motion(2, 2, True)
@@ -194,7 +194,7 @@ def test_frames_between_layers(dimension: int, drop: bool) -> None:
     assert order_broken(network, seen) <= 1e-12
 
 
-def test_graphs_of_a_batch_do_not_see_one_another() -> None:
+def test_graphs_of_one_batch_do_not_influence_each_other() -> None:
     one, other = random_cloud(1, points=6, dimension=3), random_cloud(2, points=6, dimension=3)
     edges = all_edges(6, 2)
     attribute = torch.zeros(edges.shape[1], 0)
@@ -223,7 +223,7 @@ def test_graphs_of_a_batch_do_not_see_one_another() -> None:
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
 @pytest.mark.parametrize("frame", [gated, harmonic])
 @pytest.mark.parametrize("points", [0, 1, 2, 3])
-def test_clouds_without_any_axes_get_finite_answers(
+def test_clouds_without_principal_axes_give_finite_outputs(
     frame: Callable[[Cloud], Poses], points: int, kind: torch.dtype
 ) -> None:
     network = FrameAveraged(passing(2), frame, fallback()).to(kind)

@@ -1,4 +1,4 @@
-"""Radius graphs against all pairs; the cut-off against its own definition."""
+"""Radius graphs compared with all pairs; the cut-off function compared with its definition."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.layers import PairLinear
 
 
 @given(st.integers(0, 40), st.floats(0.05, 2.0), st.integers(2, 3))
-def test_the_radius_graph_is_every_near_pair_both_ways(points: int, radius: float, dimension: int) -> None:
+def test_the_radius_graph_has_every_near_pair_in_both_directions(points: int, radius: float, dimension: int) -> None:
     position = np.random.default_rng(points).uniform(size=(points, dimension))
     receiver, sender = radius_edges(position, radius)
     distance = np.linalg.norm(position[:, None] - position[None], axis=2)
@@ -25,7 +25,7 @@ def test_the_radius_graph_is_every_near_pair_both_ways(points: int, radius: floa
     assert torch.equal(sender[:half], receiver[half:])
 
 
-def test_a_place_that_is_not_finite_has_no_graph() -> None:
+def test_a_position_that_is_not_finite_is_refused() -> None:
     with pytest.raises(ValueError, match="finite"):
         radius_edges(np.array([[0.0, 0.0], [np.nan, 1.0]]), 1.0)
 
@@ -38,7 +38,7 @@ def test_all_edges_of_three_graphs() -> None:
     assert len(set(zip(receiver.tolist(), sender.tolist(), strict=True))) == 36
 
 
-def test_the_envelope_is_one_at_zero_and_flat_zero_at_its_radius() -> None:
+def test_the_envelope_is_one_at_zero_and_zero_with_its_slope_at_radius() -> None:
     distance = torch.tensor([0.0, 1.0, 1.999, 2.0, 3.0], requires_grad=True)
     fade = envelope(distance, 2.0)
     assert fade[0] == 1
@@ -59,7 +59,7 @@ def test_sums_and_counts_by_index() -> None:
     assert count_at(index, 4, value).tolist() == [1, 1, 2, 1]
 
 
-def test_the_factorised_edge_layer_is_the_linear_layer_on_the_concatenation() -> None:
+def test_the_factorised_edge_layer_equals_the_linear_layer() -> None:
     torch.manual_seed(1)
     layer = PairLinear(5, 3, 7)
     point, extra = torch.randn(6, 5), torch.randn(10, 3)

@@ -1,4 +1,4 @@
-"""Decompositions of GL+ and SL, samples of them, and convolutions over them."""
+"""Decompositions of GL+ and SL, samples of their elements, and convolutions over them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from models.lie.sampling import SPREAD, elements, nearby, symmetric
 
 
 def positive(dimension: int, count: int, seed: int) -> Tensor:
-    """Matrices with det > 0 and condition up to 100."""
+    """Matrices with det > 0 and a condition number up to 100."""
     draw = torch.Generator().manual_seed(seed)
     left, _ = torch.linalg.qr(torch.randn(count, dimension, dimension, generator=draw))
     right, _ = torch.linalg.qr(torch.randn(count, dimension, dimension, generator=draw))
@@ -53,7 +53,7 @@ def test_exp_of_log_is_the_matrix_itself(dimension: int, count: int) -> None:
     assert float((y + y.transpose(1, 2)).abs().max()) <= 1e-12
     eigen = torch.linalg.eigvals(a)
     negative = (eigen.imag.abs() < 1e-12) & (eigen.real < 0)
-    assert int(negative.any(1).sum()) > count / 100  # among them many without a real logarithm
+    assert int(negative.any(1).sum()) > count / 100  # including many without a real logarithm
 
 
 @pytest.mark.parametrize("dimension", [2, 3])
@@ -73,7 +73,7 @@ def test_polar_and_iwasawa(dimension: int) -> None:
 
 @pytest.mark.parametrize("condition", [1e2, 1e6, 1e10])
 @pytest.mark.parametrize("dimension", [2, 3, 4])
-def test_rotations_stay_orthogonal_whatever_the_condition(dimension: int, condition: float) -> None:
+def test_rotations_are_orthogonal_for_any_condition_number(dimension: int, condition: float) -> None:
     draw = torch.Generator().manual_seed(9)
     left, _ = torch.linalg.qr(torch.randn(50, dimension, dimension, generator=draw))
     right, _ = torch.linalg.qr(torch.randn(50, dimension, dimension, generator=draw))
@@ -88,7 +88,7 @@ def test_rotations_stay_orthogonal_whatever_the_condition(dimension: int, condit
 
 @pytest.mark.parametrize("dimension", [1, 2, 3, 4])
 @pytest.mark.parametrize("split", [polar, iwasawa, log, log_iwasawa, lambda a: coordinates(a, False)])
-def test_reflections_and_flat_matrices_are_refused(split: Callable[[Tensor], object], dimension: int) -> None:
+def test_reflections_and_singular_matrices_are_refused(split: Callable[[Tensor], object], dimension: int) -> None:
     a = torch.eye(dimension).repeat(4, 1, 1)
     a[1, 0, 0], a[2, 0, 0], a[3, 0, 0] = -1.0, 0.0, math.nan
     with pytest.raises(ValueError, match=r"^3 of 4 matrices do not have det A > 0, as is needed$"):
@@ -114,7 +114,7 @@ def test_exp_of_log_by_iwasawa_is_the_matrix_itself(dimension: int, special: boo
 
 @pytest.mark.parametrize("angles", [(math.pi, 0.0), (math.pi, math.pi), (0.0, 0.0), (3.14159, -1e-7), (2.0, 2.0)])
 @pytest.mark.parametrize("dimension", [4, 5])
-def test_half_turns_and_hardly_any_turn_have_their_logarithm(angles: tuple[float, float], dimension: int) -> None:
+def test_half_turns_and_tiny_rotations_have_a_logarithm(angles: tuple[float, float], dimension: int) -> None:
     planes = torch.eye(dimension)
     for at, angle in zip((0, 2), angles, strict=True):
         planes[at : at + 2, at : at + 2] = rotation(torch.tensor(angle))
@@ -133,7 +133,7 @@ def test_the_logarithm_of_a_rotation_is_continuous_at_the_identity() -> None:
 
 
 @pytest.mark.parametrize("special", [True, False])
-def test_samples_are_of_their_group_and_come_with_their_inverse(special: bool) -> None:
+def test_samples_are_in_their_group_and_have_their_inverse(special: bool) -> None:
     a, inverse, _ = elements(500, special, 3)
     assert float((a @ inverse - torch.eye(2)).abs().max()) <= 1e-12
     det = torch.linalg.det(a)
@@ -146,7 +146,7 @@ def test_samples_are_of_their_group_and_come_with_their_inverse(special: bool) -
 
 def test_moments_of_the_symmetric_part_are_those_of_a_log_normal_law() -> None:
     x = symmetric(40_000, False, torch.Generator().manual_seed(1))
-    trace = torch.diagonal(x, dim1=1, dim2=2).sum(1)  # sqrt(2) times a normal number of variance SPREAD
+    trace = torch.diagonal(x, dim1=1, dim2=2).sum(1)  # sqrt(2) times a normal variable of variance SPREAD
     assert float(trace.mean()) == pytest.approx(0, abs=0.01)
     assert float(trace.var()) == pytest.approx(2 * SPREAD, rel=0.03)
     det = torch.exp(trace)
@@ -154,7 +154,7 @@ def test_moments_of_the_symmetric_part_are_those_of_a_log_normal_law() -> None:
     assert float(x[:, 0, 1].var()) == pytest.approx(SPREAD / 2, rel=0.03)
 
 
-def test_coordinates_tell_elements_apart_and_are_zero_at_one() -> None:
+def test_coordinates_are_distinct_and_zero_at_the_identity() -> None:
     assert float(coordinates(torch.eye(2)[None], False).abs().max()) <= 1e-15
     a, _, _ = elements(40, False, 6)
     assert float(torch.pdist(coordinates(a, False)).min()) > 1e-3
@@ -180,8 +180,8 @@ def lifted(layer: Lift, f: object, place: Tensor, inverse: Tensor, spacing: floa
     return torch.einsum("pyx,gcyx->pgc", taps, kernels).detach()
 
 
-def test_lifting_follows_linear_maps() -> None:
-    """(lift of f o g^-1)(g x, g A) = (lift of f)(x, A) up to the quadrature of the kernel's taps."""
+def test_lifting_is_equivariant_under_linear_maps() -> None:
+    """(lift of f o g^-1)(g x, g A) = (lift of f)(x, A), up to the quadrature error of the kernel."""
     torch.manual_seed(0)
     layer = Lift(1, 3, 41)
     _, inverse, _ = elements(5, False, 7, spread=0.02)
@@ -196,7 +196,7 @@ def test_lifting_follows_linear_maps() -> None:
 
 
 @pytest.mark.parametrize("special", [True, False])
-def test_nearby_elements_lie_in_their_box_and_fill_it(special: bool) -> None:
+def test_nearby_elements_fill_their_box(special: bool) -> None:
     a, inverse = nearby(256, special, 3, 0.2, 0.4)
     assert float((a @ inverse - torch.eye(2)).abs().max()) <= 1e-12
     x, y = log(a)
@@ -207,15 +207,15 @@ def test_nearby_elements_lie_in_their_box_and_fill_it(special: bool) -> None:
     assert float(trace.abs().max()) == pytest.approx(0 if special else 0.2, abs=0.01)
 
 
-def test_local_kernels_move_with_their_element_and_begin_with_unit_gain() -> None:
+def test_local_kernels_follow_their_element_with_unit_initial_gain() -> None:
     torch.manual_seed(4)
     layer = LocalConvolution(6, 40, 7)
     eye = torch.eye(2)[None]
     quarter = rotation(torch.tensor([math.pi / 2]))
     with torch.no_grad():
         still, turned = layer.kernels(eye), layer.kernels(quarter.transpose(1, 2))
-        assert torch.allclose(turned, torch.rot90(still, -1, (2, 3)), atol=1e-12)  # y runs down: clockwise on screen
-        gain = still.square().sum((1, 2, 3)).mean()  # variance of the answer to white noise
+        assert torch.allclose(turned, torch.rot90(still, -1, (2, 3)), atol=1e-12)  # y points down: clockwise on screen
+        gain = still.square().sum((1, 2, 3)).mean()  # variance of the output for white noise
     assert float(gain) == pytest.approx(1, rel=0.4)
 
 
@@ -229,7 +229,7 @@ def spot() -> Tensor:
 
 
 @pytest.mark.parametrize("shift", SHIFTS)
-def test_every_layer_follows_translations_by_whole_pixels(shift: tuple[int, int]) -> None:
+def test_every_layer_is_equivariant_under_shifts_by_whole_pixels(shift: tuple[int, int]) -> None:
     torch.set_default_dtype(torch.float32)
     torch.manual_seed(2)
     a, inverse, weight = elements(5, False, 3)
@@ -248,7 +248,7 @@ def test_every_layer_follows_translations_by_whole_pixels(shift: tuple[int, int]
 
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("shift", SHIFTS)
-def test_a_dense_network_answers_alike_wherever_the_image_lies(shift: tuple[int, int], stride: int) -> None:
+def test_the_output_of_a_dense_network_does_not_depend_on_the_position(shift: tuple[int, int], stride: int) -> None:
     torch.set_default_dtype(torch.float32)
     torch.manual_seed(2)
     network = AffineNetwork(3, width=4, deep=6, group=4, levels=2, stride=stride)
@@ -263,11 +263,11 @@ def test_a_dense_network_answers_alike_wherever_the_image_lies(shift: tuple[int,
     assert float((here - there).abs().max()) <= 1e-6 * size
     assert float((flipped - here).abs().max()) > 1e-4
     even = all(number % 2 == 0 for number in shift)
-    assert (skipped <= 1e-6 * size) == even  # by the step only
+    assert (skipped <= 1e-6 * size) == even  # in whole steps only
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_a_dense_network_sees_what_the_same_network_saw_at_each_phase(stride: int) -> None:
+def test_a_dense_network_is_the_maximum_over_all_phases_of_the_stride(stride: int) -> None:
     torch.set_default_dtype(torch.float32)
     torch.manual_seed(2)
     network = AffineNetwork(3, width=4, deep=6, group=3, stride=stride)
@@ -279,13 +279,13 @@ def test_a_dense_network_sees_what_the_same_network_saw_at_each_phase(stride: in
         assert torch.allclose(network.features(image), torch.stack(phases).amax(0), rtol=1e-5, atol=1e-6)
 
 
-def test_samples_are_fixed_after_training_and_kernels_can_be_kept() -> None:
+def test_samples_are_fixed_after_training_and_kernels_can_be_stored() -> None:
     torch.set_default_dtype(torch.float32)
     torch.manual_seed(3)
     network = AffineNetwork(3, width=4, deep=6, group=3)
     image = torch.rand(2, 1, 24, 24)
     with torch.no_grad():
-        assert not torch.equal(network(image), network(image))  # drawn anew while training
+        assert not torch.equal(network(image), network(image))  # new samples in training
         network.eval()
         first = network(image)
         assert torch.allclose(first.exp().sum(1), torch.ones(2), atol=1e-5)  # probabilities
@@ -293,8 +293,8 @@ def test_samples_are_fixed_after_training_and_kernels_can_be_kept() -> None:
         assert torch.allclose(network(image), first, rtol=1e-4, atol=1e-5)
 
 
-def test_more_samples_of_the_group_change_less() -> None:
-    """Two disjoint draws of the elements agree better, the more there are: the answer is an integral over the group."""
+def test_more_samples_of_the_group_reduce_the_error() -> None:
+    """The difference between two disjoint sets of samples decreases with their number: the output is an integral."""
     torch.set_default_dtype(torch.float32)
     torch.manual_seed(5)
     network = AffineNetwork(4, width=4, deep=6).eval()
@@ -308,11 +308,11 @@ def test_more_samples_of_the_group_change_less() -> None:
     few = (answer(3, 1) - answer(3, 2)).norm()
     many = (answer(48, 1) - answer(48, 2)).norm()
     assert float(many) < 0.5 * float(few)
-    assert float(answer(48, 1).std(0).max()) > 2 * float(many) / 80**0.5  # and it is an answer about the image
+    assert float(answer(48, 1).std(0).max()) > 2 * float(many) / 80**0.5  # and the output depends on the image
 
 
-def test_levels_of_blur_are_a_semigroup_and_bright_alike() -> None:
-    """Blurred by b and then by t is blurred by b + t (variances); each level has a mean square of one."""
+def test_levels_of_blur_are_a_semigroup_of_equal_mean_square() -> None:
+    """Blur by b, then by t, equals blur by b + t (variances); each level has a mean square of one."""
     image = torch.zeros(1, 1, 41, 41)
     image[0, 0, 18:23, 17:21] = torch.rand(5, 4)
     once = scale_space(image, torch.tensor([0.6]))
@@ -323,7 +323,7 @@ def test_levels_of_blur_are_a_semigroup_and_bright_alike() -> None:
     assert torch.allclose(straight[:, :1], image * torch.rsqrt(image.square().mean()), atol=1e-4)
 
 
-def test_levels_share_the_elements_and_are_frozen_too() -> None:
+def test_levels_of_blur_are_fixed_by_freezing() -> None:
     torch.set_default_dtype(torch.float32)
     torch.manual_seed(6)
     network = AffineNetwork(3, width=4, deep=6, group=4, levels=2, stride=2).eval()
@@ -333,10 +333,10 @@ def test_levels_share_the_elements_and_are_frozen_too() -> None:
         first = network(image)
         network.freeze()
         assert torch.allclose(network(image), first, rtol=1e-4, atol=1e-5)
-        assert torch.allclose(network(5 * image), first, rtol=1e-4, atol=1e-4)  # whatever the light
+        assert torch.allclose(network(5 * image), first, rtol=1e-4, atol=1e-4)  # for any brightness
     network.train()
     network(image)
-    assert float(network.variances()[1]) != 2.25  # drawn anew
+    assert float(network.variances()[1]) != 2.25  # drawn again
 
 
 def test_a_homography_without_tilt_is_an_affine_map() -> None:
@@ -353,8 +353,10 @@ def test_a_matched_network_has_as_many_parameters() -> None:
     assert plain == pytest.approx(wanted, rel=0.1)
 
 
-def test_digits_survive_warps_that_were_never_trained() -> None:
-    """The short form of benchmarks/digits: few examples, one seed; the drop is at most half of the plain network's."""
+def test_digits_are_classified_under_warps_absent_from_training() -> None:
+    """Short version of benchmarks/digits: few examples, one seed; the accuracy decreases at most half as much as that
+    of the plain network.
+    """
     torch.set_default_dtype(torch.float32)
     image, label = digits()
     train, test = torch.arange(600), torch.arange(1400, 1797)
@@ -371,12 +373,12 @@ def test_digits_survive_warps_that_were_never_trained() -> None:
     assert drop[0] <= 0.5 * drop[1]
 
 
-def test_warps_move_the_image_as_said() -> None:
+def test_warps_move_the_image_in_the_stated_direction() -> None:
     image = torch.zeros(1, 1, 33, 33)
-    image[0, 0, 16, 26] = 1.0  # ten to the right of the middle
+    image[0, 0, 16, 26] = 1.0  # ten px to the right of the middle
     turned = warped(image, rotation(torch.tensor([math.pi / 2])))
     row, column = divmod(int(turned[0, 0].argmax()), 33)
-    assert (row, column) == (26, 16)  # down: y runs down in an image
+    assert (row, column) == (26, 16)  # downwards: y points down in an image
     a = random_warps(500, 1)
     assert float(torch.linalg.det(a).min()) > 0.6
     assert float(torch.linalg.det(a).max()) < 1.5

@@ -1,4 +1,4 @@
-"""Invariant measures of GL+(n) and SL(n), against their definition: Jacobians by finite differences, Monte Carlo."""
+"""Invariant measures of GL+(n) and SL(n) compared with their definition: finite-difference Jacobians, Monte Carlo."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def volume_change(f: Callable[[Tensor], Tensor], count: int) -> float:
 
 
 def upper(number: Tensor, n: int, offset: int) -> Tensor:
-    """Numbers -> a matrix with them on and above (offset 0), or above (1) its diagonal."""
+    """A matrix with these numbers on and above its diagonal (offset 0), or above it (1)."""
     full = torch.zeros(n, n)
     i, j = torch.triu_indices(n, n, offset)
     full[i, j] = number
@@ -47,7 +47,7 @@ def antisymmetric(number: Tensor, n: int) -> Tensor:
 
 
 class ByPolar:
-    """The numbers (X, R) about an element: entries of X (SL: without the last on its diagonal), angles of R."""
+    """Coordinates (X, R) near an element: entries of X (SL: without the last diagonal one), angles of R."""
 
     def __init__(self, a: Tensor, special: bool) -> None:
         self.n, self.special = len(a), special
@@ -60,7 +60,7 @@ class ByPolar:
         pairs = self.n * (self.n - 1) // 2
         number = u[:-pairs]
         if self.special:
-            number = torch.cat([number, torch.zeros(1)])  # the last of the triangle is the last on the diagonal
+            number = torch.cat([number, torch.zeros(1)])  # the last entry of the triangle is the last on the diagonal
         full = upper(number, self.n, 0)
         if self.special:
             full[-1, -1] = -full.diagonal().sum()
@@ -76,7 +76,7 @@ class ByPolar:
 
 
 class ByIwasawa:
-    """The numbers (x, N, K) about an element."""
+    """Coordinates (x, N, K) near an element."""
 
     def __init__(self, a: Tensor, special: bool) -> None:
         self.n, self.special = len(a), special
@@ -110,10 +110,10 @@ def entries(numbers: Numbers) -> Callable[[Tensor], Tensor]:
 @pytest.mark.parametrize("special", [False, True])
 @pytest.mark.parametrize("dimension", [2, 3, 4])
 @pytest.mark.parametrize("numbers", [ByPolar, ByIwasawa])
-def test_a_translation_keeps_the_measure(
+def test_the_measure_is_invariant_under_translations(
     numbers: type[ByPolar] | type[ByIwasawa], dimension: int, special: bool
 ) -> None:
-    """From the numbers of A to those of g A, and of A g: Jacobian times density there is the density here."""
+    """From the coordinates of A to those of g A and A g: the Jacobian times the density there is the density here."""
     size = dimension**2 - special
     for seed in range(3):
         g, a = (one / 3 if not special else one for one in positive(dimension, 2, 20 + seed))
@@ -128,7 +128,7 @@ def test_a_translation_keeps_the_measure(
 
 
 @pytest.mark.parametrize("dimension", [2, 3])
-def test_all_three_densities_are_one_measure(dimension: int) -> None:
+def test_all_three_densities_give_the_same_measure(dimension: int) -> None:
     for a in positive(dimension, 5, 31):
         one, other = ByPolar(a, False), ByIwasawa(a, False)
         density = float(haar_density(a))
@@ -142,7 +142,7 @@ def first_three(numbers: Numbers) -> Callable[[Tensor], Tensor]:
     return lambda u: numbers.at(u).flatten()[:3]
 
 
-def test_sl2_is_the_textbooks_measure() -> None:
+def test_the_measure_of_sl2_is_that_of_the_textbook() -> None:
     """da db dc / |a| for ((a, b), (c, d)), d = (1 + b c) / a (Lang, SL2(R), 1975)."""
     for a in positive(2, 5, 32):
         a = a / torch.linalg.det(a).sqrt()
@@ -153,8 +153,8 @@ def test_sl2_is_the_textbooks_measure() -> None:
             assert change * first == pytest.approx(constant * numbers.density, rel=1e-5)
 
 
-def test_densities_of_entries_undo_the_stretch_of_a_translation() -> None:
-    """|d(g A)/dA| = |det g|^n and |d(g S g^T)/dS| = |det g|^(n+1), which the densities take back."""
+def test_densities_of_entries_cancel_the_jacobian_of_a_translation() -> None:
+    """|d(g A)/dA| = |det g|^n and |d(g S g^T)/dS| = |det g|^(n+1), which the densities cancel."""
     g, a = positive(2, 50, 4), positive(2, 50, 5)
     assert torch.allclose(haar_density(g @ a) * torch.linalg.det(g) ** 2, haar_density(a), rtol=1e-10)
     s = a @ a.transpose(1, 2)
@@ -162,8 +162,8 @@ def test_densities_of_entries_undo_the_stretch_of_a_translation() -> None:
     assert torch.allclose(haar_density_positive(moved) * torch.linalg.det(g) ** 3, haar_density_positive(s), rtol=1e-9)
 
 
-def test_the_affine_measure_is_kept_from_the_left_and_not_from_the_right() -> None:
-    """(t, g)(x, A) = (t + g x, g A) and (x, A)(t, g) = (x + A t, A g), by their Jacobians in (x, entries of A)."""
+def test_the_affine_measure_is_left_but_not_right_invariant() -> None:
+    """(t, g)(x, A) = (t + g x, g A) and (x, A)(t, g) = (x + A t, A g): their Jacobians in (x, entries of A)."""
     g, a = positive(2, 2, 6)
     t = torch.tensor([0.3, -0.7])
 
@@ -182,8 +182,8 @@ def test_the_affine_measure_is_kept_from_the_left_and_not_from_the_right() -> No
 
 
 @pytest.mark.parametrize("special", [False, True])
-def test_weighted_samples_integrate_alike_wherever_the_function_is_moved(special: bool) -> None:
-    """1/G sum w(A) F(g^-1 A) for F narrow about the identity; without the weights it depends on g."""
+def test_the_integral_of_weighted_samples_is_invariant(special: bool) -> None:
+    """1/G sum w(A) F(g^-1 A) for F localised near the identity; without the weights it depends on g."""
     a, inverse, weight = elements(50_000, special, 5, spread=0.4)
     assert float((a @ inverse - torch.eye(2)).abs().max()) <= 1e-12
 
@@ -200,8 +200,8 @@ def test_weighted_samples_integrate_alike_wherever_the_function_is_moved(special
         assert integral(move, even) < 0.93 * integral(torch.eye(2), even)
 
 
-def test_the_weights_are_of_the_polar_measure() -> None:
-    """An integral in closed form: of exp(-|X|^2 / 2 s^2) over SL(2), by its sinh."""
+def test_the_weights_are_those_of_the_polar_measure() -> None:
+    """The integral of exp(-|X|^2 / 2 s^2) over SL(2) in closed form, with its sinh."""
     a, _, weight = elements(200_000, True, 6)
     radius = coordinates(a, True)[:, :2].norm(dim=1)
     found = float((weight * torch.exp(-0.5 * (radius / 0.25) ** 2)).mean())
@@ -210,8 +210,8 @@ def test_the_weights_are_of_the_polar_measure() -> None:
     assert found == pytest.approx(float(exact), rel=0.01)
 
 
-def test_iwasawa_coordinates_take_the_density_over() -> None:
-    """From Z = log N to the entries of N the map is triangular with ones: dN = dZ, no other density is needed."""
+def test_iwasawa_log_coordinates_have_the_same_density() -> None:
+    """The map from Z = log N to the entries of N is unit triangular: dN = dZ, so no other density is needed."""
     z = upper(torch.tensor([0.3, -0.8, 0.5]), 3, 1)
 
     def shown(u: Tensor) -> Tensor:

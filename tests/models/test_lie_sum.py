@@ -1,4 +1,4 @@
-"""The sum over the group: against its formula, against quadrature by another decomposition, and under linear maps."""
+"""The sum over the group, compared with its formula and with another quadrature, and under linear maps."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def by_hand(layer: GroupConvolution, a: Floats, b: Floats) -> Floats:
 
 
 def worst(special: bool) -> float:
-    """The layer's largest distance from the formula, in units of the largest kernel."""
+    """The largest error of the layer relative to the formula, in units of the largest kernel."""
     layer = small_layer(5, special, 2, 3)
     b, _, weight = elements(60, special, 3, spread=0.4)
     a = b[:4] @ rotation(torch.tensor(0.3))
@@ -61,19 +61,19 @@ def worst(special: bool) -> float:
     wanted = np.array([[by_hand(layer, one.numpy(), other.numpy()) * float(w) / 60
                         for other, w in zip(b, weight, strict=True)] for one in a])  # [4, 60, k k, C' C]  # fmt: skip
     wanted = wanted.reshape(4, 60, 5, 5, 3, 2).transpose(0, 4, 1, 5, 2, 3).reshape(12, 120, 5, 5)
-    assert 100 < (np.abs(wanted).max((2, 3)) > 0).sum() < 1300  # some are near, some are not
+    assert 100 < (np.abs(wanted).max((2, 3)) > 0).sum() < 1300  # some are near, others are not
     return float(np.abs(found.numpy() - wanted).max() / np.abs(wanted).max())
 
 
 @pytest.mark.parametrize("special", [False, True])
-def test_kernels_are_those_of_the_formula(special: bool) -> None:
+def test_kernels_agree_with_the_formula(special: bool) -> None:
     assert worst(special) <= 1e-10
 
 
 @pytest.mark.parametrize("special", [False, True])
 @pytest.mark.parametrize("mistake", ["blind", "inverted", "determinant"])
-def test_a_mistake_in_the_formula_would_be_seen(mistake: str, special: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blind to the group, B^-1 A for A^-1 B, and |det B| upside down (which is 1 for SL)."""
+def test_a_mistake_in_the_formula_is_detected(mistake: str, special: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without dependence on the group; B^-1 A for A^-1 B; and 1 / |det B| inverted (which is 1 for SL)."""
     right, density = coordinates, haar_density_affine
     if mistake == "blind":
         monkeypatch.setattr("models.lie.convolution.coordinates", lambda a, s: torch.zeros_like(right(a, s)))
@@ -86,16 +86,16 @@ def test_a_mistake_in_the_formula_would_be_seen(mistake: str, special: bool, mon
 
 
 def on_group(b: Tensor, size: int) -> Tensor:
-    """A smooth function of places and elements: [G, 2, 2] -> [1, G, 1, k, k]."""
+    """A smooth function of positions and elements: [G, 2, 2] -> [1, G, 1, k, k]."""
     place = (grid(size) * torch.tensor([0.7, -0.4])).sum(-1)
     phase = (b * torch.tensor([[0.8, -0.5], [0.3, 0.6]])).sum((1, 2))
     return torch.cos(place + phase[:, None, None])[None, :, None]
 
 
 def iwasawa_nodes(special: bool) -> tuple[Tensor, Tensor]:
-    """C [G, 2, 2] that fill all stretches within REACH, and the Haar volume of each, the circle counted as one.
+    """Elements C [G, 2, 2] that cover all stretches within REACH, and the Haar volume of each (circle: volume one).
 
-    In units of dX dR, dX by its coordinates, not its entries: half as much for SL(2), a quarter for GL+(2).
+    In units of dX dR, with dX in its coordinates, not its entries: half as much for SL(2), a quarter for GL+(2).
     """
     turn = torch.arange(16) * (2 * math.pi / 16)
     along, slope = torch.linspace(-0.6, 0.6, 25), torch.linspace(-0.92, 0.92, 25)
@@ -109,8 +109,8 @@ def iwasawa_nodes(special: bool) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("special", [False, True])
-def test_the_sum_tends_to_the_integral_over_the_group(special: bool) -> None:
-    """Weighted log-normal samples against a dense grid in Iwasawa's numbers with Iwasawa's measure."""
+def test_the_sum_converges_to_the_integral_over_the_group(special: bool) -> None:
+    """Weighted log-normal samples compared with a dense grid in Iwasawa coordinates with the Iwasawa measure."""
     layer = small_layer(3, special, 1, 2)
     out = torch.tensor([[1.1, 0.1], [-0.15, 0.95]])
     out = out / torch.linalg.det(out).sqrt() if special else out
@@ -131,21 +131,21 @@ def test_the_sum_tends_to_the_integral_over_the_group(special: bool) -> None:
 
 
 def waves(place: Tensor) -> Tensor:
-    """A band-limited image: six plane waves of 18 px and about, [..., 2] in px -> [...]."""
+    """A band-limited image: six plane waves of about 18 px, [..., 2] in px -> [...]."""
     draw = np.random.default_rng(3)
     wave, phase = torch.from_numpy(0.35 * draw.normal(size=(6, 2))), torch.from_numpy(draw.uniform(0, 6, 6))
     return torch.cos(place @ wave.T + phase).sum(-1)
 
 
 def moved_image(move: Tensor, centre: Tensor, size: int) -> Tensor:
-    """[1, 1, k, k] of f o g^-1 about g x, in closed form."""
+    """Image [1, 1, k, k] of f o g^-1 around g x, in closed form."""
     line = torch.arange(size) - (size - 1) / 2
     y, x = torch.meshgrid(line, line, indexing="ij")
     return waves((torch.stack([x, y], -1) + move @ centre) @ torch.linalg.inv(move).T)[None, None]
 
 
 class Moved:
-    """Lifting and group convolution of one image at (x, A), and of it moved by g at (g x, g A), for every move."""
+    """Lifting and group convolution of an image at (x, A), and of it moved by g at (g x, g A), for every move."""
 
     def __init__(self, special: bool, size: int = 11) -> None:
         self.special, self.moves = special, [one for name, one in MOVES.items() if not (special and name == "scale")]
@@ -158,7 +158,7 @@ class Moved:
         self.inverse = [torch.linalg.inv(move @ out)[None] for move in every]
 
     def answers(self, count: int, seed: int, *, weighted: bool = True) -> Tensor:
-        """[1 + moves, C'] with the same samples of the group for all."""
+        """Outputs [1 + moves, C'] with the same samples of the group for all."""
         a, inverse, weight = elements(count, self.special, seed)
         weight = weight if weighted else torch.full_like(weight, float(weight.mean()))
         with torch.no_grad():
@@ -166,7 +166,7 @@ class Moved:
                                 for image, out in zip(self.image, self.inverse, strict=True)])  # fmt: skip
 
     def errors(self, count: int, trials: int, **how: Any) -> tuple[Tensor, Tensor]:
-        """[moves] root mean square, and the mean over trials in its own standard errors, largest of the channels."""
+        """[moves] rms; and the mean over trials in units of its standard error, the maximum over channels."""
         every = torch.stack([self.answers(count, 10_000 * count + trial, **how) for trial in range(trials)])
         wrong = (every[:, 1:] - every[:, :1]) / every[:, 0].mean(0).square().mean().sqrt()
         mean = wrong.mean(0) / (wrong.std(0) / math.sqrt(trials))
@@ -174,8 +174,8 @@ class Moved:
 
 
 @pytest.mark.parametrize("special", [False, True])
-def test_the_error_falls_as_one_over_the_root_of_the_number_of_samples_under_every_map(special: bool) -> None:
-    """Rotation, shear, stretch, scale; no floor: at the most samples the mean of the errors is within its own doubt."""
+def test_the_error_decreases_as_one_over_root_n_under_every_map(special: bool) -> None:
+    """Rotation, shear, stretch, scale. No bias: with most samples, the mean error is within its standard error."""
     moved = Moved(special)
     sizes, trials = (16, 64, 256, 1024), (48, 24, 12, 6)
     found = [moved.errors(size, count) for size, count in zip(sizes, trials, strict=True)]
@@ -188,5 +188,5 @@ def test_the_error_falls_as_one_over_the_root_of_the_number_of_samples_under_eve
 
 def test_without_weights_the_error_has_a_floor() -> None:
     rms, _ = Moved(False).errors(1024, 4, weighted=False)
-    assert float(rms[0]) < 0.1  # a rotation leaves the draw as it is
+    assert float(rms[0]) < 0.1  # a rotation does not change the distribution of the samples
     assert float(rms[1:].min()) > 0.15, rms

@@ -1,4 +1,4 @@
-"""Which symmetries a simulated motion keeps: hidden drift, hidden gradient of the laser, neither."""
+"""Symmetries of a simulated motion: with a hidden drift, with a hidden gradient of the laser, and without."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DIFFUSION_UM2_PER_S, MOBILITY = 0.113, 27.8
 
 
 def moved(seed: int, drift: tuple[float, float] = (0.0, 0.0), gradient: float = 0.0) -> Motion:
-    """50 particles for ten minutes, displacements of half a second, pulled by forces of 10 fN."""
+    """50 particles for ten minutes, displacements over half a second, with forces of 10 fN."""
     draw = np.random.default_rng(seed)
     count, lag_s = 50 * 1200, 0.5
     place = draw.uniform(-12, 12, (count, 2))
@@ -29,11 +29,11 @@ def broken(motion: Motion) -> set[str]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_nothing_hidden_breaks_nothing(seed: int) -> None:
+def test_without_a_hidden_effect_no_symmetry_is_broken(seed: int) -> None:
     assert broken(moved(seed)) == set()
 
 
-def test_a_drift_of_a_tenth_of_a_micrometre_a_second() -> None:
+def test_a_drift_of_0_1_um_per_s_breaks_rotations_and_one_reflection() -> None:
     found = {one.group: one for one in verdicts(moved(4, drift=(0.1, 0.0)))}
     assert not found["rotation"].kept
     assert not found["reflection of x"].kept
@@ -44,7 +44,7 @@ def test_a_drift_of_a_tenth_of_a_micrometre_a_second() -> None:
     assert found["rotation"].broken_um_per_s == pytest.approx(0.1, rel=0.25)
 
 
-def test_a_drift_across_the_pixels_keeps_its_own_axis() -> None:
+def test_an_oblique_drift_breaks_rotation_and_both_axis_reflections() -> None:
     assert broken(moved(5, drift=(0.08, 0.06))) == {"rotation", "reflection of x", "reflection of y"}
 
 
@@ -56,8 +56,8 @@ def test_a_gradient_of_the_laser_breaks_translations_along_it() -> None:
     assert not found["rotation"].kept
 
 
-def test_what_a_group_leaves_alone_follows_its_elements_and_nothing_else_does() -> None:
-    """W rho(g) = g W for every W of the subspace and every element; for the first W outside of it, not."""
+def test_the_equivariant_subspace_is_complete() -> None:
+    """W rho(g) = g W for every W of the subspace and every element, but not for the first W outside of it."""
     for one in candidates(0.7):
         outside = np.eye(len(one.basis)) - one.basis @ one.basis.T
         stray = outside[:, np.argmax(np.diag(outside))].reshape(2, -1)
@@ -67,7 +67,7 @@ def test_what_a_group_leaves_alone_follows_its_elements_and_nothing_else_does() 
         assert any(np.abs(stray @ acting(element) - element.linear @ stray).max() > 0.1 for element in one.elements)
 
 
-def test_features_move_as_said() -> None:
+def test_features_transform_with_their_representation() -> None:
     draw = np.random.default_rng(1)
     x, force = draw.normal(size=(2, 2))
     turn, shift = np.array([[0.6, -0.8], [0.8, 0.6]]), np.array([0.3, -2.0])
@@ -76,7 +76,7 @@ def test_features_move_as_said() -> None:
     assert np.allclose(acting(Element(turn, shift)) @ shown, wanted, atol=1e-12)
 
 
-def test_held_out_errors_tell_kept_from_broken() -> None:
+def test_held_out_errors_distinguish_kept_from_broken_symmetries() -> None:
     found = {one.group: one for one in verdicts(moved(7, drift=(0.3, 0.0)))}
     assert found["reflection of y"].equivariance_error < 0.05
     assert found["rotation"].equivariance_error > 0.3
@@ -84,7 +84,7 @@ def test_held_out_errors_tell_kept_from_broken() -> None:
 
 
 def flock(seed: int, count: int, times: int, drift: float = 0.0, lasting: float = 0.0) -> Motion:
-    """Free particles in steps of 0.1 s; each has, with `lasting` um/s, a direction of its own that it keeps."""
+    """Free particles in steps of 0.1 s; each also moves with `lasting` um/s in a constant random direction."""
     draw = np.random.default_rng(seed)
     angle = draw.uniform(0, 2 * np.pi, count)
     own = lasting * np.stack([np.cos(angle), np.sin(angle)], axis=1) + np.array([drift, 0.0])
@@ -100,8 +100,8 @@ def rotation(motion: Motion) -> GroupVerdict:
 
 
 @pytest.mark.parametrize(("count", "times", "lasting"), [(20, 200, 0.0), (8, 100, 0.0), (7, 200, 0.5)])
-def test_a_breaking_of_the_least_is_found_about_nine_times_in_ten(count: int, times: int, lasting: float) -> None:
-    """And a third of it is not; with noise of steps, and of particles that keep directions of their own."""
+def test_the_detection_limit_is_found_about_nine_times_in_ten(count: int, times: int, lasting: float) -> None:
+    """A third of it is not found; with random steps, and with particles that keep their own directions."""
     least = float(np.mean([rotation(flock(seed, count, times, lasting=lasting)).least_um_per_s for seed in range(8)]))
 
     def found(drift: float) -> int:
@@ -111,15 +111,15 @@ def test_a_breaking_of_the_least_is_found_about_nine_times_in_ten(count: int, ti
     assert found(least / 3) <= 3
 
 
-def test_a_few_particles_that_each_keep_a_direction_break_nothing() -> None:
-    """Each hold-out by time says that there is a drift; no particle that was held out does."""
+def test_persistent_directions_of_a_few_particles_break_no_symmetry() -> None:
+    """The hold-out by time indicates a drift, but the hold-out by particle does not."""
     motions = [flock(seed, 7, 200, lasting=0.5) for seed in range(10)]
     assert sum(bool(broken(motion)) for motion in motions) <= 1
     assert {one.of: len(one.blocks) for one in held_out(motions[0])} == {"times": 20, "particles": 7}
     assert sum(bool(broken(replace(motion, particle=None))) for motion in motions) >= 8
 
 
-def test_what_is_broken_does_not_hide_how_little_would_have_been_found() -> None:
+def test_the_detection_limit_does_not_depend_on_the_breaking() -> None:
     kept, gone = rotation(flock(1, 20, 200)), rotation(flock(1, 20, 200, drift=0.5))
     assert gone.sigmas > 10
     assert gone.least_um_per_s == pytest.approx(kept.least_um_per_s, rel=0.1)
@@ -130,8 +130,8 @@ def test_fewer_than_seven_particles_are_refused() -> None:
         verdicts(flock(1, 6, 100))
 
 
-def test_no_mean_motion_has_no_equivariance_error() -> None:
-    """Noise over noise would be 0.5 to 0.8, beside symmetries that are kept."""
+def test_without_mean_motion_the_equivariance_error_is_nan() -> None:
+    """The ratio of noise to noise would be 0.5 to 0.8, although the symmetries hold."""
     still = verdicts(flock(1, 20, 200))
     assert all(np.isnan(one.equivariance_error) and np.isnan(one.relative) and one.kept for one in still)
     moving = {one.group: one for one in verdicts(flock(1, 20, 200, drift=0.5))}
@@ -139,8 +139,8 @@ def test_no_mean_motion_has_no_equivariance_error() -> None:
     assert moving["reflection of y"].equivariance_error < 0.2
 
 
-def test_what_the_data_can_not_show_has_no_least() -> None:
-    """All at one x: who could say what another x would do? And motion without chance is judged all the same."""
+def test_a_symmetry_that_the_data_cannot_test_has_no_detection_limit() -> None:
+    """All positions have the same x, so translations along x cannot be tested. Also: motion without noise is tested."""
     draw = np.random.default_rng(1)
     who = np.tile(np.arange(10), 100)
     place = np.stack([np.full(1000, 3.0), draw.uniform(0, 20, 1000)], axis=1)
@@ -152,9 +152,9 @@ def test_what_the_data_can_not_show_has_no_least() -> None:
 
 
 def crystal(seed: int, gradient: float = 0.0, drift: float = 0.0, spread: float = 0.1) -> Motion:
-    """50 particles that stay where they are, each with a mobility of its own, as surroundings make it: 10 % apart.
+    """50 particles at fixed positions, each with its own mobility, as caused by its surroundings: 10 % spread.
 
-    Forces are strong and chance is weak, so that the times alone leave no doubt about each particle.
+    Forces are strong and noise is weak, so the hold-out by time has almost no uncertainty for each particle.
     """
     draw = np.random.default_rng(seed)
     count, times = 50, 400
@@ -168,7 +168,7 @@ def crystal(seed: int, gradient: float = 0.0, drift: float = 0.0, spread: float 
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_what_is_peculiar_to_each_particle_of_a_crystal_is_no_law_of_places(seed: int) -> None:
+def test_differences_between_particles_break_no_translation(seed: int) -> None:
     assert broken(crystal(seed)) == set()
     along = broken(crystal(seed, gradient=0.02))
     assert "translation along x" in along
@@ -176,12 +176,12 @@ def test_what_is_peculiar_to_each_particle_of_a_crystal_is_no_law_of_places(seed
     assert broken(crystal(seed, drift=0.3)) == {"rotation", "reflection of x"}
 
 
-def test_who_asks_the_same_particles_again_takes_what_is_peculiar_to_them_for_a_law() -> None:
+def test_without_hold_out_by_particle_translations_seem_broken() -> None:
     fooled = [broken(replace(crystal(seed), particle=None)) for seed in (1, 2, 3)]
     assert sum(any(one.startswith("translation") for one in found) for found in fooled) >= 2
 
 
-def test_displacements_skip_what_was_carried_and_gaps() -> None:
+def test_displacements_exclude_carried_particles_and_gaps() -> None:
     time_s = np.tile(np.arange(100) * 0.1, 2)
     particle = np.repeat([4, 9], 100)
     position = np.stack([time_s * np.where(particle == 4, 1.0, 2.0), np.zeros(200)], axis=1)

@@ -1,4 +1,4 @@
-"""Normals by frames: equivariant, and better at an edge than the axis of least spread, after seconds of training."""
+"""Normals from frames: equivariant, and at an edge better than the axis of least variance after seconds of training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.frames.normals import edge_patches, estimator, normals, principal_no
 from tests.models.clouds import random_motion, randomised
 
 
-def test_normals_turn_with_the_surface_and_do_not_follow_a_mirror() -> None:
+def test_normals_are_equivariant_under_rotations_but_not_reflections() -> None:
     """SO(3), not O(3): normals are compared up to their sign."""
     network = randomised(estimator())
     place, _ = edge_patches(30, 24, 0.02, 1)
@@ -26,13 +26,13 @@ def test_normals_turn_with_the_surface_and_do_not_follow_a_mirror() -> None:
     assert float((here - here[0]).norm(dim=1).max()) > 0.1
 
 
-def test_a_flat_patch_has_its_own_normal() -> None:
+def test_a_flat_patch_gives_its_exact_normal() -> None:
     place = torch.randn(5, 20, 3)
     place[:, :, 2] = 0
     assert float(principal_normals(place)[:, 2].abs().min()) > 1 - 1e-12
 
 
-def test_frames_learn_what_principal_axes_get_wrong() -> None:
+def test_learned_normals_are_better_than_principal_axes_at_an_edge() -> None:
     torch.set_default_dtype(torch.float32)
     torch.manual_seed(0)
     place, wanted = edge_patches(6000, 20, 0.01, 2)

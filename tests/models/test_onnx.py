@@ -1,4 +1,4 @@
-"""ONNX Runtime and TensorBoard: used where they are installed, and not missed elsewhere."""
+"""ONNX Runtime and TensorBoard are optional: used where they are installed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ installed = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "onnxscript")),
     reason="onnx, onnxruntime and onnxscript are not installed (pip install 'cybloids[onnx]')",
 )
-# the exporter's own deprecated calls and remarks
+# deprecation warnings and remarks of the exporter
 quiet = pytest.mark.filterwarnings("ignore")
 
 
@@ -40,7 +40,7 @@ def copied(folder: Path, name: str = "ring_egnn") -> Path:
 
 @installed
 @quiet
-def test_it_answers_as_the_network_does_for_any_number_of_particles(tmp_path: Path) -> None:
+def test_onnx_gives_the_output_of_the_network_for_any_number_of_points(tmp_path: Path) -> None:
     path = copied(tmp_path)
     write_onnx(*load_checkpoint(path), path)
     eager, quick = fly(path, Plant()), fly(path, Plant(), "onnx")
@@ -71,7 +71,7 @@ def test_another_network_or_no_network_is_refused(tmp_path: Path) -> None:
         fly(path, Plant(), "onnx")
 
 
-def test_without_the_packages_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = copied(tmp_path)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Refused, match="the package onnxruntime, which is not installed"):
@@ -80,14 +80,14 @@ def test_without_the_packages_it_is_said(tmp_path: Path, monkeypatch: pytest.Mon
         write_onnx(*load_checkpoint(path), path)
 
 
-def test_what_can_not_be_written_is_refused(tmp_path: Path) -> None:
+def test_the_export_of_an_unsupported_network_is_refused(tmp_path: Path) -> None:
     path = copied(tmp_path, "ring_ponita")
     with pytest.raises(Refused, match="only an EGNN"):
         write_onnx(*load_checkpoint(path), path)
 
 
 @quiet
-def test_curves_go_to_tensorboard_only_where_it_is_installed(tmp_path: Path) -> None:
+def test_curves_are_written_to_tensorboard_if_it_is_installed(tmp_path: Path) -> None:
     wanted = training(epochs=2)
     Trainer(wanted, wanted.task.make(), tmp_path / "short.json").run()
     there = importlib.util.find_spec("tensorboard") is not None

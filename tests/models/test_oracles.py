@@ -1,4 +1,4 @@
-"""The authors' own programs gave the same: what was recorded of it still holds for these inputs and our outputs."""
+"""Comparison with the authors' programs: the recorded results still hold for these inputs and our outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TABLE: list[dict[str, Any]] = json.loads((Path(__file__).parent / "oracles.json"
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row["name"] for row in TABLE])
-def test_the_record_holds(row: dict[str, Any]) -> None:
+def test_the_recorded_comparisons_hold(row: dict[str, Any]) -> None:
     assert row["largest_difference"] <= 1e-10
     assert row["largest_output"] > 0.1
     assert row["input_sha256"] == input_digest()

@@ -1,4 +1,4 @@
-"""Frames of S_n: invariance, and the separation of every connected graph of up to seven points."""
+"""Frames of S_n: invariance, and distinct outputs for all connected graphs of up to seven points."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.layers import perceptron
 
 
 class FlatGraph(nn.Module):
-    """A perceptron on the upper triangle of seven by seven: no symmetry."""
+    """A perceptron on the upper triangle of the 7 x 7 matrix, without any symmetry."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,17 +41,17 @@ def connected() -> list[networkx.Graph]:
     return [graph for graph in graph_atlas_g() if len(graph) and networkx.is_connected(graph)]
 
 
-def test_every_connected_graph_of_up_to_seven_points_is_told_apart() -> None:
+def test_all_connected_graphs_of_up_to_seven_points_are_distinguished() -> None:
     graphs = connected()
     assert len(graphs) == 1 + 1 + 2 + 6 + 21 + 112 + 853
     made = network()
     with torch.no_grad():
         found = torch.stack([made(torch.from_numpy(networkx.to_numpy_array(graph))) for graph in graphs])
     gaps = torch.pdist(found / found.std(0))
-    assert float(gaps.min()) > 1e-6  # the same graph under other names differs by 1e-14
+    assert float(gaps.min()) > 1e-6  # for a renumbering of the same graph the difference is 1e-14
 
 
-def test_the_names_of_points_do_not_matter() -> None:
+def test_the_output_is_invariant_under_renumbering_of_points() -> None:
     made = network()
     draw = np.random.default_rng(0)
     graphs = connected()
@@ -63,7 +63,7 @@ def test_the_names_of_points_do_not_matter() -> None:
         assert float((one - other).norm() / one.norm()) < 1e-12
 
 
-def test_the_frame_moves_with_the_graph() -> None:
+def test_the_frame_is_equivariant() -> None:
     adjacency = networkx.to_numpy_array(networkx.random_labeled_tree(7, seed=1))
     order = np.random.default_rng(1).permutation(7)
     renamed = adjacency[np.ix_(order, order)]
@@ -75,11 +75,11 @@ def test_the_frame_moves_with_the_graph() -> None:
 @pytest.mark.parametrize(("graph", "size"), [
     (networkx.complete_graph(5), math.factorial(5)), (networkx.path_graph(6), 8), (networkx.cycle_graph(6), 720),
 ])  # fmt: skip
-def test_the_frame_is_as_large_as_the_ties(graph: networkx.Graph, size: int) -> None:
+def test_the_size_of_the_frame_is_that_of_the_ties(graph: networkx.Graph, size: int) -> None:
     assert len(sorting_frame(networkx.to_numpy_array(graph))) == size
 
 
-def test_rows_add_up_to_one_and_classes_are_whole() -> None:
+def test_rows_add_up_to_one_and_ranks_are_classes_of_equal_points() -> None:
     adjacency = networkx.to_numpy_array(networkx.path_graph(5))
     assert spectral_rows(adjacency).sum(axis=1) == pytest.approx(np.ones(5))
     rank = ranks(adjacency)

@@ -1,4 +1,4 @@
-"""PONITA: exact on its grid, approximate between, chiral or not, and the plain sums as an oracle."""
+"""PONITA: exact on its grid, approximate between its angles, chiral or not; compared with explicit sums."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def network(group: Literal["E", "SE"], grid: int = 8, dimension: int = 2) -> nn.
 
 @pytest.mark.parametrize("group", ["E", "SE"])
 @pytest.mark.parametrize("grid", [5, 8])
-def test_rotations_of_the_grid_are_exact(group: Literal["E", "SE"], grid: int) -> None:
+def test_the_network_is_exactly_equivariant_under_grid_rotations(group: Literal["E", "SE"], grid: int) -> None:
     seen = random_cloud(1)
     for turns in (1, 2, grid - 1):
         error = broken(network(group, grid), seen, turn_by(2 * math.pi * turns / grid), torch.tensor([3.0, -1.0]))
@@ -66,8 +66,8 @@ def test_permutations_and_translations(dimension: int) -> None:
 
 @pytest.mark.parametrize("dimension", [2, 3])
 @pytest.mark.parametrize("group", ["E", "SE"])
-def test_half_of_the_pairs_is_enough(dimension: int, group: Literal["E", "SE"]) -> None:
-    """The kernel of a pair seen from its other end is the same kernel at opposite orientations."""
+def test_the_kernels_of_half_of_the_pairs_suffice(dimension: int, group: Literal["E", "SE"]) -> None:
+    """The kernel of a pair in the opposite direction is the same kernel at opposite orientations."""
     seen = random_cloud(5, dimension=dimension)
     made = network(group, 8, dimension)
     with torch.no_grad():
@@ -77,7 +77,7 @@ def test_half_of_the_pairs_is_enough(dimension: int, group: Literal["E", "SE"]) 
 
 @pytest.mark.parametrize("dimension", [2, 3])
 @pytest.mark.parametrize("group", ["E", "SE"])
-def test_the_point_cloud_mode_is_exact_at_every_angle(dimension: int, group: Literal["E", "SE"]) -> None:
+def test_the_point_cloud_mode_is_exactly_equivariant_at_every_angle(dimension: int, group: Literal["E", "SE"]) -> None:
     seen = random_cloud(6, points=25, dimension=dimension)
     made = randomised(PonitaPoints(dimension=dimension, group=group, scalars=2, vectors=1, scalars_out=2, width=12,
                                    layers=2, cutoff=1.0))  # fmt: skip
@@ -90,7 +90,7 @@ def test_the_point_cloud_mode_is_exact_at_every_angle(dimension: int, group: Lit
     assert order_broken(made, seen) <= 1e-12
 
 
-def test_elements_hear_their_own_point_and_its_neighbours() -> None:
+def test_elements_receive_from_their_own_point_and_its_neighbours() -> None:
     seen = random_cloud(7, points=12)
     hearing, heard = element_pairs(seen)
     found = set(zip(hearing.tolist(), heard.tolist(), strict=True))
@@ -101,7 +101,7 @@ def test_elements_hear_their_own_point_and_its_neighbours() -> None:
     assert len(hearing) == len(wanted)
 
 
-def test_distances_only_are_invariant_to_everything() -> None:
+def test_with_distances_only_the_output_is_invariant() -> None:
     made = randomised(
         Ponita(dimension=3, grid=0, scalars=2, vectors=1, scalars_out=3, vectors_out=0, width=16, cutoff=1.0)
     )
@@ -116,7 +116,7 @@ def convolution(made: Ponita) -> SeparableConvolution:
 
 
 @pytest.mark.parametrize("group", ["E", "SE"])
-def test_a_plain_transcription_of_the_sums_agrees(group: Literal["E", "SE"]) -> None:
+def test_the_network_agrees_with_explicit_sums(group: Literal["E", "SE"]) -> None:
     """The paper's double sum over neighbours and orientations, element by element."""
     seen = random_cloud(9, points=8)
     made = Ponita(dimension=2, group=group, grid=6, scalars=2, vectors=1, scalars_out=2, width=5, layers=1, cutoff=1.0)
@@ -147,7 +147,7 @@ def test_a_plain_transcription_of_the_sums_agrees(group: Literal["E", "SE"]) -> 
     assert torch.allclose(ours, second + block.bias, rtol=1e-10, atol=1e-12)
 
 
-def test_calibration_happens_once_and_is_kept() -> None:
+def test_calibration_is_done_once_and_stored() -> None:
     torch.manual_seed(0)
     seen = random_cloud(10)
     made = Ponita(dimension=2, scalars=2, vectors=1, cutoff=1.0).train()
@@ -161,12 +161,12 @@ def test_calibration_happens_once_and_is_kept() -> None:
     assert torch.equal(made.state_dict()["grid"], circle(8))
 
 
-def test_monomials_are_each_once() -> None:
+def test_each_monomial_is_present_once() -> None:
     value = torch.tensor([2.0, 3.0])
     assert sorted(Monomials(2, 3)(value).tolist()) == [2, 3, 4, 6, 8, 9, 12, 18, 27]
 
 
-def test_grids_are_unit_and_even_ones_have_opposites() -> None:
+def test_grid_points_are_unit_vectors_and_even_grids_have_opposites() -> None:
     for grid in (circle(8), sphere(16), sphere(7)):
         assert torch.allclose(grid.norm(dim=1), torch.ones(len(grid)))
         assert float(grid.mean(0).norm()) < 0.12
@@ -184,7 +184,7 @@ def test_invariants_do_not_change_under_a_common_motion() -> None:
     assert torch.allclose(fibre(here, there, True), fibre(here @ turn.T, there @ turn.T, True), rtol=0, atol=1e-12)
 
 
-def test_continuous_on_a_perfect_crystal() -> None:
+def test_the_output_is_continuous_on_a_perfect_crystal() -> None:
     made = network("E")
     answers = []
     for seed in range(8):

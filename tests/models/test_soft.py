@@ -1,4 +1,4 @@
-"""Soft networks: projected ones are exact, penalties vanish with them, strengths follow the rule, data are as said."""
+"""Soft networks: exact projections with zero penalty, the rule of the strengths, and the symmetry of the data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from models.soft.representation import Representation
 
 
 def moving_shapes() -> tuple[Representation, Representation, tuple[Group, ...]]:
-    """Positions, vectors and tensors, and groups that are not within O(d)."""
+    """Positions, vectors and tensors, and groups that are not subgroups of O(d)."""
     into = Representation(2, scalars=2, vectors=3, tensors=1, positions=2)
     return into, Representation(2, scalars=1, vectors=1), (translations(2), scale(2), rotations(2))
 
@@ -56,11 +56,11 @@ def test_a_projected_network_is_exactly_equivariant(shapes: str, group: int) -> 
     assert equivariance_error(network, groups[group], into, out, x, 6) <= 1e-12
     with torch.no_grad():
         assert float(network(x).norm()) > 1e-3
-        assert float(network(x).std(0).max()) > 1e-6  # it still asks what it is shown
+        assert float(network(x).std(0).max()) > 1e-6  # the output still depends on the input
 
 
-def test_what_keeps_a_scale_reads_directions_and_what_does_not_is_seen_by_the_penalty() -> None:
-    """v . v -> scalar breaks scale, v . v / (|v| |v|) does not; no network within O(d) has any of the latter."""
+def test_products_that_break_scale_invariance_are_in_the_penalty() -> None:
+    """v . v -> scalar breaks scale, v . v / (|v| |v|) does not; networks for subgroups of O(d) have only the former."""
     cosine, field_like = made("cosine")[0], made("field")[0]
     for layer in cosine.bilinears():
         assert layer.broken == [[], ["vv"]]
@@ -74,8 +74,8 @@ def test_what_keeps_a_scale_reads_directions_and_what_does_not_is_seen_by_the_pe
 
 
 @pytest.mark.parametrize("out_points", [4, 1])
-def test_a_network_of_points_that_may_be_renamed(out_points: int) -> None:
-    """S_4 on four points, each with vectors, pseudo-scalars and tensors of its own; and O(2) on all of them at once."""
+def test_a_network_with_the_symmetry_of_permuted_points(out_points: int) -> None:
+    """S_4 on four points, each with its own vectors, pseudo-scalars and tensors; and O(2) on all of them together."""
     groups = (permutations(4, 2), orthogonal(2))
     into = Representation(2, scalars=1, odd=1, vectors=2, points=4)
     hidden = Representation(2, scalars=4, odd=2, vectors=3, tensors=1, points=4)
@@ -91,19 +91,19 @@ def test_a_network_of_points_that_may_be_renamed(out_points: int) -> None:
             assert float(network(x).norm(dim=0).min()) > 1e-3
 
 
-def test_a_hidden_layer_holds_no_positions() -> None:
+def test_a_hidden_layer_with_positions_is_refused() -> None:
     rep = Representation(2, vectors=1, positions=1)
     with pytest.raises(ValueError, match="can't hold positions"):
         SoftPerceptron(rep, rep, rep, (translations(2),))
 
 
-def test_a_group_that_moves_nothing_has_no_error() -> None:
+def test_the_error_of_a_group_with_trivial_action_is_nan() -> None:
     rep = Representation(2, vectors=1)
     assert np.isnan(equivariance_error(lambda x: x, translations(2), rep, rep, torch.ones(3, 2)))
 
 
-def test_a_candidate_that_takes_nothing_away_sends_no_other_to_nothing() -> None:
-    """Translations do not touch vectors: their penalty is 0 whatever the data are."""
+def test_a_trivial_candidate_does_not_change_the_other_strengths() -> None:
+    """Translations do not act on vectors: their penalty is 0 for any data."""
     into, out, _ = field_shapes()
     network = SoftPerceptron(into, out, Representation(2, scalars=2, vectors=2), (translations(2), rotations(2)), 1)
     assert network.complements()[0] == 0
@@ -115,7 +115,7 @@ def test_a_candidate_that_takes_nothing_away_sends_no_other_to_nothing() -> None
     assert fitted.after.tolist() == pytest.approx([0.1, 0.1])
 
 
-def test_the_rule_keeps_the_least_penalty_and_divides_the_others() -> None:
+def test_the_rule_keeps_the_strength_of_the_least_penalty() -> None:
     strength = torch.tensor([0.0, 100.0, 100.0, 100.0])
     found = adjusted(strength, torch.tensor([5.0, 1.0, 4.0, 10.0]), 2.0)
     assert found.tolist() == [0.0, 100.0, 100.0 / 16, 1.0]
@@ -125,7 +125,7 @@ def test_the_rule_keeps_the_least_penalty_and_divides_the_others() -> None:
 @pytest.mark.parametrize(("eps", "delta", "turns", "mirrors"), [
     (0, 0, True, True), (0.6, 0, True, False), (0, 0.6, False, True), (0.6, 0.6, False, False),
 ])  # fmt: skip
-def test_the_field_breaks_what_it_says(eps: float, delta: float, turns: bool, mirrors: bool) -> None:
+def test_the_field_data_break_the_stated_symmetries(eps: float, delta: float, turns: bool, mirrors: bool) -> None:
     into, out, groups = field_shapes()
     x, y = field(eps, delta, 50, 1)
     for group, kept in ((groups[1], turns), (groups[2], mirrors)):
@@ -138,7 +138,7 @@ def test_the_field_breaks_what_it_says(eps: float, delta: float, turns: bool, mi
         assert (float((again - y @ acting(out, element).T).abs().max()) < 1e-12) == kept
 
 
-def test_inertia_keeps_the_plane_across_its_axis_only() -> None:
+def test_inertia_is_symmetric_only_in_the_plane_normal_to_its_axis() -> None:
     into, out, groups = inertia_shapes()
     for axis, kept in ((2, "O(2) xy"), (0, "O(2) yz"), (1, "O(2) xz")):
         x, y = inertia(axis, -1.0, 40, 3)
@@ -155,7 +155,7 @@ def test_inertia_keeps_the_plane_across_its_axis_only() -> None:
             assert same == (group.name == kept)
 
 
-def test_cosines_keep_scale_unless_told_otherwise() -> None:
+def test_cosines_are_scale_invariant_unless_the_setting_breaks_it() -> None:
     torch.manual_seed(0)
     _, y = similarity(0.0, 0.0, 2000, 1)
     assert abs(float(y.mean())) < 0.05
@@ -163,7 +163,7 @@ def test_cosines_keep_scale_unless_told_otherwise() -> None:
     assert float((y - z).mean()) == pytest.approx(0.3 * np.sqrt(8 / np.pi), rel=0.05)
 
 
-def test_a_short_fit_tells_kept_from_broken() -> None:
+def test_a_short_fit_distinguishes_kept_from_broken_symmetries() -> None:
     torch.set_default_dtype(torch.float32)
     into, out, groups = field_shapes(2)
     train, valid, test = (field(0.8, 0.0, 400, seed, 2) for seed in (1, 2, 3))
@@ -179,10 +179,8 @@ def test_a_short_fit_tells_kept_from_broken() -> None:
 
 
 @pytest.mark.parametrize(("drift", "turns"), [(0.0, True), (0.6, False)])
-def test_a_hidden_flow_breaks_rotations_of_a_forecast_and_keeps_the_reflection_across_it(
-    drift: float, turns: bool
-) -> None:
-    """The whole motion follows rotations of what is known, but for 5 steps of 0.1 drift along x."""
+def test_a_hidden_flow_breaks_only_the_rotations_of_a_forecast(drift: float, turns: bool) -> None:
+    """The motion is equivariant under rotations except for 5 steps of 0.1 drift along x."""
     into, out, groups = forecast_shapes()
     x, y = forecast(drift, 400, 1, noise=0.0)
     assert x.shape == (400, into.size)

@@ -1,4 +1,4 @@
-"""Projectors: idempotent, symmetric, null space = closed form = Haar average; what they leave is equivariant."""
+"""Projectors: idempotent, symmetric, null space = closed form = Haar average; projected weights are equivariant."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def full(dimension: int, points: int = 1) -> Representation:
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
-def test_what_a_projector_leaves_is_equivariant(group: Group) -> None:
+def test_projected_weights_are_equivariant(group: Group) -> None:
     rep = full(group.dimension)
     made = projector(group, rep, rep)
     weight = torch.from_numpy(np.random.default_rng(1).normal(size=(rep.size, rep.size)))
@@ -75,12 +75,12 @@ def test_closed_forms_in_the_plane(group: Group, into: str, out: str) -> None:
     ("bogus", "vector", "vector"), ("SO(3)", "scalar", "scalar"), ("C_x", "vector", "vector"),
     ("SO(2)", "tensor", "vector"), ("T(2)", "position", "scalar"),
 ])  # fmt: skip
-def test_no_closed_form_is_said_so(name: str, into: str, out: str) -> None:
+def test_a_missing_closed_form_is_an_error(name: str, into: str, out: str) -> None:
     with pytest.raises(ValueError, match="no closed form is known"):
         closed(name, into, out)
 
 
-def test_orders_of_many_points_are_drawn_not_listed() -> None:
+def test_permutations_of_many_points_are_sampled_not_listed() -> None:
     """30! elements could not be listed."""
     draw = np.random.default_rng(1)
     orders = {permutations(30, 2).sample(draw).order for _ in range(10)}
@@ -95,13 +95,13 @@ def test_orders_of_many_points_are_drawn_not_listed() -> None:
     (permutations(4, 2), Representation(2, scalars=1, points=5), "S_4 renames 4 points, these features have 5"),
     (rotations(3), Representation(2, scalars=1), "acts in 3 dimensions, these features have 2"),
 ])  # fmt: skip
-def test_features_that_a_group_can_not_act_on_are_refused(group: Group, rep: Representation, said: str) -> None:
+def test_features_on_which_a_group_cannot_act_are_refused(group: Group, rep: Representation, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         projector(group, rep, rep)
 
 
 @pytest.mark.parametrize("group", [group for group in GROUPS if group.compact], ids=lambda group: group.name)
-def test_the_haar_average_is_the_null_space(group: Group) -> None:
+def test_the_haar_average_equals_the_null_space(group: Group) -> None:
     pairs = [("vector", "vector"), ("scalar", "vector"), ("odd", "vector")]
     if group.dimension == 2:
         pairs.append(("vector", "tensor"))
@@ -109,7 +109,7 @@ def test_the_haar_average_is_the_null_space(group: Group) -> None:
         assert np.abs(haar(group, into, out, 1200, 1) - null_space(group, into, out, 1, 1)).max() <= 0.1
 
 
-def test_the_haar_average_closes_in_on_it() -> None:
+def test_the_sampled_haar_average_converges_to_the_null_space() -> None:
     group = orthogonal(2)
     exact = null_space(group, "vector", "vector", 1, 1)
     errors = [np.abs(haar(group, "vector", "vector", count, 2) - exact).max() for count in (100, 5_000)]
@@ -117,7 +117,7 @@ def test_the_haar_average_closes_in_on_it() -> None:
     assert errors[1] < errors[0] / 3
 
 
-def test_permutations_leave_a_one_and_b_all() -> None:
+def test_permutation_equivariant_weights_have_two_parameters() -> None:
     """W = a 1 + b 1 1^T for each pair of channels (Zaheer et al. 2017)."""
     group = permutations(5, 2)
     small = null_space(group, "scalar", "scalar", 5, 5)
@@ -133,7 +133,7 @@ def test_permutations_leave_a_one_and_b_all() -> None:
     assert float((high - torch.eye(rep.size)).norm()) > 1
 
 
-def test_translations_read_differences_of_positions_only() -> None:
-    """From (x, 1) of one point to a scalar: only the 1 is left."""
+def test_translation_invariant_weights_use_differences_of_positions() -> None:
+    """From (x, 1) of one point to a scalar: only the weight of the 1 remains."""
     small = null_space(translations(2), "position", "scalar", 1, 1)
     assert np.allclose(small, np.diag([0.0, 0.0, 1.0]), atol=1e-12)

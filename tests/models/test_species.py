@@ -1,4 +1,4 @@
-"""The classifier plug: labels by majority, bounded price, ages, the gone forgotten; patches as they are said."""
+"""The classifier plug: labels by majority, bounded cost, ages, removal of lost particles; and the simulated patches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from models.lie.species import PatchClassifier, SpeciesMemory, normalised, open_
 
 
 class Reads(nn.Module):
-    """Says what the middle pixel holds."""
+    """A classifier that returns the value of the middle pixel."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,12 +48,12 @@ def test_labels_follow_the_majority_and_have_an_age() -> None:
         memory, species, age = plug.step(memory, who, patches(kinds), ALL[:2])
     assert species.tolist() == [0, 1]
     memory, species, age = plug.step(memory, who, patches([1, 1]), ALL[:2])
-    assert species.tolist() == [1, 1]  # two against two: the later ones
+    assert species.tolist() == [1, 1]  # two and two: the later ones
     assert age.tolist() == [0, 0]
     assert memory.age(np.array([99])).tolist() == [-1]
 
 
-def test_a_frame_costs_so_many_looks_and_those_who_waited_longest_come_first() -> None:
+def test_each_frame_classifies_a_fixed_number_oldest_labels_first() -> None:
     network = Reads()
     plug = PatchClassifier(network, a_step=2)
     memory, who = plug.start(), np.arange(5)
@@ -66,18 +66,18 @@ def test_a_frame_costs_so_many_looks_and_those_who_waited_longest_come_first() -
     assert species.tolist() == [1] * 5
 
 
-def test_who_is_not_yet_seen_at_the_edge_or_not_sure_is_unknown() -> None:
+def test_edge_patches_and_uncertain_labels_are_unknown() -> None:
     plug = PatchClassifier(Reads(), a_step=2)
     _, species, age = plug.step(plug.start(), np.arange(3), patches([1, 1, 1]), np.array([False, True, True]))
     assert species.tolist() == [UNKNOWN, 1, 1]
     assert age.tolist() == [-1, 0, 0]
-    never = PatchClassifier(Reads(), sure=0.99)  # the network says e / (1 + e)
+    never = PatchClassifier(Reads(), sure=0.99)  # the network returns e / (1 + e)
     _, species, age = never.step(never.start(), np.arange(2), patches([1, 0]), ALL[:2])
     assert species.tolist() == [UNKNOWN, UNKNOWN]
     assert age.tolist() == [0, 0]
 
 
-def test_the_gone_and_another_networks_looks_are_forgotten() -> None:
+def test_labels_of_lost_particles_and_of_another_network_are_dropped() -> None:
     plug = PatchClassifier(Reads(), name="one")
     memory, _, _ = plug.step(plug.start(), np.array([1, 2]), patches([1, 1]), ALL[:2])
     memory, _, _ = plug.step(memory, np.array([2]), patches([1]), ALL[:1])
@@ -91,7 +91,7 @@ def test_the_gone_and_another_networks_looks_are_forgotten() -> None:
     assert SpeciesMemory().species(np.array([5])).tolist() == [UNKNOWN]
 
 
-def test_a_checkpoint_comes_back_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_is_read_back_and_a_changed_one_is_refused(tmp_path: Path) -> None:
     torch.set_default_dtype(torch.float32)
     kind = torch.arange(60) % 3
     image = draw_patches(kind, straight(60), seed=2)[:, 0].numpy()
@@ -117,13 +117,13 @@ def test_a_checkpoint_comes_back_and_a_changed_one_is_refused(tmp_path: Path) ->
         open_classifier(path, 16, 7, 0.0)
 
 
-def test_patches_are_normalised_whatever_their_light() -> None:
+def test_patches_are_normalised_for_any_brightness() -> None:
     image = draw_patches(torch.tensor([0, 1, 2]), straight(3), noise=0.0)[:, 0].numpy()
     plain, bright = normalised(image), normalised(200 * image + 30)
     assert np.abs(plain - bright).max() < 1e-4
 
 
-def test_kinds_differ_and_optics_bend_them() -> None:
+def test_images_depend_on_the_species_and_the_optics() -> None:
     kind = torch.arange(3)
     made = draw_patches(kind, straight(3), noise=0.0, seed=1)
     assert made.shape == (3, 1, 24, 24)
@@ -137,7 +137,7 @@ def test_kinds_differ_and_optics_bend_them() -> None:
     assert len(KINDS) == 3
 
 
-def test_a_short_training_tells_the_kinds_apart() -> None:
+def test_a_short_training_distinguishes_the_species() -> None:
     torch.set_default_dtype(torch.float32)
     torch.manual_seed(1)
     kind = torch.arange(240) % 3

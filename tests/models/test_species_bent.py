@@ -1,4 +1,4 @@
-"""The short form of benchmarks/species: trained on straight optics, asked out of focus, through camera and tracker."""
+"""Short version of benchmarks/species: trained with perfect optics, tested out of focus, through camera and tracker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.lie.network import matched
 
 
 @pytest.mark.slow
-def test_species_survive_a_defocus_that_was_never_trained() -> None:
+def test_species_are_classified_under_a_defocus_absent_from_training() -> None:
     torch.set_default_dtype(torch.float32)
     train = collected(81, 3, 1, STRAIGHT)
     bent = collected(91, 1, 1, BENT["defocus 0.4 um"])

@@ -1,4 +1,4 @@
-"""The trainer learns, stops, keeps its best, and goes on after an interruption as if there had been none."""
+"""The trainer learns, stops, keeps the best weights, and continues after an interruption with the same result."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def task() -> Task:
     return training().task.make()
 
 
-def test_it_learns_and_says_so(tmp_path: Path, task: Task) -> None:
+def test_training_reduces_the_error_and_records_it(tmp_path: Path, task: Task) -> None:
     path = tmp_path / "short.json"
     card = Trainer(training(), task, path).run()
     with path.with_suffix(".csv").open() as file:
@@ -72,7 +72,7 @@ def test_it_learns_and_says_so(tmp_path: Path, task: Task) -> None:
     assert card.species == (0,)
 
 
-def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path: Path, task: Task) -> None:
+def test_an_interrupted_training_continues_with_the_same_result(tmp_path: Path, task: Task) -> None:
     whole = Trainer(training(), task, tmp_path / "whole.json").run()
     for _ in range(2):
         begun = Trainer(training(), task, tmp_path / "parts.json")
@@ -85,7 +85,7 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path: Path, t
     assert parts.metrics["test_mse"] == whole.metrics["test_mse"]
 
 
-def test_other_settings_do_not_go_on_from_there(tmp_path: Path, task: Task) -> None:
+def test_a_training_with_other_settings_does_not_continue(tmp_path: Path, task: Task) -> None:
     Trainer(training(epochs=1), task, tmp_path / "one.json").run()
     with pytest.raises(Refused, match="other settings"):
         Trainer(training(epochs=2), task, tmp_path / "one.json").run()
@@ -95,8 +95,8 @@ def checkpoint(path: Path) -> dict[str, bytes]:
     return {file.name.partition(".")[2]: file.read_bytes() for file in path.parent.iterdir() if file.is_file()}
 
 
-def test_a_training_that_is_over_replaces_its_own_checkpoint_only(tmp_path: Path, task: Task) -> None:
-    """Not another one that was copied to its place, nor another log; what it made itself it makes again."""
+def test_a_finished_training_replaces_only_its_own_checkpoint(tmp_path: Path, task: Task) -> None:
+    """A different checkpoint or log copied to its path is kept; its own one is written again."""
     path, wanted = tmp_path / "x.json", training(epochs=1)
     Trainer(wanted, task, path).run()
     own = checkpoint(path)
@@ -112,12 +112,12 @@ def test_a_training_that_is_over_replaces_its_own_checkpoint_only(tmp_path: Path
         assert checkpoint(path) == before
         for name in names:
             path.with_suffix(name).write_bytes(own[name[1:]])
-    path.unlink()  # as after a crash between the two
+    path.unlink()  # as after a crash between both files
     Trainer(wanted, task, path).run()
     assert checkpoint(path)["json"] == own["json"]
 
 
-def test_a_checkpoint_that_comes_during_a_training_stays(
+def test_a_different_checkpoint_made_during_a_training_is_kept(
     tmp_path: Path, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "x.json"
@@ -135,7 +135,7 @@ def test_a_checkpoint_that_comes_during_a_training_stays(
     assert path.read_bytes() == SHIPPED[0].read_bytes()
 
 
-def test_who_looks_at_no_terminal_is_told_lines(
+def test_without_a_terminal_progress_is_printed_in_lines(
     tmp_path: Path, task: Task, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("models.train.QUIET_S", 0.0)
@@ -144,7 +144,7 @@ def test_who_looks_at_no_terminal_is_told_lines(
     assert [line.split(",")[0] for line in lines] == ["short: 50%", "short: 100%"]
 
 
-def test_a_state_that_is_not_whole_is_refused(tmp_path: Path, task: Task) -> None:
+def test_a_truncated_state_is_refused(tmp_path: Path, task: Task) -> None:
     path = tmp_path / "one.json"
     Trainer(training(epochs=1), task, path).run()
     state = path.with_suffix(".state.safetensors")
@@ -153,7 +153,7 @@ def test_a_state_that_is_not_whole_is_refused(tmp_path: Path, task: Task) -> Non
         Trainer(training(epochs=1), task, path).run()
 
 
-def test_a_state_with_other_numbers_than_a_training_has_is_refused(tmp_path: Path, task: Task) -> None:
+def test_a_state_with_tensors_of_wrong_type_shape_or_value_is_refused(tmp_path: Path, task: Task) -> None:
     path = tmp_path / "one.json"
     begun = Trainer(training(epochs=2), task, path)
     begun._epoch()
@@ -207,7 +207,7 @@ AT = {"epoch": 1, "seconds": 1.0, "best": 1.0, "best_epoch": 1, "stale": 0, "row
         {"tensor": "mean.other"},
     ],
 )
-def test_a_state_that_says_something_else_is_refused(tmp_path: Path, task: Task, changed: dict[str, str]) -> None:
+def test_a_state_with_wrong_metadata_is_refused(tmp_path: Path, task: Task, changed: dict[str, str]) -> None:
     path = tmp_path / "one.json"
     begun = Trainer(training(epochs=2), task, path)
     begun._keep()
@@ -223,7 +223,7 @@ def test_a_state_that_says_something_else_is_refused(tmp_path: Path, task: Task,
         Trainer(training(epochs=2), task, path).run()
 
 
-def test_a_state_without_room_is_said_of_its_file(tmp_path: Path, task: Task) -> None:
+def test_the_error_of_a_full_disk_names_the_state_file(tmp_path: Path, task: Task) -> None:
     resource = pytest.importorskip("resource", reason="this system has no limits on files")
     begun = Trainer(training(), task, tmp_path / "full.json")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -237,12 +237,12 @@ def test_a_state_without_room_is_said_of_its_file(tmp_path: Path, task: Task) ->
     assert not list(tmp_path.iterdir())
 
 
-def test_a_checkpoint_is_named_by_its_card(tmp_path: Path, task: Task) -> None:
+def test_a_checkpoint_not_named_by_its_card_is_refused(tmp_path: Path, task: Task) -> None:
     with pytest.raises(Refused, match="named by its card"):
         Trainer(training(out="one.pt"), task, tmp_path / "one.pt")
 
 
-def test_it_stops_when_nothing_gets_better(tmp_path: Path, task: Task) -> None:
+def test_training_stops_without_improvement(tmp_path: Path, task: Task) -> None:
     card = Trainer(
         training(learning_rate=1e-9, schedule="constant", patience=2, average=0.0, epochs=50),
         task,
@@ -251,14 +251,14 @@ def test_it_stops_when_nothing_gets_better(tmp_path: Path, task: Task) -> None:
     assert card.trained.epochs < 50
 
 
-def test_a_device_that_is_not_there_is_refused(tmp_path: Path, task: Task) -> None:
+def test_a_missing_device_is_refused(tmp_path: Path, task: Task) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     with pytest.raises(Refused, match="no CUDA device"):
         Trainer(training(device="cuda"), task, tmp_path / "none.json")
 
 
-def test_wrong_keys_are_refused_by_the_strict_reader() -> None:
+def test_wrong_keys_are_refused() -> None:
     with pytest.raises(Refused, match="did you mean 'learning_rate'"):
         build(parse(TEXT.replace("learning_rate", "learning_rte"), "short.yaml"), Training)
     with pytest.raises(Refused, match="egnn"):
@@ -280,12 +280,12 @@ IMPOSSIBLE = {
 
 
 @pytest.mark.parametrize("change", IMPOSSIBLE)
-def test_what_can_not_be_trained_is_refused_by_file_and_key(change: tuple[str, str]) -> None:
+def test_an_impossible_training_is_refused_with_file_and_key(change: tuple[str, str]) -> None:
     with pytest.raises(Refused, match=rf"short\.yaml.*{IMPOSSIBLE[change]}"):
         build(parse(TEXT.replace(*change), "short.yaml"), Training)
 
 
-def test_every_training_of_the_project_can_begin() -> None:
+def test_every_training_of_the_project_can_be_started() -> None:
     root = Path(__file__).parents[2]
     files = [*root.glob("config/trainings/*.yaml"), *root.glob("benchmarks/nbody/*.yaml")]
     assert len(files) == 7
@@ -293,7 +293,7 @@ def test_every_training_of_the_project_can_begin() -> None:
         build(read(path), Training)
 
 
-def test_evaluation_makes_the_data_anew(tmp_path: Path, task: Task) -> None:
+def test_evaluation_generates_the_same_data_again(tmp_path: Path, task: Task) -> None:
     path = tmp_path / "short.json"
     card = Trainer(training(augment=True), task, path).run()
     found = evaluate(path)
@@ -321,7 +321,7 @@ learning_rate: 1e-2
 
 
 @pytest.mark.parametrize("kind", ["ponita", "ponita_points"])
-def test_a_first_batch_in_which_nobody_hears_anybody_leaves_weights_finite(tmp_path: Path, kind: str) -> None:
+def test_a_first_batch_without_edges_leaves_the_weights_finite(tmp_path: Path, kind: str) -> None:
     network = f"{{kind: {kind}, width: 8, layers: 1, cutoff: 1.6}}"
     wanted: Training = build(parse(ALONE.replace("NETWORK", network), "alone.yaml"), Training)
     task = wanted.task.make()
@@ -331,7 +331,7 @@ def test_a_first_batch_in_which_nobody_hears_anybody_leaves_weights_finite(tmp_p
     load_checkpoint(tmp_path / "alone.json")
 
 
-def test_weights_that_are_not_finite_are_no_checkpoint(tmp_path: Path, task: Task) -> None:
+def test_weights_that_are_not_finite_are_not_written(tmp_path: Path, task: Task) -> None:
     trainer = Trainer(training(epochs=1), task, tmp_path / "bad.json")
     trainer._epoch()
     next(iter(trainer.best.values()))[0] = float("nan")
@@ -351,8 +351,8 @@ for path in sys.argv[1:]:
 """
 
 
-def test_shipped_checkpoints_are_evaluated_on_other_processors_too() -> None:
-    """Without AVX-512 NumPy's exp, sin and cos have other last digits, and so have the data."""
+def test_shipped_checkpoints_are_evaluated_without_avx_512() -> None:
+    """Without AVX-512, exp, sin and cos of NumPy differ in the last digits, and so do the data."""
     assert len(SHIPPED) == 3
     simple = {**os.environ, "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL", "OMP_NUM_THREADS": "1"}
     said = subprocess.run(
@@ -372,7 +372,7 @@ def test_data_made_by_another_recipe_are_refused(tmp_path: Path, task: Task, mon
         evaluate(path)
 
 
-def test_random_rotations_are_rotations_and_repeat() -> None:
+def test_random_rotations_are_proper_and_reproducible() -> None:
     for dimension in (2, 3):
         turn = random_rotation(dimension, (1, 2, 3))
         assert torch.allclose(turn @ turn.T, torch.eye(dimension, dtype=torch.float64), atol=1e-12)

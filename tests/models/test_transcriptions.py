@@ -1,4 +1,4 @@
-"""What the networks are measured against gives their answers, and is not made slow where anyone would not be."""
+"""The reference programs for the networks give the same outputs, and are not slowed down artificially."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.models.clouds import randomised, relative
 
 
 @pytest.mark.parametrize(("name", "wanted", "transcription"), CASES)
-def test_a_transcription_answers_as_its_network_and_fades_once(
+def test_a_transcription_agrees_and_evaluates_its_window_once(
     name: str, wanted: AnyNetwork, transcription: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = randomised(wanted.build(shape_of(2)))
@@ -34,5 +34,5 @@ def test_a_transcription_answers_as_its_network_and_fades_once(
     monkeypatch.setattr(transcriptions, "window", window)
     with torch.inference_mode():
         assert relative(transcription(network, seen), network(seen).vector[:, 0]) < 1e-12
-    passes = {"egnn": 1, "ponita": 1, "fa_egnn": 4}  # of the backbone, through which there are two layers
+    passes = {"egnn": 1, "ponita": 1, "fa_egnn": 4}  # passes through the backbone, each with two layers
     assert passes[name] <= len(faded) <= passes[name] + (name == "fa_egnn")

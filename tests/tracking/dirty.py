@@ -1,4 +1,4 @@
-"""A synthetic camera that is not clean: hot pixels, dirt that never moves, a lamp that is brighter on one side."""
+"""A synthetic camera with defects: hot pixels, dirt at fixed positions, uneven illumination."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTH_PX = 2.2  # standard deviation of a particle's spot
 
 @dataclass(frozen=True)
 class DirtyCamera:
-    """Frames of moving particles, with and without what is wrong with the camera; the same noise in both."""
+    """Frames of moving particles, with and without the defects of the camera; the same noise in both."""
 
     size_px: int = 192
     particles: int = 8
@@ -34,19 +34,19 @@ class DirtyCamera:
         return np.stack([x, np.broadcast_to(across, x.shape)], axis=-1)
 
     def hot(self) -> NDArray[np.bool_]:
-        """[height, width] which pixels are hot."""
+        """Mask [height, width] of the hot pixels."""
         chance = np.random.default_rng(self.seed + 1)
         found = np.zeros(self.size_px**2, np.bool_)
         found[chance.permutation(found.size)[: round(self.hot_share * found.size)]] = True
         return found.reshape(self.size_px, self.size_px)
 
     def pattern(self) -> Floats:
-        """[height, width] grey levels that the camera adds in the dark."""
+        """Grey levels [height, width] that the camera adds in the dark."""
         chance = np.random.default_rng(self.seed + 2)
         return np.where(self.hot(), chance.uniform(60, 220, (self.size_px, self.size_px)), 0.0)
 
     def dirt(self) -> Floats:
-        """[height, width] grey levels of what does not move."""
+        """Grey levels [height, width] of the dirt."""
         return _spots(self.size_px, np.array(self.dirt_px), 140.0)
 
     def images(self, *, dirty: bool) -> list[Image]:

@@ -1,4 +1,4 @@
-"""Recorded and synthetic footage for the tests of this room."""
+"""Recorded and synthetic footage for the tests of tracking."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def spots(
     seed: int = 0,
     dtype: Any = np.uint8,
 ) -> NDArray[Any]:
-    """A frame with one Gaussian spot (or ring of radius `ring_px`) at each x, y of `position_px` [N, 2]."""
+    """A frame with a Gaussian spot (or a ring of radius `ring_px`) at each x, y of `position_px` [N, 2]."""
     chance = np.random.default_rng(seed)
     image = 20.0 + noise * chance.standard_normal(shape)
     reach = int(ring_px + 5 * width_px) + 1
@@ -49,7 +49,7 @@ def spots(
 
 
 def scattered(shape: tuple[int, int], count: int, least_px: float, seed: int = 0) -> NDArray[np.float64]:
-    """Up to `count` positions x, y [N, 2] no closer than `least_px`, off the edges."""
+    """Up to `count` positions x, y [N, 2], at least `least_px` apart and away from the edges."""
     chance = np.random.default_rng(seed)
     tries = chance.uniform(16, np.array(shape[::-1]) - 17, (20 * count, 2))
     cell = tries // least_px

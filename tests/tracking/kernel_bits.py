@@ -1,9 +1,9 @@
-"""A process of its own that places particles with the kernels that have fast arithmetic, and prints, as JSON, the bits.
+"""Runs the kernels with fast arithmetic in a separate process, and prints the bits of the positions as JSON.
 
     NUMBA_CACHE_DIR=FOLDER python tests/tracking/kernel_bits.py alone|after
 
 `after`: other functions, with and without fast arithmetic of their own, are compiled first.
-`inherited`: functions that were compiled with fast arithmetic that they do not declare.
+`inherited` in the output: functions that were compiled with fast arithmetic that they do not declare.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from tracking.locate.refine import describe
 from tracking.locate.windows import WindowMemory, Windows
 from tracking.settings import Tracking
 
-EXACT = "contract"  # comparisons are the same with it
-MESSAGE = "integer_str"  # numba's text of an error
+EXACT = "contract"  # comparisons are not affected by it
+MESSAGE = "integer_str"  # the text of an error of numba
 
-lowered: list[tuple[str, frozenset[str]]] = []  # functions with fast arithmetic, and what it allows
+lowered: list[tuple[str, frozenset[str]]] = []  # functions with fast arithmetic, and the operations that it allows
 
 
 def note_fast() -> None:
-    """From now on note each function that is lowered with fast arithmetic which can change a number."""
+    """From now on, record each function that is compiled with fast arithmetic that can change a number."""
     lower: Any = CPUContext.post_lowering
 
     def noted(self: Any, module: Any, library: Any) -> None:
@@ -50,7 +50,7 @@ def note_fast() -> None:
 
 
 def declared() -> set[tuple[str, frozenset[str]]]:
-    """What kernels themselves allow."""
+    """The fast arithmetic that the kernels declare."""
     found: list[Any] = [one for one in gc.get_objects() if issubclass(type(one), Dispatcher)]
     return {(one.py_func.__name__, frozenset(one.targetoptions.get("fastmath") or ())) for one in found}
 

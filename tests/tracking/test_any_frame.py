@@ -1,4 +1,4 @@
-"""Frames of any size and content give an answer or one clear sentence, never a crash."""
+"""Frames of any size and content give a result or one clear sentence, never a crash."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tracking.settings import Tracking
 from tracking.tracker import LinkingTracker, locator
 
 LOCATORS = get_args(Locator)
-WHOLE = [name for name in LOCATORS if name not in ("windows", "auto")]  # which look at whole frames only
+WHOLE = [name for name in LOCATORS if name not in ("windows", "auto")]  # locators of whole frames only
 DTYPES: list[Any] = [np.uint8, np.uint16, np.float64]
 
 
@@ -47,7 +47,7 @@ def frames(draw: st.DrawFn) -> NDArray[Any]:
 @pytest.mark.parametrize("name", WHOLE)
 @settings(max_examples=60, deadline=None)
 @given(image=frames(), invert=st.booleans(), diameter=st.sampled_from([3, 11, 21]))
-def test_any_frame_has_an_answer(name: Any, image: NDArray[Any], invert: bool, diameter: int) -> None:
+def test_any_frame_gives_a_result(name: Any, image: NDArray[Any], invert: bool, diameter: int) -> None:
     found = locator(Tracking(locator=name, diameter_px=diameter, minmass=0.0, invert=invert))(image)
     assert np.isfinite(found.position_px).all()
     assert (found.position_px >= 0).all()
@@ -65,7 +65,7 @@ def test_any_frame_has_an_answer(name: Any, image: NDArray[Any], invert: bool, d
         (np.zeros((20, 20), np.int64), "this one is int64"),
     ],
 )
-def test_what_is_no_frame_is_refused_in_one_sentence(name: Any, image: NDArray[Any], sentence: str) -> None:
+def test_an_array_that_is_not_a_frame_is_refused_in_one_sentence(name: Any, image: NDArray[Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         locator(Tracking(locator=name))(image)
 
@@ -76,10 +76,10 @@ def test_what_is_no_frame_is_refused_in_one_sentence(name: Any, image: NDArray[A
     images=st.lists(frames(), min_size=1, max_size=4), invert=st.booleans(), preprocess=st.booleans(),
     search_px=st.sampled_from([0.5, 5.0, 1e6]), memory=st.integers(0, 3),
 )  # fmt: skip
-def test_any_frames_in_a_row_have_answers(
+def test_any_sequence_of_frames_gives_results(
     name: Any, images: list[NDArray[Any]], invert: bool, preprocess: bool, search_px: float, memory: int
 ) -> None:
-    """One after the other through the tracker, where windows have a past and `auto` a choice."""
+    """Successive frames through the tracker: windows have earlier positions, and `auto` has a choice."""
     made = Tracking(
         locator=name, diameter_px=5, minmass=0.0, invert=invert, preprocess=preprocess, search_px=search_px,
         memory=memory,
@@ -93,17 +93,17 @@ def test_any_frames_in_a_row_have_answers(
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_float_frame_of_absurd_brightness_has_an_answer(name: Any) -> None:
+def test_a_float_frame_of_absurd_brightness_gives_a_result(name: Any) -> None:
     image = np.random.default_rng(0).random((40, 40))
     with np.errstate(over="ignore", invalid="ignore"):
         found = locator(Tracking(locator=name, diameter_px=5, minmass=0.0))(image * 1e305)
     assert np.isfinite(found.position_px).all()
 
 
-def test_equations_that_rounding_made_singular_have_no_solution() -> None:
-    """It was an error of division, in one of many runs over a frame of absurd brightness."""
+def test_equations_made_singular_by_rounding_have_no_solution() -> None:
+    """Before, a frame of absurd brightness rarely caused a division by zero."""
     matrix = np.zeros((5, 6))
     matrix[:, :5], matrix[:, 5] = np.eye(5), 1.0
-    matrix[0, 0] = -1e-12 / 1.001  # what the damping adds cancels it
+    matrix[0, 0] = -1e-12 / 1.001  # the damping term is lost by rounding
     assert np.isnan(_solve(matrix, 1e-3)).all()
     assert np.isfinite(_solve(np.hstack([np.eye(5), np.ones((5, 1))]), 1e-3)).all()

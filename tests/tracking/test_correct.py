@@ -1,4 +1,4 @@
-"""Frames without hot pixels and dirt: no particle that never was, and real ones as in a clean camera."""
+"""Correction of hot pixels and dirt: no false particles, and true ones located as with a clean camera."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def hot() -> Image:
 
 
 def tracked(images: Sequence[Image], s: Tracking, correct: Correction) -> tuple[int, int, float]:
-    """(false sightings, missed ones, rms error in px) over all frames."""
+    """(false sightings, missed sightings, rms error in px) over all frames."""
     tracker = LinkingTracker(s, Affine.scale("px", "um", 0.1), correct=correct)
     memory, errors, false, missed = tracker.start(), [], 0, 0
     for number, (image, there_px) in enumerate(zip(images, CAMERA.places_px(), strict=True)):
@@ -57,10 +57,10 @@ def tracked(images: Sequence[Image], s: Tracking, correct: Correction) -> tuple[
 
 
 @pytest.mark.parametrize("locator", ["centroid", "windows", "radial", "gaussian", "auto"])
-def test_hot_pixels_and_dirt_are_no_particles(
+def test_corrected_hot_pixels_and_dirt_give_no_particles(
     locator: Locator, clean: list[Image], dirty: list[Image], hot: Image
 ) -> None:
-    """12 frames with 0.1 % hot pixels and two pieces of dirt: most are particles for ever if nothing is done."""
+    """12 frames with 0.1 % hot pixels and two pieces of dirt, most of which count as particles without correction."""
     s = replace(SETTINGS, locator=locator)
     false, missed, best_px = tracked(clean, s, Correction())
     assert (false, missed) == (0, 0)
@@ -70,8 +70,8 @@ def test_hot_pixels_and_dirt_are_no_particles(
     assert error_px < 1.01 * best_px
 
 
-def test_a_background_takes_both(clean: list[Image], dirty: list[Image]) -> None:
-    """Of 40 images of moving particles; its own noise is added to the frames', and no more."""
+def test_a_background_removes_hot_pixels_and_dirt(clean: list[Image], dirty: list[Image]) -> None:
+    """The median of 40 images of moving particles; only its own noise is added to that of the frames."""
     background = np.median(DirtyCamera(frames=40, seed=0).images(dirty=True), axis=0)
     _, _, best_px = tracked(clean, SETTINGS, Correction())
     false, missed, error_px = tracked(dirty, SETTINGS, Correction(background=background))
@@ -79,7 +79,7 @@ def test_a_background_takes_both(clean: list[Image], dirty: list[Image]) -> None
     assert error_px < 1.15 * best_px
 
 
-def test_a_dark_frame_takes_the_hot_pixels(clean: list[Image], dirty: list[Image]) -> None:
+def test_a_dark_frame_removes_the_hot_pixels(clean: list[Image], dirty: list[Image]) -> None:
     dark = np.mean(CAMERA.dark_images(32), axis=0)
     _, _, best_px = tracked(clean, SETTINGS, Correction())
     false, missed, error_px = tracked(dirty, replace(SETTINGS, excluded_regions=DIRT), Correction(dark=dark))
@@ -87,11 +87,11 @@ def test_a_dark_frame_takes_the_hot_pixels(clean: list[Image], dirty: list[Image
     assert error_px < 1.1 * best_px
 
 
-def test_the_map_has_every_hot_pixel_and_no_other(hot: Image) -> None:
+def test_the_map_contains_exactly_the_hot_pixels(hot: Image) -> None:
     assert np.array_equal(hot > 0, CAMERA.hot())
 
 
-def test_a_particle_that_rests_is_no_hot_pixel() -> None:
+def test_a_resting_particle_is_not_taken_for_hot_pixels() -> None:
     y, x = np.mgrid[:40, :40]
     for width_px in (1.0, 2.0):
         image = 20.0 + 150.0 * np.exp(-((x - 20.3) ** 2 + (y - 19.6) ** 2) / (2 * width_px**2))
@@ -99,13 +99,13 @@ def test_a_particle_that_rests_is_no_hot_pixel() -> None:
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float64])
-def test_the_type_stays_and_what_is_corrected_is_exact(kind: Any) -> None:
-    """A frame that is the background is level, at its median; a hot pixel gets the mean of its sound neighbours."""
+def test_the_type_is_kept_and_the_correction_is_exact(kind: Any) -> None:
+    """A frame equal to the background becomes flat, at its median; a hot pixel becomes the mean of its neighbours."""
     chance = np.random.default_rng(0)
     pattern = chance.integers(20, 60, (30, 40)).astype(kind)
     level = Correction(background=pattern)(pattern)
     assert level.dtype == kind
-    assert not level.flags.writeable  # as a camera's frames are: numba compiles anew for others
+    assert not level.flags.writeable  # as frames of a camera: numba compiles again for others
     assert np.ptp(level) <= (0 if kind != np.float64 else 1e-12)
     assert abs(float(level[0, 0]) - np.median(pattern)) <= 0.5
     hot = np.zeros((30, 40), np.uint8)
@@ -119,7 +119,7 @@ def test_the_type_stays_and_what_is_corrected_is_exact(kind: Any) -> None:
     assert abs(float(fixed[5, 5]) - mean) <= (0.5 if kind != np.float64 else 1e-12)
 
 
-def test_a_block_of_hot_pixels_is_filled_from_its_rim() -> None:
+def test_a_block_of_hot_pixels_is_filled_from_its_edge() -> None:
     image = np.full((20, 20), 30, np.uint8)
     hot = np.zeros((20, 20), np.uint8)
     hot[4:9, 4:9] = 1
@@ -127,8 +127,8 @@ def test_a_block_of_hot_pixels_is_filled_from_its_rim() -> None:
     assert (Correction(hot=hot)(image) == 30).all()
 
 
-def test_noise_is_not_cut_off_at_black() -> None:
-    """The level stays where it was, so that half of the noise is not lost below zero."""
+def test_noise_is_not_clipped_at_black() -> None:
+    """The mean level is kept, so that negative noise is not lost."""
     chance = np.random.default_rng(1)
     pattern = np.linspace(20.0, 120.0, 64)[None].repeat(64, 0)
     image = np.rint(pattern + chance.normal(0.0, 3.0, pattern.shape)).astype(np.uint8)
@@ -137,7 +137,7 @@ def test_noise_is_not_cut_off_at_black() -> None:
     assert left.mean() == pytest.approx(70.0, abs=0.5)
 
 
-def test_without_anything_the_frame_itself_is_given() -> None:
+def test_without_correction_the_frame_itself_is_returned() -> None:
     image = np.zeros((4, 4), np.uint8)
     assert Correction()(image) is image
 
@@ -147,7 +147,7 @@ def test_a_frame_of_another_size_is_a_fault() -> None:
         Correction(dark=np.zeros((10, 10), np.uint8))(np.zeros((20, 30), np.uint8))
 
 
-def test_where_a_region_ends() -> None:
+def test_the_edge_of_an_excluded_region() -> None:
     places = np.array([[10.0, 5.0], [14.0, 5.0], [14.01, 5.0], [13.9, 6.9], [12.0, 7.0]])
     box: dict[str, Any] = {"left_px": 10.0, "top_px": 3.0, "width_px": 4.0, "height_px": 4.0}
     assert inside((Rectangle(**box),), places).tolist() == [True, True, False, True, True]
@@ -155,8 +155,8 @@ def test_where_a_region_ends() -> None:
     assert not inside((), places).any()
 
 
-def test_a_suggestion_does_not_look_at_what_is_excluded() -> None:
-    """A disc of dirt, larger and brighter than the particles, decides the diameter; excluded, it does not."""
+def test_a_suggestion_ignores_excluded_regions() -> None:
+    """A disc of dirt, larger and brighter than the particles, determines the diameter unless it is excluded."""
     images = [image.copy() for image in CAMERA.images(dirty=False)[:4]]
     y, x = np.mgrid[: CAMERA.size_px, : CAMERA.size_px]
     for image in images:

@@ -1,4 +1,4 @@
-"""Footage that can't tell which settings suit it is not answered with settings, or is answered with a doubt."""
+"""Footage from which no settings can be determined gives no settings, or settings with a doubt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FRAMES = 1
 
 
 def exposed(light: list[Floats], noise: float = 4.0) -> list[Image]:
-    """Frames of this brightness above a background of 20 grey levels."""
+    """Frames of this light above a background of 20 grey levels."""
     chance = np.random.default_rng(0)
     return [np.clip(np.rint(20.0 + one + chance.normal(0.0, noise, SHAPE)), 0, 255).astype(np.uint8) for one in light]
 
@@ -41,7 +41,7 @@ def beads(seed: int, counts: float = 40.0) -> Floats:
 
 
 def pairs(seed: int, gap_px: float = 6.0, share: float = 1.0) -> Floats:
-    """Two spots at each place, or, beyond this share of the places, one."""
+    """Two spots at this share of the places, and one spot at the others."""
     chance = np.random.default_rng(seed)
     light = np.zeros(SHAPE)
     places = scattered(SHAPE, 16, 45, seed)
@@ -54,7 +54,7 @@ def pairs(seed: int, gap_px: float = 6.0, share: float = 1.0) -> Floats:
 
 
 def discs(diameter_px: float, seed: int) -> Floats:
-    """Flat ones with soft edges."""
+    """Flat discs with soft edges."""
     light = np.zeros(SHAPE)
     for x, y in scattered(SHAPE, 4, 1.2 * diameter_px, seed):
         light += 110.0 / (1.0 + np.exp((np.hypot(X - x, Y - y) - diameter_px / 2.0) / 0.9))
@@ -72,13 +72,13 @@ def rods(seed: int) -> Floats:
 
 
 @pytest.mark.parametrize("width_px", [30.0, 80.0])
-def test_beam_glow_is_said_to_be_one(width_px: float) -> None:
-    """Not 2000 spots of noise a frame, with settings that keep them."""
+def test_the_glow_of_the_beam_is_refused(width_px: float) -> None:
+    """Before: 2000 spots of noise in each frame, and settings that keep them."""
     with pytest.raises(ValueError, match=r"can't tell .* noise of .* only something .* px wide .beam glow, or .* lamp"):
         suggest(exposed([glow(width_px)] * FRAMES))
 
 
-def test_noise_alone_and_a_slope_are_no_particles() -> None:
+def test_noise_and_an_uneven_background_are_refused() -> None:
     with pytest.raises(ValueError, match=r"no spot stands out from the noise of (3\.\d|4|4\.\d) grey levels$"):
         suggest(exposed([np.zeros(SHAPE)] * FRAMES))
     with pytest.raises(ValueError, match="an uneven lamp"):
@@ -86,7 +86,7 @@ def test_noise_alone_and_a_slope_are_no_particles() -> None:
 
 
 @pytest.mark.parametrize(("diameter_px", "low", "high"), [(100.0, 70, 130), (60.0, 40, 110), (30.0, 20, 40)])
-def test_rims_of_discs_are_no_particles(diameter_px: float, low: int, high: int) -> None:
+def test_discs_found_only_at_their_rims_are_refused(diameter_px: float, low: int, high: int) -> None:
     frames = exposed([discs(diameter_px, seed) for seed in range(FRAMES)])
     with pytest.raises(ValueError, match=r"about (\d+) px wide, and what is found .* lies on its rim") as refused:
         suggest(frames)
@@ -94,7 +94,7 @@ def test_rims_of_discs_are_no_particles(diameter_px: float, low: int, high: int)
     assert low <= about_px <= high
 
 
-def test_a_size_that_is_given_is_not_doubted() -> None:
+def test_a_given_size_raises_no_doubt() -> None:
     frames = exposed([discs(60.0, seed) for seed in range(FRAMES)])
     made = suggest(frames, Tracking(diameter_px=71), {"diameter_px"})
     assert made.settings.diameter_px == 71
@@ -102,8 +102,8 @@ def test_a_size_that_is_given_is_not_doubted() -> None:
 
 
 @pytest.mark.parametrize("light", [pairs(0), pairs(0, share=0.6), rods(0)], ids=["pairs", "most are pairs", "rods"])
-def test_what_is_elongated_is_doubted(light: Floats) -> None:
-    """Each of them may be one particle or two; the settings, which take it for one, say so."""
+def test_elongated_features_raise_a_doubt(light: Floats) -> None:
+    """Each may be one particle or two; the settings assume one, with a doubt."""
     made = suggest(exposed([light] * FRAMES))
     assert made.doubt.startswith("can't tell single particles: ")
     assert "pairs that touch, rods" in made.doubt
@@ -114,18 +114,18 @@ def test_what_is_elongated_is_doubted(light: Floats) -> None:
     [beads(0), beads(0) + glow(30.0), beads(0) + glow(80.0), beads(0, 15.0) + glow(30.0), pairs(0, gap_px=12.0)],
     ids=["beads", "in a glow", "in a wide glow", "faint ones in a glow", "pairs that are apart"],
 )
-def test_what_can_be_told_is_not_doubted(light: Floats) -> None:
+def test_clearly_single_particles_raise_no_doubt(light: Floats) -> None:
     made = suggest(exposed([light] * FRAMES))
     assert made.doubt == ""
     assert 7 <= made.settings.diameter_px <= 13
 
 
 @pytest.mark.parametrize("name", ["bulk_water.tif", "colloids.tif"])
-def test_recorded_footage_is_not_doubted(name: str) -> None:
+def test_recorded_footage_raises_no_doubt(name: str) -> None:
     assert suggest(list(recorded(name, 2))).doubt == ""
 
 
-def test_a_smaller_diameter_finds_the_parts_of_pairs() -> None:
+def test_a_smaller_diameter_finds_both_particles_of_pairs() -> None:
     frames = exposed([pairs(0, gap_px=7.0)] * FRAMES)
     whole = suggest(frames)
     assert "smaller tracking.diameter_px finds its parts" in whole.doubt
@@ -142,7 +142,7 @@ def test_noise_is_measured_beside_spots_and_slopes(noise: float) -> None:
 
 
 @pytest.mark.parametrize("width_px", [3.0, 10.0, 25.0])
-def test_the_width_of_what_stands_out(width_px: float) -> None:
+def test_the_width_of_the_widest_structure(width_px: float) -> None:
     found_px, limit_px = widest(exposed([glow(width_px)]))
     assert found_px == pytest.approx(width_px, rel=0.3)
     assert limit_px > 35.0

@@ -1,4 +1,4 @@
-"""Peaks are left out before refinement only where refinement would have found them too faint."""
+"""Peaks are left out before refinement only if they are too faint after refinement."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tracking.locate.refine import refine
     iterations=st.integers(1, 12), share=st.floats(0.0, 1.0), factor=st.sampled_from([1.0, 0.37, 255.0]),
     wide=st.booleans(),
 )  # fmt: skip
-def test_who_is_left_out_would_have_been_too_faint(
+def test_peaks_left_out_would_be_too_faint_after_refinement(
     seed: int, height: int, width: int, radius: int, iterations: int, share: float, factor: float, wide: bool
 ) -> None:
-    """Lopsided brightness drives the masks over the image; the least mass lies anywhere among what is found."""
+    """Uneven brightness shifts the masks far over the image; minmass is any quantile of the masses."""
     chance = np.random.default_rng(seed)
     lumps = chance.random((height, width)) ** 12 * np.linspace(0, 1, width)
     image = (1 + lumps * (65534 if wide else 254)).astype(np.uint16 if wide else np.uint8)
@@ -34,10 +34,10 @@ def test_who_is_left_out_would_have_been_too_faint(
     found = {tuple(one) for one in stay.tolist()}
     assert all(tuple(one) in found for one in peak[bright].tolist())
     _, _, mass_of_stay = refine(image, stay, radius, iterations)
-    np.testing.assert_array_equal(mass_of_stay[mass_of_stay / factor > minmass], mass[bright])  # and in their order
+    np.testing.assert_array_equal(mass_of_stay[mass_of_stay / factor > minmass], mass[bright])  # and in the same order
 
 
-def test_most_of_a_dark_field_is_left_out() -> None:
+def test_most_noise_peaks_of_a_dark_field_are_left_out() -> None:
     there = scattered((256, 256), 5, 40)
     image = spots((256, 256), there)
     noise = np.argwhere(np.random.default_rng(1).random((256, 256)) < 0.02)
@@ -48,11 +48,11 @@ def test_most_of_a_dark_field_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("minmass", [0.0, -1.0])
-def test_all_stay_where_any_mass_will_do(minmass: float) -> None:
+def test_no_peaks_are_left_out_without_a_minimum_mass(minmass: float) -> None:
     peak = np.array([[7, 7], [8, 20]])
     assert hopeful(np.zeros((16, 30), np.uint8), peak, 5, 10, 1.0, minmass) is peak
 
 
-def test_nobody_is_brighter_than_all_brightness() -> None:
+def test_all_peaks_are_left_out_above_the_largest_possible_mass() -> None:
     peak = np.array([[7, 7], [8, 20]])
     assert len(hopeful(np.full((16, 30), 255, np.uint8), peak, 5, 10, 1.0, 1e308)) == 0

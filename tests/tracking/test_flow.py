@@ -1,4 +1,4 @@
-"""Identities in a flow: prediction, with trackpy's predictors as the oracle, and alarms, judged by the truth."""
+"""Identities in a flow: prediction compared with the predictors of trackpy, and alarms compared with the truth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tracking.tracker import LinkingTracker, locator
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Scene = list[tuple[Floats, Ints]]  # places [N, 2] and whose they are [N], frame by frame
+Scene = list[tuple[Floats, Ints]]  # positions [N, 2] and their bodies [N], frame by frame
 
 SEARCH_PX = 6.0
 PLAIN = Tracking(search_px=SEARCH_PX, memory=3)
@@ -31,7 +31,7 @@ SIDE_PX = 300.0
 
 @dataclass
 class Followed:
-    """What became of the tracks."""
+    """Score of the tracks."""
 
     swaps: int = 0
     silent: int = 0  # swaps in a row that is not UNCERTAIN
@@ -46,13 +46,13 @@ def steady(place_px: Floats, velocity_px: tuple[float, float] = (5.0, 0.0)) -> F
 
 
 def channel(place_px: Floats) -> Floats:
-    """Along x, up to 5.5 px a frame in the middle."""
+    """Flow along x, up to 5.5 px a frame in the middle."""
     share = np.clip(place_px[:, 1] / SIDE_PX, 0, 1)
     return np.stack([22.0 * share * (1 - share), np.zeros(len(place_px))], 1)
 
 
 def flowing(place_px: Floats, velocity: Any, frames: int, step_px: float, seed: int) -> Scene:
-    """Bodies that flow and diffuse; those in the field of SIDE_PX are seen, in a random order."""
+    """Bodies that flow and diffuse; those in the field of SIDE_PX are visible, in a random order."""
     chance = np.random.default_rng(seed)
     scene = []
     for _ in range(frames):
@@ -63,7 +63,7 @@ def flowing(place_px: Floats, velocity: Any, frames: int, step_px: float, seed: 
 
 
 def crowd(seed: int, frames: int, number: int = 300) -> Floats:
-    """About `number` bodies in the field, and as many in what flows into it; 8 px from each other at least."""
+    """About `number` bodies in the field, and as many upstream of it; at least 8 px apart."""
     length = SIDE_PX + 6.0 * frames
     place_px = scattered((int(SIDE_PX) + 40, int(length)), int(number * length / SIDE_PX), 8.0, seed)
     return place_px - [length - SIDE_PX - 10.0, 20.0]
@@ -97,14 +97,14 @@ def by_trackpy(scene: Scene, predictor: Any, s: Tracking) -> list[Ints]:
     trackpy.quiet()
     tables = (pd.DataFrame({"x": p[:, 0], "y": p[:, 1], "frame": n}) for n, (p, _) in enumerate(scene))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its own, under pandas 3
+        warnings.simplefilter("ignore")  # a warning of trackpy under pandas 3
         linked = predictor.link_df_iter(tables, s.search_px, memory=s.memory)
         return [frame.sort_index().particle.to_numpy() for frame in linked]
 
 
 @pytest.mark.parametrize("predict", ["drift", "nearest_velocity", "channel"])
-def test_partitions_are_those_of_trackpys_predictors(predict: Any) -> None:
-    """Begun with the same velocities, in a flow that the predictor is meant for."""
+def test_partitions_equal_those_of_the_predictors_of_trackpy(predict: Any) -> None:
+    """With the same initial velocities, in a flow for which the predictor is made."""
     velocity = steady if predict == "drift" else channel
     scene = flowing(crowd(1, 15, 130), velocity, 15, 0.5, 1)
     axes, here = ["x", "y"], scene[0][0]
@@ -126,17 +126,17 @@ def test_partitions_are_those_of_trackpys_predictors(predict: Any) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_drift_of_most_of_the_search_range_costs_no_identity(seed: int) -> None:
-    """5 px a frame at a search range of 6 px among 300 bodies 8 px apart, and nothing known beforehand."""
+    """5 px a frame at a search range of 6 px, 300 bodies 8 px apart, no initial velocity."""
     scene = flowing(crowd(seed, 20), steady, 20, 0.5, seed)
     score, _ = followed(scene, replace(PLAIN, predict="drift"))
     assert (score.swaps, score.alarms) == (0, ())
     bodies = len(np.unique(np.concatenate([bodies for _, bodies in scene])))
-    assert score.identities <= bodies + 3  # who leaves the field for longer than `memory` begins anew
+    assert score.identities <= bodies + 3  # bodies that leave the field for longer than `memory` get a new identity
     assert score.uncertain < 0.01 * score.sightings
 
 
 @pytest.mark.parametrize("predict", ["nearest_velocity", "channel"])
-def test_a_shear_is_followed(predict: Any) -> None:
+def test_a_shear_flow_is_followed(predict: Any) -> None:
     scene = flowing(crowd(3, 20, 150), channel, 20, 0.3, 3)
     score, _ = followed(scene, replace(PLAIN, predict=predict, channel_bin_px=30.0, channel_fewest=3))
     plain, _ = followed(scene, PLAIN)
@@ -145,7 +145,7 @@ def test_a_shear_is_followed(predict: Any) -> None:
 
 
 @pytest.mark.parametrize("velocity_px", [(5.0, 0.0), (4.0, 2.0), (9.0, 0.0)])
-def test_a_drift_that_is_not_expected_swaps_nobody_in_silence(velocity_px: tuple[float, float]) -> None:
+def test_an_unexpected_drift_causes_no_silent_swaps(velocity_px: tuple[float, float]) -> None:
     scene = flowing(crowd(0, 15), lambda place_px: steady(place_px, velocity_px), 15, 0.5, 0)
     score, _ = followed(scene, PLAIN)
     assert score.swaps > 100
@@ -161,8 +161,8 @@ def test_a_drift_that_begins_later_is_followed_at_once() -> None:
     assert (score.swaps, score.silent) == (0, 0)
 
 
-def test_a_lattice_whose_move_has_two_meanings_is_uncertain_until_it_is_said() -> None:
-    """5 px forwards, or 3 px backwards: its period is 8 px."""
+def test_an_ambiguous_shift_of_a_lattice_is_uncertain_unless_specified() -> None:
+    """5 px forwards or 3 px backwards: the period is 8 px."""
     scene = flowing(lattice(8), steady, 8, 0.3, 0)
     score, _ = followed(scene, replace(PLAIN, predict="drift"))
     assert score.swaps > 1000
@@ -174,7 +174,7 @@ def test_a_lattice_whose_move_has_two_meanings_is_uncertain_until_it_is_said() -
 
 
 @pytest.mark.parametrize(("step_px", "words"), [(4.0, "many steps are nearly as long"), (60.0, "a third of the")])
-def test_steps_that_crowd_the_gate_and_a_surge_of_identities_are_alarms(step_px: float, words: str) -> None:
+def test_many_long_steps_and_many_new_identities_are_alarms(step_px: float, words: str) -> None:
     chance = np.random.default_rng(0)
     there = chance.uniform(0, 1000.0, (200, 2))
     memory, _ = link(LinkMemory(), 0, there, PLAIN)
@@ -189,7 +189,7 @@ def test_steps_that_crowd_the_gate_and_a_surge_of_identities_are_alarms(step_px:
 
 
 @pytest.mark.parametrize("sigmas", [3.5, 5.0])
-def test_diffusion_that_the_search_range_suits_is_no_alarm(sigmas: float) -> None:
+def test_diffusion_within_the_search_range_is_no_alarm(sigmas: float) -> None:
     for number in (5, 20, 200):
         place_px = scattered((1000, 1000), number, 25.0)
         scene = flowing(place_px % SIDE_PX, lambda p: 0.0 * p, 40, SEARCH_PX / sigmas, number)
@@ -210,8 +210,8 @@ def test_recorded_footage_raises_no_alarm(name: str, settings: Tracking) -> None
         assert not found.alarm
 
 
-def test_frames_that_were_never_seen_count() -> None:
-    """2.5 px a frame, of which every second and third one is dropped: 7.5 px from look to look."""
+def test_dropped_frames_count_in_the_prediction() -> None:
+    """2.5 px a frame, and two of three frames are dropped: 7.5 px between two frames."""
     s = replace(PLAIN, predict="drift", initial_velocity_px_per_frame=(2.5, 0.0))
     there = scattered((300, 300), 60, 15.0)
     memory, _ = link(LinkMemory(), 0, there, s)
@@ -221,8 +221,8 @@ def test_frames_that_were_never_seen_count() -> None:
         assert memory.drift_px == pytest.approx((2.5, 0.0))
 
 
-def test_particles_that_light_moves_do_not_tell_of_a_flow() -> None:
-    """Twelve are carried 5 px a frame, as they are expected; the six free ones stay."""
+def test_particles_moved_by_light_do_not_count_as_flow() -> None:
+    """Twelve are carried by 5 px a frame, as predicted; the six free ones rest."""
     carried, free = scattered((128, 128), 12, 20), np.array([[20.0 + 24 * k, 200.0] for k in range(6)])
     tracker = LinkingTracker(replace(PLAIN, predict="drift", minmass=400), Affine.scale("px", "um", 0.1))
     memory, tracks = tracker.start(), Tracks(0.0)

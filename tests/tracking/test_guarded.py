@@ -1,4 +1,4 @@
-"""A fit does not leave its particle, whatever lies beside it."""
+"""A fit does not leave its particle, whatever is near it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LIMIT_PX = 1.0
 
 
 def dimers(apart_px: float, width_px: float, fainter: float, seed: int) -> tuple[Floats, NDArray[np.uint8]]:
-    """(places [N, 2], image) of pairs of spots, of which the second has the amplitude `fainter`."""
+    """(positions [N, 2], image) of pairs of spots; the second has the amplitude `fainter`."""
     middle = scattered((300, 300), 40, 34, seed)
     angle = np.random.default_rng(seed).uniform(0, 2 * np.pi, len(middle))
     arm = 0.5 * apart_px * np.stack([np.cos(angle), np.sin(angle)], 1)
@@ -37,9 +37,7 @@ def dimers(apart_px: float, width_px: float, fainter: float, seed: int) -> tuple
 
 @pytest.mark.parametrize("name", ["gaussian", "radial", "auto"])
 @pytest.mark.parametrize(("apart_px", "width_px", "fainter"), [(5, 1.5, 60), (5, 2.2, 110), (6, 2.2, 60), (7, 2.2, 60)])
-def test_two_rows_never_sit_on_one_particle_of_a_pair(
-    name: Any, apart_px: float, width_px: float, fainter: float
-) -> None:
+def test_no_two_rows_are_at_one_particle_of_a_pair(name: Any, apart_px: float, width_px: float, fainter: float) -> None:
     double = close = far = 0
     fitted_px, centroid_px = [], []
     for seed in range(2):
@@ -62,8 +60,8 @@ def test_two_rows_never_sit_on_one_particle_of_a_pair(
 
 
 @pytest.mark.parametrize("name", ["gaussian", "radial"])
-def test_alone_a_fit_is_as_good_as_before(name: Any) -> None:
-    """To the bit: no bound is met."""
+def test_the_bounds_do_not_change_the_fit_of_an_isolated_particle(name: Any) -> None:
+    """Bit for bit: no bound is reached."""
     image = spots((300, 300), scattered((300, 300), 60, 24))
     s = Tracking(locator=name, diameter_px=11, minmass=400)
     free, bounded = locator(s, Rules(bounded=False))(image), locator(s)(image)
@@ -73,7 +71,7 @@ def test_alone_a_fit_is_as_good_as_before(name: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["gaussian", "radial"])
-def test_in_a_real_crowd_no_feature_leaves_its_place(name: Any) -> None:
+def test_in_a_recorded_crowd_no_fit_leaves_its_particle(name: Any) -> None:
     left = {True: 0, False: 0}
     for image in recorded("colloids.tif", 12):
         s = Tracking(locator=name, diameter_px=7, minmass=100)
@@ -87,7 +85,7 @@ def test_in_a_real_crowd_no_feature_leaves_its_place(name: Any) -> None:
     assert left[False] > 10
 
 
-def test_auto_does_not_fit_in_a_crowd_and_says_why() -> None:
+def test_auto_selects_centroid_in_a_crowd_and_notes_the_reason() -> None:
     _, image = dimers(7.5, 1.5, 110, 0)
     s = replace(CLOSE, locator="auto")
     choice = choose(image, Centroid(s)(image), s)

@@ -1,4 +1,4 @@
-"""A kernel gives the same bits whatever was compiled before it, and whether it is compiled or read from the cache."""
+"""A kernel gives the same bits in any order of compilation, compiled or read from the cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def process(cache: Path, order: str) -> dict[str, Any]:
-    """What `kernel_bits.py` prints."""
+    """The output of `kernel_bits.py`."""
     env = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / "tests" / "tracking" / "kernel_bits.py"), order]
     done = subprocess.run(command, cwd=cache, env=env, capture_output=True, text=True, timeout=580, check=False)
@@ -23,21 +23,21 @@ def process(cache: Path, order: str) -> dict[str, Any]:
     return answer
 
 
-def test_kernels_give_the_same_bits_whatever_was_compiled_before_them(tmp_path: Path) -> None:
+def test_kernels_give_the_same_bits_in_any_order_of_compilation(tmp_path: Path) -> None:
     alone, after, parts = tmp_path / "alone", tmp_path / "after", tmp_path / "parts"
     alone.mkdir()
     after.mkdir()
     cold = process(alone, "alone")
     assert cold["found"] > 5
     assert cold["compiled"] > 10
-    assert cold["inherited"] == []  # else its arithmetic would depend on who calls it first
+    assert cold["inherited"] == []  # otherwise its arithmetic would depend on its first caller
     shutil.copytree(alone, parts)
     for kept in [*parts.rglob("window.look-*"), *parts.rglob("refine._describe-*"), *parts.rglob("window._describe-*")]:
         kept.unlink()
     warm = process(alone, "alone")
     assert warm["compiled"] == 0
     assert warm["bits"] == cold["bits"]
-    assert process(parts, "alone")["bits"] == cold["bits"]  # its callees are read from the cache
+    assert process(parts, "alone")["bits"] == cold["bits"]  # the functions that it calls are read from the cache
     others_first = process(after, "after")
     assert others_first["bits"] == cold["bits"]
     assert others_first["inherited"] == []

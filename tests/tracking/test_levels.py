@@ -1,4 +1,4 @@
-"""Whole grey levels: bit for bit those of trackpy, for any frame."""
+"""Whole grey levels: bit for bit as in trackpy, for any frame."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def uneven(seed: int, shape: tuple[int, int], low: int, high: int, dtype: Any) -
     spread=st.sampled_from([1, 8, 60, 255]),
     deep=st.booleans(),
 )
-def test_levels_equal_trackpy_s(
+def test_levels_equal_those_of_trackpy(
     seed: int, shape: tuple[int, int], noise_px: float, box_px: int, threshold: float, spread: int, deep: bool
 ) -> None:
     low = int(np.random.default_rng(seed).integers(0, 256 - spread))
@@ -64,7 +64,7 @@ def test_flat_frames_are_dark_as_in_trackpy(value: int) -> None:
     assert_equal(np.full((40, 50), value, np.uint8))
 
 
-def test_many_saturated_pixels_are_many_doubts() -> None:
+def test_many_saturated_pixels_need_many_recomputations() -> None:
     image = np.zeros((120, 300), np.uint8)
     image[30:90, 40:260] = 255
     assert_equal(image)
@@ -72,7 +72,7 @@ def test_many_saturated_pixels_are_many_doubts() -> None:
 
 
 def test_in_a_frame_of_low_contrast_float32_rounds_differently() -> None:
-    """The case that the second computation is for."""
+    """The reason for the second computation."""
     image = (100 + spots((200, 300), scattered((200, 300), 40, 5), amplitude=12.0).astype(float)).astype(np.uint8)
     image += np.random.default_rng(2).integers(0, 6, image.shape).astype(np.uint8)
     smooth, brightest = bandpass(image, 1.0, 11, 1.0)

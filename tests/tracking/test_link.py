@@ -1,4 +1,4 @@
-"""The linker, with trackpy.link as the oracle."""
+"""The linker compared with trackpy.link."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def walk(count: int, frames: int, side_px: float, step_px: float, missed: float,
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_partition_is_trackpys(seed: int) -> None:
+def test_the_partition_equals_that_of_trackpy(seed: int) -> None:
     frames = walk(200, 30, 400.0, 1.4, 0.1, seed)
     assert same_partition(linked(frames, PLAIN), by_trackpy(frames, PLAIN))
 
 
-def test_partition_is_trackpys_with_empty_frames() -> None:
+def test_the_partition_equals_that_of_trackpy_with_empty_frames() -> None:
     frames = walk(40, 20, 200.0, 1.0, 0.2, 5)
     for empty in (3, 4, 9, 10, 11, 12, 13):
         frames[empty] = np.empty((0, 2))
@@ -65,7 +65,7 @@ def test_partition_is_trackpys_with_empty_frames() -> None:
 
 
 @pytest.mark.parametrize("memory", [0, 1, 5])
-def test_partition_is_trackpys_at_any_memory(memory: int) -> None:
+def test_the_partition_equals_that_of_trackpy_at_any_memory(memory: int) -> None:
     settings = Tracking(search_px=5.0, memory=memory, doubt=0.0)
     frames = walk(150, 25, 350.0, 1.2, 0.3, memory)
     assert same_partition(linked(frames, settings), by_trackpy(frames, settings))
@@ -78,13 +78,13 @@ def test_partition_is_trackpys_at_any_memory(memory: int) -> None:
         ("colloids.tif", Tracking(diameter_px=7, minmass=100, search_px=6, doubt=0.0)),
     ],
 )
-def test_partition_is_trackpys_on_recorded_footage(name: str, settings: Tracking) -> None:
+def test_the_partition_equals_that_of_trackpy_on_recorded_footage(name: str, settings: Tracking) -> None:
     frames = [locator(settings)(image).position_px for image in recorded(name, 40)]
     assert same_partition(linked(frames, settings), by_trackpy(frames, settings))
 
 
 def test_dense_subnets_never_raise() -> None:
-    """A lattice of 14 px, each frame disturbed anew by 1.4 px, search 12: trackpy refuses it, 99.9 % right here."""
+    """A lattice of 14 px with random shifts of 1.4 px, search range 12 px: trackpy refuses it; 99.9 % correct here."""
     columns, rows = np.meshgrid(np.arange(30), np.arange(30))
     sites = np.stack([14.0 * (columns + 0.5 * (rows % 2)), 14.0 * np.sqrt(0.75) * rows], -1).reshape(-1, 2)
     chance = np.random.default_rng(1)
@@ -104,7 +104,7 @@ def test_dense_subnets_never_raise() -> None:
 
 
 def silent_swaps(step_px: float, frames: int, rules: Rules, seed: int) -> tuple[int, int, float]:
-    """(swaps, swaps of tracks that were not UNCERTAIN, share of UNCERTAIN rows) of points that diffuse freely."""
+    """(swaps, swaps of tracks that were not UNCERTAIN, share of UNCERTAIN rows) of freely diffusing points."""
     chance = np.random.default_rng(seed)
     place_px = chance.uniform(0.0, 300.0, (300, 2))
     memory, body, doubted = LinkMemory(), dict[int, int](), set[int]()
@@ -126,7 +126,7 @@ def silent_swaps(step_px: float, frames: int, rules: Rules, seed: int) -> tuple[
 
 
 @pytest.mark.parametrize(("step_px", "uncertain"), [(0.5, 0.03), (1.0, 0.1), (1.5, 0.2)])
-def test_points_that_diffuse_through_each_other_change_no_identity_in_silence(step_px: float, uncertain: float) -> None:
+def test_freely_diffusing_points_cause_no_silent_swaps(step_px: float, uncertain: float) -> None:
     """With a margin of a tenth of search_px^2 alone, 28 of 227 swaps at 1 px were silent, and 194 of 503 at 1.5 px."""
     runs = [silent_swaps(step_px, 40, NEWEST, seed) for seed in range(2)]
     assert sum(swaps for swaps, _, _ in runs) > 30
@@ -137,7 +137,7 @@ def test_points_that_diffuse_through_each_other_change_no_identity_in_silence(st
 
 
 def passing(gap_px: float, least_px: float, seed: int) -> list[tuple[Floats, NDArray[np.int64]]]:
-    """Thirty pairs that pass each other head on; two that are nearer than `least_px` are seen halfway between them."""
+    """Thirty pairs that pass each other; two closer than `least_px` are detected as one, at their midpoint."""
     chance = np.random.default_rng(seed)
     middle = 60.0 * np.argwhere(np.ones((6, 5)))
     angle = chance.uniform(0.0, 2 * np.pi, len(middle))
@@ -157,8 +157,8 @@ def passing(gap_px: float, least_px: float, seed: int) -> list[tuple[Floats, NDA
 
 
 @pytest.mark.parametrize("gap_px", [2.5, 4.0])
-def test_crossings_change_no_identity_in_silence(gap_px: float) -> None:
-    """A particle vanishes up to 7 px from another one, farther than `search_px` and than two are seen apart."""
+def test_crossings_cause_no_silent_swaps(gap_px: float) -> None:
+    """A particle vanishes up to 7 px from another: more than `search_px`, and than the resolution for pairs."""
     swaps, silent = {4: 0, 5: 0}, {4: 0, 5: 0}
     for kernels in (4, 5):
         for seed in range(3):
@@ -182,8 +182,8 @@ def test_crossings_change_no_identity_in_silence(gap_px: float) -> None:
     assert silent[4] > 0
 
 
-def test_a_particle_that_blinks_puts_no_neighbour_in_doubt() -> None:
-    """A crystal of 9 px, `search_px` 6, where 2 % are missing in each frame; one in 1000 rows at most."""
+def test_a_blinking_particle_causes_no_doubt_about_its_neighbours() -> None:
+    """A crystal of 9 px, `search_px` 6, 2 % missing in each frame: at most one row in 1000 is UNCERTAIN."""
     chance = np.random.default_rng(5)
     columns, rows = np.meshgrid(np.arange(20), np.arange(20))
     site = np.stack([9.0 * (columns + 0.5 * (rows % 2)), 9.0 * np.sqrt(0.75) * rows], -1).reshape(-1, 2)
@@ -200,8 +200,8 @@ def row_of(x_px: Floats) -> Floats:
 
 
 @pytest.mark.parametrize("turn", [np.pi / 3, -np.pi / 3])
-def test_three_that_turn_about_each_other_are_in_doubt(turn: float) -> None:
-    """By 60 degrees: turned back is as good, and each pair alone can't change places within the gate."""
+def test_three_particles_that_rotate_about_each_other_are_uncertain(turn: float) -> None:
+    """By 60 degrees: the opposite rotation fits as well, and no single pair can swap within the gate."""
     s = Tracking(search_px=8.0, diameter_px=5, separation_px=4.0)
     states = {}
     for kernels in (4, 5):
@@ -214,19 +214,19 @@ def test_three_that_turn_about_each_other_are_in_doubt(turn: float) -> None:
     assert states == {4: [State.GOOD] * 3, 5: [State.UNCERTAIN] * 3}
 
 
-def test_a_few_that_move_on_by_more_than_half_their_distance_are_in_doubt() -> None:
-    """Four in a row, 8 px from each other, move by 5 px a frame: the links go back by 3 px, and no drift is learned."""
+def test_a_row_that_moves_by_more_than_half_its_period_is_uncertain() -> None:
+    """Four in a row, 8 px apart, move by 5 px a frame: the links go back by 3 px, and no drift is learned."""
     s = Tracking(search_px=6.0, diameter_px=7, predict="drift")
     memory = LinkMemory()
     for number in range(6):
         memory = led(memory, number, s)
         memory, found = link(memory, number, row_of(np.array([0.0, 8.0, 16.0, 24.0]) + 5.0 * number), s)
-        old = found.particle < (4 + number - 1 if number else 0)  # the foremost is a new one
+        old = found.particle < (4 + number - 1 if number else 0)  # the foremost gets a new identity
         assert (found.state[old] == State.UNCERTAIN).all()
         assert memory.drift_px == (0.0, 0.0)
 
 
-def test_a_move_across_looks_that_were_empty_is_an_alarm() -> None:
+def test_a_shift_during_empty_frames_is_an_alarm() -> None:
     s = Tracking(search_px=6.0, diameter_px=7)
     memory, _ = link(LinkMemory(), 0, row_of(np.arange(0.0, 160.0, 8.0)), s)
     memory, _ = link(memory, 1, np.empty((0, 2)), s)
@@ -236,11 +236,11 @@ def test_a_move_across_looks_that_were_empty_is_an_alarm() -> None:
 
 
 def test_the_variance_of_steps_is_that_of_the_walk() -> None:
-    """And a flow is no part of it. 500 steps: a relative standard error of 1 / sqrt(500)."""
+    """Without the contribution of a flow. 500 steps: a relative standard error of 1 / sqrt(500)."""
     chance = np.random.default_rng(4)
     place_px = (40.0 * np.argwhere(np.ones((10, 10)))).astype(np.float64)
     memory = LinkMemory()
-    for number in (*range(20), *range(22, 40)):  # two frames were dropped
+    for number in (*range(20), *range(22, 40)):  # two dropped frames
         frames = 3 if number == 22 else 1
         place_px[:, 0] += 1.5 * frames
         place_px += 0.7 * np.sqrt(frames) * chance.standard_normal(place_px.shape)
@@ -250,7 +250,7 @@ def test_the_variance_of_steps_is_that_of_the_walk() -> None:
     assert memory.steps == 500
 
 
-def test_identities_rise_and_are_never_used_again() -> None:
+def test_identities_increase_and_are_never_reused() -> None:
     frames = walk(60, 40, 150.0, 3.0, 0.4, 8)
     memory, newest = LinkMemory(), -1
     for number, position_px in enumerate(frames):
@@ -272,14 +272,14 @@ def test_a_new_particle_is_new_until_confirmed() -> None:
     assert states == [State.NEW, State.NEW, State.GOOD, State.GOOD]
 
 
-def test_two_candidates_nearly_as_good_make_an_identity_uncertain() -> None:
+def test_two_nearly_equal_candidates_make_an_identity_uncertain() -> None:
     memory, _ = link(LinkMemory(), 0, np.array([[10.0, 10.0], [40.0, 10.0]]), Tracking())
     _, found = link(memory, 1, np.array([[10.0, 12.0], [10.0, 8.1], [40.0, 10.0]]), Tracking())
     assert [State(int(s)) for s in found.state] == [State.GOOD, State.UNCERTAIN, State.GOOD]
     assert found.particle.tolist() == [2, 0, 1]
 
 
-def test_a_merger_makes_the_one_that_is_left_uncertain() -> None:
+def test_after_a_merger_the_remaining_particle_is_uncertain() -> None:
     memory, _ = link(LinkMemory(), 0, np.array([[10.0, 10.0], [14.0, 10.0]]), Tracking())
     _, found = link(memory, 1, np.array([[12.1, 10.0]]), Tracking())
     assert State(int(found.state[0])) is State.UNCERTAIN
@@ -287,11 +287,11 @@ def test_a_merger_makes_the_one_that_is_left_uncertain() -> None:
     assert found.notes[0] == "particles 0 and 1 are seen as one"
     _, again = link(link(LinkMemory(), 0, np.array([[10.0, 10.0], [40.0, 10.0]]), Tracking())[0], 1,
                     np.array([[10.0, 10.0]]), Tracking())  # fmt: skip
-    assert (again.lost.tolist(), again.notes) == ([1], ())  # too far for that
+    assert (again.lost.tolist(), again.notes) == ([1], ())  # too far for a merger
 
 
 @pytest.mark.parametrize(("gate", "particle"), [("constant", 1), ("sqrt_time", 0)])
-def test_the_root_of_time_gate_grows_after_a_gap(gate: Literal["constant", "sqrt_time"], particle: int) -> None:
+def test_the_sqrt_time_gate_grows_after_a_gap(gate: Literal["constant", "sqrt_time"], particle: int) -> None:
     settings = Tracking(search_px=5.0, memory=3, gate=gate)
     memory, _ = link(LinkMemory(), 0, np.array([[10.0, 10.0]]), settings)
     memory, _ = link(memory, 1, np.empty((0, 2)), settings)
@@ -299,26 +299,26 @@ def test_the_root_of_time_gate_grows_after_a_gap(gate: Literal["constant", "sqrt
     assert found.particle.tolist() == [particle]
 
 
-def test_a_common_drift_is_followed_if_it_is_asked_for() -> None:
+def test_a_common_drift_is_followed_with_predict_drift() -> None:
     chance = np.random.default_rng(0)
     there = chance.uniform(0, 300, (40, 2))
     still, drifting = Tracking(search_px=3.0, doubt=0.0), Tracking(search_px=3.0, doubt=0.0, predict="drift")
-    speed = np.minimum(0.05 * np.arange(120), 4.0)  # px a frame: in the end farther than the search range
+    speed = np.minimum(0.05 * np.arange(120), 4.0)  # px a frame: finally more than the search range
     frames = [there + np.array([x, 0.0]) + chance.normal(0, 0.1, there.shape) for x in np.cumsum(speed)]
     assert np.concatenate(linked(frames, drifting)).max() == 39
     assert np.concatenate(linked(frames, still)).max() > 39
 
 
-def test_a_crowd_narrows_the_gate() -> None:
+def test_close_neighbours_narrow_the_gate() -> None:
     settings = Tracking(search_px=8.0, crowd_share=0.45, doubt=0.0)
     memory, _ = link(LinkMemory(), 0, np.array([[10.0, 10.0], [20.0, 10.0], [80.0, 10.0]]), settings)
     _, found = link(memory, 1, np.array([[10.0, 15.0], [20.0, 14.0], [80.0, 15.0]]), settings)
-    assert found.particle.tolist() == [3, 1, 2]  # 5 px is beyond 0.45 of 10 px, but nobody is near the third
+    assert found.particle.tolist() == [3, 1, 2]  # 5 px is beyond 0.45 of 10 px; the third has no neighbour
 
 
 @pytest.mark.parametrize("gate", ["constant", "sqrt_time"])
-def test_a_whole_number_is_a_number(gate: Literal["constant", "sqrt_time"]) -> None:
-    """A search range of 5 is one of 5.0, also where the gate grows or is narrowed to what is no whole number."""
+def test_an_integer_search_range_is_equal_to_a_float(gate: Literal["constant", "sqrt_time"]) -> None:
+    """A search range of 5 equals one of 5.0, also where the gate grows, or is narrowed to a fraction."""
     frames = walk(150, 20, 200.0, 1.2, 0.2, 3)
     whole = Tracking(search_px=5, memory=4, gate=gate, crowd_share=0.4)
     real = replace(whole, search_px=5.0)
@@ -326,8 +326,8 @@ def test_a_whole_number_is_a_number(gate: Literal["constant", "sqrt_time"]) -> N
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_what_was_remembered_is_not_touched() -> None:
-    """A memory is a value: the same frame after it has the same answer, bit for bit, whatever was asked in between."""
+def test_the_memory_is_not_changed() -> None:
+    """A memory is a value: the same frame gives the same result, bit for bit, after any other calls."""
     settings = Tracking(search_px=6.0, memory=3, predict="drift", confirm=1)
     frames = walk(120, 12, 160.0, 1.5, 0.2, 9)
     memory = LinkMemory()
@@ -345,8 +345,8 @@ def test_what_was_remembered_is_not_touched() -> None:
 
 
 @pytest.mark.parametrize("gate", ["constant", "sqrt_time"])
-def test_two_identities_of_one_body_do_not_change_places_for_ever(gate: Literal["constant", "sqrt_time"]) -> None:
-    """Two particles become one feature, which goes on: one identity follows it, and the other one is forgotten."""
+def test_two_identities_of_one_feature_do_not_alternate(gate: Literal["constant", "sqrt_time"]) -> None:
+    """Two particles become one feature that moves on: one identity follows it, and the other is dropped."""
     settings = Tracking(search_px=8.0, memory=3, confirm=2, gate=gate)
     chance = np.random.default_rng(0)
     memory = LinkMemory()

@@ -1,4 +1,4 @@
-"""Patches about particles, and what a classifier's answer does to tracks."""
+"""Image patches around particles, and the effect of a classifier on tracks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tracking.tracker import LinkingTracker
 
 
 @given(st.floats(-3, 63), st.floats(-3, 43), st.integers(2, 12))
-def test_a_patch_is_the_piece_of_image_about_its_particle(x: float, y: float, half: int) -> None:
+def test_a_patch_is_the_part_of_the_image_around_its_particle(x: float, y: float, half: int) -> None:
     image = np.arange(60 * 40).reshape(40, 60)
     patches, whole = cut(image, np.array([[x, y]]), 2 * half)
     column, row = round(x) - half, round(y) - half
@@ -33,7 +33,7 @@ def test_a_patch_is_the_piece_of_image_about_its_particle(x: float, y: float, ha
 
 @dataclass(frozen=True)
 class Brightness:
-    """Calls bright ones 1 and dim ones 0, from their second sighting on."""
+    """A classifier: species 1 for bright particles, 0 for dim ones, from their second sighting on."""
 
     patch_px: int = 9
 
@@ -55,7 +55,7 @@ def footage() -> NDArray[np.uint8]:
     return image.astype(np.uint8)
 
 
-def test_species_follow_the_classifier_and_the_unknown_are_not_trusted() -> None:
+def test_species_are_those_of_the_classifier_and_unknown_is_untrusted() -> None:
     settings = Tracking(diameter_px=11, minmass=200, search_px=5)
     tracker = LinkingTracker(settings, Affine.scale("px", "um", 0.1), Brightness())
     image = footage()
@@ -72,15 +72,15 @@ def test_species_follow_the_classifier_and_the_unknown_are_not_trusted() -> None
     assert set(second.state.tolist()) == {State.GOOD}
     assert set(second.species_age.tolist()) == {0}
     without = replace(tracker, classifier=None)
-    memory, third = without.step(memory, Frame(2, 0.02, image))  # as an edit may take the classifier away
+    memory, third = without.step(memory, Frame(2, 0.02, image))  # as when an edit removes the classifier
     assert set(third.species.tolist()) == {0}
     assert memory.labels is None
-    memory, again = tracker.step(memory, Frame(3, 0.03, image))  # and give it back
+    memory, again = tracker.step(memory, Frame(3, 0.03, image))  # and restores it
     assert set(again.species.tolist()) == {UNKNOWN}
 
 
 @pytest.mark.parametrize("state", [State.NEW, State.UNCERTAIN])
-def test_other_doubts_stay_what_they_are(state: State) -> None:
+def test_other_doubts_are_not_changed_by_the_classifier(state: State) -> None:
     settings = Tracking(diameter_px=11, minmass=200, search_px=5, confirm=2 if state is State.NEW else 0)
     tracker = LinkingTracker(settings, Affine.scale("px", "um", 0.1), Brightness())
     _, first = tracker.step(tracker.start(), Frame(0, 0.0, footage()))

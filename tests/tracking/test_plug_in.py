@@ -1,4 +1,4 @@
-"""A locator of another package: its features in float64, and one sentence for what is wrong with it."""
+"""A locator of another package: its features in float64, and one sentence for its errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WHO = "the plug-in 'centroid' of shapes 1.2"
 
 @pytest.fixture
 def located(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Features]:
-    """The features of a plug-in that makes this locator: an error to be raised, an answer, or a function."""
+    """The features of a plug-in with this locator: an error to be raised, a result, or a function."""
     monkeypatch.setitem(NAMED, ("locators", "centroid"), PlugIn("locators", "centroid", "shapes", "1.2", "a" * 64))
 
     def locate(answer: Any) -> Features:
@@ -38,7 +38,7 @@ def located(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Features]:
     return locate
 
 
-def test_sound_features_pass_in_float64(located: Callable[[Any], Features]) -> None:
+def test_valid_features_are_unchanged_in_float64(located: Callable[[Any], Features]) -> None:
     small: Any = [np.ones((1, 2), np.int32), *[np.ones(1, np.float32)] * 6]
     whole = Features(*small)
     for answer in (ONE, whole):
@@ -57,8 +57,8 @@ def test_sound_features_pass_in_float64(located: Callable[[Any], Features]) -> N
         replace(ONE, ep_px=None), replace(ONE, mass=np.float64(1.0)),
     ],
 )  # fmt: skip
-def test_an_error_and_an_answer_that_is_none_are_faults(located: Callable[[Any], Features], answer: Any) -> None:
-    """They were tracebacks."""
+def test_an_error_and_a_bad_result_are_faults(located: Callable[[Any], Features], answer: Any) -> None:
+    """Before, they gave tracebacks."""
     with pytest.raises(Fault, match=f"^{WHO} (failed|gave) "):
         located(answer)
 

@@ -1,7 +1,7 @@
-"""How near to the Cramer-Rao bound the locators come, and that no sub-pixel phase is favoured.
+"""Errors of the locators compared with the Cramer-Rao bound, without preference for a sub-pixel phase.
 
-White noise of variance sigma^2 + 1/12 (rounding): bound^2 = variance / sum (d mu / d x)^2. The whole tables, with
-20,000 particles a cell, are in benchmarks; here a smaller sample with room for its own scatter.
+White noise of variance sigma^2 + 1/12 (rounding): bound^2 = variance / sum (d mu / d x)^2. The full tables, with
+20,000 particles a cell, are in benchmarks; here the samples are smaller, and the tolerances allow for their scatter.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def test_errors_near_the_bound(locator: Any, profile: Profile, noise: float, dia
 @pytest.mark.parametrize(
     ("ring_px", "noise", "name"), [(0.0, 3.0, "gaussian"), (5.0, 3.0, "radial"), (0.0, 60.0, "centroid")]
 )
-def test_auto_says_what_it_chose_and_why(ring_px: float, noise: float, name: str) -> None:
+def test_auto_notes_its_choice_and_the_reason(ring_px: float, noise: float, name: str) -> None:
     image = spots(
         (220, 220), scattered((220, 220), 20, 30), ring_px=ring_px, width_px=1.5 if ring_px else 2.2, noise=noise
     )
@@ -63,7 +63,7 @@ def test_auto_says_what_it_chose_and_why(ring_px: float, noise: float, name: str
 
 
 def beside_a_lamp(slope: float, amplitude: float, seed: int, least_px: float = 30.0) -> tuple[Any, Any]:
-    """(places, an image of spots on a background that rises along x)."""
+    """(positions, an image of spots on a background that rises along x)."""
     there = scattered((300, 300), 60, least_px, seed)
     image = spots((300, 300), there, amplitude=amplitude, seed=seed, dtype=np.float64) * 255.0
     return there, np.clip(np.rint(image + slope * np.arange(300)), 0, 255).astype(np.uint8)
@@ -71,8 +71,8 @@ def beside_a_lamp(slope: float, amplitude: float, seed: int, least_px: float = 3
 
 @pytest.mark.parametrize("name", ["gaussian", "radial"])
 @pytest.mark.parametrize("slope", [0.05, 0.1, 0.3])
-def test_a_lamp_s_slope_moves_no_place(name: Any, slope: float) -> None:
-    """A = 40, noise 4: without the slope in the fit, `gaussian` leaned by 0.14 px at 0.3 grey levels a px."""
+def test_a_background_slope_causes_no_bias(name: Any, slope: float) -> None:
+    """A = 40, noise 4: without the slope in the fit, `gaussian` has a bias of 0.14 px at 0.3 grey levels a px."""
     s = Tracking(locator=name, diameter_px=11, minmass=300, separation_px=12)
     off_px: dict[bool, list[float]] = {True: [], False: []}
     for seed in range(3):
@@ -89,8 +89,8 @@ def test_a_lamp_s_slope_moves_no_place(name: Any, slope: float) -> None:
     assert np.std(off_px[True]) < 1.06 * np.std(off_px[False])
 
 
-def test_slopes_are_read_beside_other_spots_and_at_the_edge() -> None:
-    """Spots 14 px apart, and some that no one has found, whose light is left out."""
+def test_slopes_are_measured_near_other_spots_and_at_the_edge() -> None:
+    """Spots 14 px apart, some of them undetected; their light is excluded."""
     for seed in range(3):
         there, image = beside_a_lamp(0.3, 110.0, seed, 14.0)
         off = slopes(image, there[:-6], 6.0) - [0.3, 0.0]
@@ -101,7 +101,7 @@ def test_slopes_are_read_beside_other_spots_and_at_the_edge() -> None:
     assert slopes(flat, np.empty((0, 2)), 3.0).shape == (0, 2)
 
 
-def test_auto_waits_until_it_has_seen_enough() -> None:
+def test_auto_makes_no_choice_without_features() -> None:
     s = Tracking(locator="auto")
     black = np.zeros((64, 64), np.uint8)
     assert choose(black, Centroid(s)(black), s) is None

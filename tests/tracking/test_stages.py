@@ -1,4 +1,4 @@
-"""The stages of the centroid locator, each against its definition written out."""
+"""The stages of the centroid locator, each compared with its explicit definition."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tracking.locate.refine import disc
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("box_px", [3, 5, 7, 11, 13, 15, 33, 63, 127, 255, 257, 259])
-def test_the_mean_of_whole_numbers_is_rounded_down_after_each_axis(dtype: Any, box_px: int) -> None:
+def test_the_integer_mean_is_rounded_down_after_each_axis(dtype: Any, box_px: int) -> None:
     raw = np.random.default_rng(box_px).integers(0, np.iinfo(dtype).max, (61, 83), dtype, endpoint=True)
     mean = raw.astype(np.int64)
     for axis in (0, 1):
@@ -33,13 +33,13 @@ def test_the_mean_of_whole_numbers_is_rounded_down_after_each_axis(dtype: Any, b
     seed=st.integers(0, 2**32 - 1), height=st.integers(1, 60), width=st.integers(1, 60), top=st.integers(0, 255),
     percentile=st.floats(0, 100), wide=st.booleans(),
 )  # fmt: skip
-def test_the_level_of_a_percentile_is_that_of_its_rank(
+def test_the_level_of_a_percentile_is_the_value_of_its_rank(
     seed: int, height: int, width: int, top: int, percentile: float, wide: bool
 ) -> None:
     chance = np.random.default_rng(seed)
     dtype: Any = np.uint16 if wide else np.uint8
     image = (chance.random((height, width)) ** 3 * (top + 1)).astype(dtype)
-    image[::16] //= 2  # every 16th row, from which the level is guessed, is unlike the rest
+    image[::16] //= 2  # every 16th row, from which the level is estimated, differs from the others
     lit = np.sort(image[image > 0])
     assert above(image, percentile) == (int(lit[int((lit.size - 1) * (percentile / 100))]) if lit.size else None)
 
@@ -51,7 +51,7 @@ def test_every_pixel_of_a_flat_frame_is_a_peak() -> None:
 
 @pytest.mark.parametrize("radius", [1, 5, 63, 70, 130])
 @pytest.mark.parametrize("shape", [(150, 200), (40, 64), (7, 131), (90, 1)])
-def test_dark_is_what_lies_beyond_a_disc_about_every_light(radius: int, shape: tuple[int, int]) -> None:
+def test_dark_pixels_are_outside_of_a_disc_around_every_bright_pixel(radius: int, shape: tuple[int, int]) -> None:
     chance = np.random.default_rng(radius)
     raw = chance.integers(0, 256, shape, np.uint8)
     image = (chance.random(shape) < 2 / (np.pi * radius**2)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The Tracker plug: px in, um out, and nothing but its arguments in the answer."""
+"""The Tracker plug: from px to um; its result depends only on its arguments."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_positions_in_um_are_the_mapped_positions_in_px() -> None:
         assert len(getattr(tracks, name)) == 12
 
 
-def test_rows_rise_and_the_answer_depends_on_nothing_else() -> None:
+def test_rows_are_sorted_and_the_result_depends_on_the_arguments_only() -> None:
     there = scattered((128, 128), 15, 18, seed=4)
     chance = np.random.default_rng(0)
     images = [spots((128, 128), there + chance.normal(0, 1, there.shape), seed=n) for n in range(6)]
@@ -54,7 +54,7 @@ def test_rows_rise_and_the_answer_depends_on_nothing_else() -> None:
             np.testing.assert_array_equal(getattr(tracks, column.name), getattr(same, column.name))
 
 
-def test_a_black_frame_has_no_tracks_and_loses_nobody_at_once() -> None:
+def test_after_a_black_frame_all_identities_continue() -> None:
     there = scattered((96, 96), 5, 20)
     tracker = LinkingTracker(SETTINGS, SCALE)
     memory, first = tracker.step(tracker.start(), frame(0, spots((96, 96), there)))
@@ -66,7 +66,7 @@ def test_a_black_frame_has_no_tracks_and_loses_nobody_at_once() -> None:
     assert (back.state == State.GOOD).all()
 
 
-def test_a_map_with_other_ends_is_refused() -> None:
+def test_a_map_that_is_not_from_px_to_um_is_refused() -> None:
     with pytest.raises(ValueError, match="px to um"):
         LinkingTracker(SETTINGS, SCALE.inverse)
 
@@ -77,7 +77,7 @@ def test_an_even_diameter_is_refused_in_one_sentence() -> None:
 
 
 def test_the_tracker_starts_without_trackpy_and_pandas() -> None:
-    """They take a second to import."""
+    """Their import takes a second."""
     code = "import sys, tracking.tracker; sys.exit('trackpy' in sys.modules or 'pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -94,8 +94,8 @@ def test_auto_notes_its_choice_once() -> None:
     assert notes[1:] == [(), ()]
 
 
-def test_auto_judges_anew_and_says_so_when_the_image_is_another_one() -> None:
-    """Spots become rings: after two judgements that agree, and not at the first."""
+def test_auto_notes_a_new_choice_when_the_image_changes() -> None:
+    """Spots become rings: the choice changes after two equal assessments, not after the first."""
     there = scattered((128, 128), 8, 26)
     tracker = LinkingTracker(Tracking(locator="auto", diameter_px=17, minmass=400, separation_px=18), SCALE)
     memory, said = tracker.start(), []
@@ -106,7 +106,7 @@ def test_auto_judges_anew_and_says_so_when_the_image_is_another_one() -> None:
     assert said == [(0, "auto: gaussian"), (2 * AGAIN, "auto: radial")]
 
 
-def test_auto_does_not_fit_a_crowd_that_came_later() -> None:
+def test_auto_does_not_fit_a_crowd_that_appears_later() -> None:
     line = np.arange(16.0, 250.0, 15.0)
     there = np.array([[x, y] for y in line for x in line])
     settings = Tracking(locator="auto", diameter_px=9, minmass=300)
@@ -121,8 +121,8 @@ def test_auto_does_not_fit_a_crowd_that_came_later() -> None:
     np.testing.assert_allclose(np.sort(many.position_px[:, 0]), np.sort(centroids.position_px[:, 0]), atol=0.02)
 
 
-def test_an_expected_place_widens_what_can_be_followed() -> None:
-    """A trapped particle is where its command sends it, farther than the search range."""
+def test_a_predicted_position_extends_the_search() -> None:
+    """A trapped particle is where its command moves it, beyond the search range."""
     there = scattered((128, 128), 6, 30)
     tracker = LinkingTracker(SETTINGS, SCALE)
     memory, tracks = tracker.step(tracker.start(), frame(0, spots((128, 128), there)))

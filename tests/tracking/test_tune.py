@@ -1,4 +1,4 @@
-"""Suggestions for unseen footage."""
+"""Suggested settings for unknown footage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from tracking.tune import PHASES, inspect, particles, phases, suggest
     [(1.4, 0.0, 7, 9), (2.2, 0.0, 9, 13), (3.5, 0.0, 15, 19), (1.5, 5.0, 15, 21)],
 )
 @pytest.mark.parametrize("dark", [False, True])
-def test_suggestions_find_what_is_there(width_px: float, ring_px: float, low: int, high: int, dark: bool) -> None:
+def test_suggested_settings_find_all_particles(
+    width_px: float, ring_px: float, low: int, high: int, dark: bool
+) -> None:
     frames = []
     for seed in range(3):
         image = spots((300, 300), scattered((300, 300), 30, 30, seed), width_px=width_px, ring_px=ring_px, seed=seed)
@@ -34,7 +36,7 @@ def test_suggestions_find_what_is_there(width_px: float, ring_px: float, low: in
 def test_recorded_footage() -> None:
     """The walkthrough uses diameter 11, inverted, and finds 535 to 560 particles a frame with minmass 20.
 
-    The suggestion keeps 72 to 75 % of these and no others: it leaves out the faint ones, which are out of focus.
+    The suggestion finds 72 to 75 % of these and no others: it omits the faint ones, which are out of focus.
     """
     frames = list(recorded("bulk_water.tif", 3))
     made = suggest(frames).settings
@@ -49,7 +51,7 @@ def test_recorded_footage() -> None:
         assert away_px.max() < 0.01
 
 
-def test_a_crowd_gets_a_smaller_separation() -> None:
+def test_in_a_crowd_a_smaller_separation_is_suggested() -> None:
     columns, rows = np.meshgrid(np.arange(18), np.arange(18))
     there = np.stack([20 + 9.5 * (columns + 0.5 * (rows % 2)), 20 + 9.5 * np.sqrt(0.75) * rows], -1).reshape(-1, 2)
     there = there + np.random.default_rng(0).uniform(-0.5, 0.5, there.shape)
@@ -75,7 +77,7 @@ def test_a_frame_without_particles_is_refused_in_one_sentence(frame: Any) -> Non
         suggest([frame])
 
 
-def test_no_frame_is_refused() -> None:
+def test_an_empty_list_of_frames_is_refused() -> None:
     with pytest.raises(ValueError, match="no frame"):
         suggest([])
 
@@ -98,14 +100,14 @@ def test_even_phases_raise_no_alarm_and_uneven_ones_do() -> None:
     assert alarm.startswith("sub-pixel bias")
 
 
-def test_too_small_a_diameter_is_alarming() -> None:
+def test_a_too_small_diameter_raises_an_alarm() -> None:
     frames = [spots((400, 400), scattered((400, 400), 250, 18, seed), seed=seed, noise=1.0) for seed in range(6)]
     assert inspect(frames, Tracking(diameter_px=5, minmass=50)).alarm
     assert not inspect(frames, Tracking(diameter_px=11, minmass=400)).alarm
 
 
-def test_a_bias_of_one_period_is_seen_in_few_particles() -> None:
-    """700 places, 25 % more of them near the middle of a pixel: no single tenth is off by four sigma."""
+def test_a_periodic_bias_is_detected_with_few_particles() -> None:
+    """700 positions, 25 % more of them near the middle of a pixel: no single tenth differs by four sigma."""
     chance = np.random.default_rng(6)
     place = chance.uniform(0, 100, (4000, 2))
     kept = place[chance.uniform(size=4000) < (1.0 + 0.35 * np.cos(2 * np.pi * place[:, 0])) / 1.35][:700]
@@ -118,30 +120,30 @@ def test_a_bias_of_one_period_is_seen_in_few_particles() -> None:
 
 
 def resting(count: int, jitter_px: float, chance: np.random.Generator) -> list[Any]:
-    """Eight frames of the same particles, each seen a little off its place."""
+    """Eight frames of the same particles, each near its place."""
     there = chance.uniform(0, 500, (count, 2))
     return [there + chance.normal(0, jitter_px, there.shape) for _ in range(8)]
 
 
 @pytest.mark.parametrize("count", [2, 12, 50, 200])
 @pytest.mark.parametrize("jitter_px", [0.05, 0.15, 0.3, 1.0])
-def test_resting_particles_are_no_bias(count: int, jitter_px: float) -> None:
-    """Eight sightings of one particle that rests are one draw of its phase, not eight."""
+def test_resting_particles_raise_no_alarm_of_bias(count: int, jitter_px: float) -> None:
+    """Eight sightings of one resting particle are one sample of its phase, not eight."""
     chance = np.random.default_rng(count)
     alarms = [phases(resting(count, jitter_px, chance))[1] for _ in range(200)]
     assert sum(map(bool, alarms)) <= 2
 
 
 @pytest.mark.parametrize("jitter_px", [0.05, 0.15, 1.0])
-def test_a_bias_of_resting_particles_is_seen(jitter_px: float) -> None:
-    """Places that are drawn towards whole pixels: those are 1.5 times as frequent as they should be."""
+def test_a_bias_of_resting_particles_is_detected(jitter_px: float) -> None:
+    """Positions biased towards whole pixels, which are 1.5 times too frequent."""
     chance = np.random.default_rng(1)
     for _ in range(20):
         places = [place - np.sin(2 * np.pi * place) / (4 * np.pi) for place in resting(400, jitter_px, chance)]
         assert phases(places)[1].startswith("sub-pixel bias")
 
 
-def test_a_particle_that_rests_is_counted_once() -> None:
+def test_a_resting_particle_is_counted_once() -> None:
     chance = np.random.default_rng(0)
     assert particles(resting(100, 0.0, chance)) == 100
     assert particles([chance.uniform(0, 500, (100, 2)) for _ in range(8)]) > 780
@@ -149,7 +151,7 @@ def test_a_particle_that_rests_is_counted_once() -> None:
     assert particles([]) == 0
 
 
-def test_the_verdict_says_how_many_particles_tell() -> None:
+def test_the_verdict_states_the_number_of_particles() -> None:
     image = spots((200, 200), scattered((200, 200), 20, 25))
     seen = inspect([image] * 8, Tracking(minmass=400))
     assert (seen.particles, len(seen.mass[0])) == (20, 160)
@@ -168,7 +170,7 @@ GIVEN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("given", GIVEN)
-def test_what_is_given_stays_and_the_rest_is_chosen_for_it(given: dict[str, Any]) -> None:
+def test_given_settings_are_kept_and_the_others_are_suggested(given: dict[str, Any]) -> None:
     frames = [spots((200, 200), scattered((200, 200), 20, 25), seed=seed) for seed in range(3)]
     made = suggest(frames, Tracking(**given), given)
     assert {name: getattr(made.settings, name) for name in given} == given
@@ -176,7 +178,7 @@ def test_what_is_given_stays_and_the_rest_is_chosen_for_it(given: dict[str, Any]
     assert again.settings == made.settings
 
 
-def test_rings_keep_the_sign_that_is_given() -> None:
+def test_a_given_invert_is_kept_for_rings() -> None:
     frames = [spots((300, 300), scattered((300, 300), 30, 30), width_px=1.5, ring_px=5.0, seed=k) for k in range(3)]
     free, bright, dark = (
         suggest(frames, Tracking(invert=sign), given)

@@ -24,7 +24,7 @@ WATER = Tracking(diameter_px=11, minmass=20, invert=True, search_px=5, memory=3)
 
 
 def tracked(frames: int | None) -> pd.DataFrame:
-    """One row a particle a frame, with trackpy's column names."""
+    """One row a particle a frame, with the column names of trackpy."""
     tracker = LinkingTracker(WATER, Affine.scale("px", "um", UM_PER_PX))
     memory, rows = tracker.start(), []
     for number, image in enumerate(recorded("bulk_water.tif", frames)):
@@ -38,8 +38,8 @@ def tracked(frames: int | None) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def test_sixty_frames() -> None:
-    """What trackpy 0.7 (locate, then link) makes of them: 3056 tracks, 515 of 25 frames or more."""
+def test_the_first_sixty_frames_of_the_walkthrough() -> None:
+    """Result of trackpy 0.7 (locate, then link): 3056 tracks, 515 of 25 frames or more."""
     lengths = tracked(60).groupby("particle").size()
     assert len(lengths) == 3056
     assert np.count_nonzero(lengths >= 25) == 515
@@ -53,7 +53,7 @@ def test_the_whole_walkthrough() -> None:
     assert len(lengths) == 13715
     assert np.count_nonzero(lengths >= 25) == 1505
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # trackpy's own, under pandas 3
+        warnings.simplefilter("ignore")  # a warning of trackpy under pandas 3
         trackpy.quiet()
         kept: Any = trackpy.filter_stubs(found, 25)
         kept = kept[(kept["mass"] > 50) & (kept["size"] < 2.6) & (kept["ecc"] < 0.3)].reset_index(drop=True)
@@ -70,7 +70,7 @@ def test_the_whole_walkthrough() -> None:
     ("name", "s"),
     [("bulk_water.tif", WATER), ("colloids.tif", Tracking(diameter_px=7, minmass=100, search_px=6))],
 )
-def test_the_partition_of_whole_videos_is_trackpys(name: str, s: Tracking) -> None:
+def test_the_partition_of_whole_videos_equals_that_of_trackpy(name: str, s: Tracking) -> None:
     find = locator(Tracking(**{**asdict(s), "doubt": 0.0}))
     places = [find(image).position_px for image in recorded(name)]
     trackpy.quiet()

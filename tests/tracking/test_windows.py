@@ -1,4 +1,4 @@
-"""The predictive locator: trackpy's places where particles are expected, guards, and new particles."""
+"""The predictive locator: positions as in trackpy near predicted ones, guards against errors, and new particles."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def expected(found: Features, off_px: float = 0.7) -> WindowMemory:
 @pytest.mark.parametrize(("dtype", "levels"), [(np.uint8, 1.0), (np.uint16, 60.0), (np.float64, 1 / 255)])
 @pytest.mark.parametrize("ring_px", [0.0, 5.0])
 @pytest.mark.parametrize("invert", [False, True])
-def test_places_and_columns_are_trackpys(dtype: Any, levels: float, ring_px: float, invert: bool) -> None:
+def test_positions_and_columns_equal_those_of_trackpy(dtype: Any, levels: float, ring_px: float, invert: bool) -> None:
     s = replace(SPOTS, minmass=400 * levels, diameter_px=17 if ring_px else 11, invert=invert)
     there = scattered((200, 240), 20, 24)
     image = spots((200, 240), there, ring_px=ring_px, width_px=1.5 if ring_px else 2.2, dtype=dtype)
@@ -47,12 +47,12 @@ def test_places_and_columns_are_trackpys(dtype: Any, levels: float, ring_px: flo
     assert len(ours) == len(theirs)
     gap = np.linalg.norm(ours.position_px - theirs.position_px, axis=1)
     assert np.median(gap) < 0.005
-    assert gap.max() < (0.3 if ring_px else 0.01)  # a ring's mask may come to rest on either of two pixels
+    assert gap.max() < (0.3 if ring_px else 0.01)  # the mask of a ring may end on either of two pixels
     np.testing.assert_allclose(ours.mass, theirs.mass, rtol=0.05)
     np.testing.assert_allclose(ours.size_px, theirs.size_px, rtol=0.03)
 
 
-def test_a_particle_in_the_margin_is_no_crash_and_no_wrong_place() -> None:
+def test_a_particle_in_the_margin_gives_no_wrong_position() -> None:
     there = np.array([[3.0, 3.0], [60.0, 60.0], [117.0, 30.0], [61.0, 118.5]])
     image = spots((120, 120), there)
     ours = Windows(SPOTS).near(image, WindowMemory(there, np.full(4, 1500.0), np.full(4, 60.0)))
@@ -61,7 +61,7 @@ def test_a_particle_in_the_margin_is_no_crash_and_no_wrong_place() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.3, 3.0])
-def test_a_feature_of_another_mass_is_not_taken(factor: float) -> None:
+def test_a_feature_of_different_mass_is_rejected(factor: float) -> None:
     there = np.array([[40.0, 40.0]])
     found = TrackpyLocate(SPOTS)(spots((80, 80), there))
     wrong = WindowMemory(found.position_px, factor * found.mass, found.signal)
@@ -83,8 +83,8 @@ def lattice(side: int, spacing_px: float) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize(("search_px", "whole"), [(3.0, False), (12.0, True)])
-def test_wide_windows_give_way_to_the_whole_frame_sooner(search_px: float, whole: bool) -> None:
-    """Ten small windows cost less than 128 x 128 px, ten wide ones more. Only a whole frame tells an ep."""
+def test_the_whole_frame_is_used_where_windows_cost_more(search_px: float, whole: bool) -> None:
+    """Ten small windows cost less than 128 x 128 px, ten wide ones more. Only a whole frame gives `ep`."""
     s = replace(SPOTS, search_px=search_px)
     image = spots((128, 128), scattered((128, 128), 10, 24))
     theirs = TrackpyLocate(s)(image)
@@ -94,7 +94,7 @@ def test_wide_windows_give_way_to_the_whole_frame_sooner(search_px: float, whole
 
 
 def test_identities_hold_in_a_crystal() -> None:
-    """A hexagonal packing of 16 px with steps of 0.6 px: no window hops to a neighbour for good."""
+    """A hexagonal packing of 16 px with steps of 0.6 px: no window moves to a neighbour permanently."""
     there = lattice(6, 16.0)
     chance = np.random.default_rng(2)
     tracker = LinkingTracker(replace(SPOTS, diameter_px=9, separation_px=9.0), PX_TO_UM)
@@ -113,7 +113,7 @@ def test_identities_hold_in_a_crystal() -> None:
         assert np.linalg.norm(site[owner[particle]] - x) < 2.0
 
 
-def test_a_new_particle_is_found_when_its_strip_comes() -> None:
+def test_a_new_particle_is_found_in_its_strip() -> None:
     there = scattered((256, 256), 8, 40, seed=1)
     tracker = LinkingTracker(SPOTS, PX_TO_UM)
     memory, _ = tracker.step(tracker.start(), Frame(0, 0.0, spots((256, 256), there[:-1])))
@@ -127,7 +127,7 @@ def test_a_new_particle_is_found_when_its_strip_comes() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(image=frames(), x=st.floats(-5, 60), y=st.floats(-5, 60), invert=st.booleans())
-def test_any_window_of_any_frame_has_an_answer(image: NDArray[Any], x: float, y: float, invert: bool) -> None:
+def test_any_window_of_any_frame_gives_a_result(image: NDArray[Any], x: float, y: float, invert: bool) -> None:
     s = replace(SPOTS, minmass=0.0, invert=invert)
     found = Windows(s)(image, WindowMemory(np.array([[x, y]]), np.array([1.0]), np.array([0.1])), 3)
     assert np.isfinite(found.position_px).all()
@@ -138,7 +138,7 @@ def test_any_window_of_any_frame_has_an_answer(image: NDArray[Any], x: float, y:
 def flown(
     trackers: dict[int, LinkingTracker], frames_of: Callable[[int], NDArray[Any]], looks: int, stride: int = 1
 ) -> list[Tracks]:
-    """Turn after turn; `trackers` says from which look on which one is in force."""
+    """Turn after turn; `trackers`: the tracker in use from each frame on."""
     tracker = trackers[0]
     memory, seen = tracker.start(), []
     for look in range(looks):
@@ -150,7 +150,7 @@ def flown(
 
 @pytest.mark.parametrize("locator", ["windows", "auto"])
 @pytest.mark.parametrize("amplitude", [60.0, 200.0])
-def test_a_lamp_that_changes_costs_nobody_his_identity(locator: Any, amplitude: float) -> None:
+def test_a_change_of_illumination_changes_no_identity(locator: Any, amplitude: float) -> None:
     there = scattered((256, 256), 12, 30)
     tracker = LinkingTracker(replace(SPOTS, locator=locator), PX_TO_UM)
     seen = flown(
@@ -160,8 +160,8 @@ def test_a_lamp_that_changes_costs_nobody_his_identity(locator: Any, amplitude: 
         assert tracks.particle.tolist() == seen[0].particle.tolist()
 
 
-def test_one_particle_that_has_changed_is_taken_as_it_is_when_its_strip_comes() -> None:
-    """A mass that no window lets through, found by a strip: from then on the window knows it."""
+def test_a_particle_of_changed_mass_is_found_again_in_its_strip() -> None:
+    """All windows reject its new mass until a strip finds it; then the window uses the new mass."""
     there = scattered((256, 256), 12, 30)
     tracker = LinkingTracker(replace(SPOTS, memory=STRIPS), PX_TO_UM)
 
@@ -184,7 +184,7 @@ def test_new_settings_keep_identities(changed: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("locator", ["windows", "auto"])
-def test_frames_that_are_not_to_be_band_passed_are_looked_at_whole(locator: Any) -> None:
+def test_frames_without_band_pass_are_searched_whole(locator: Any) -> None:
     there = scattered((256, 256), 12, 30)
     s = replace(SPOTS, locator=locator, preprocess=False, minmass=3500.0)
     found = flown({0: LinkingTracker(s, PX_TO_UM)}, lambda look: spots((256, 256), there, seed=look), 12)
@@ -196,8 +196,8 @@ def test_frames_that_are_not_to_be_band_passed_are_looked_at_whole(locator: Any)
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4, 8])
-def test_every_strip_has_its_turn_whatever_the_numbers_of_the_frames(stride: int) -> None:
-    """A camera that is read at every eighth of its frames: the others count as never seen."""
+def test_every_strip_is_searched_for_any_frame_numbers(stride: int) -> None:
+    """Also if only every eighth frame of the camera is read, and the others count as dropped."""
     there = scattered((256, 256), 24, 25)
     seen = flown(
         {0: LinkingTracker(SPOTS, PX_TO_UM)},
@@ -208,7 +208,7 @@ def test_every_strip_has_its_turn_whatever_the_numbers_of_the_frames(stride: int
 
 
 def rods(place_px: NDArray[np.float64], seed: int, half_px: float = 9.0) -> NDArray[np.uint8]:
-    """Rods with round ends, longer than a mask of 15 px, each at an angle of its own."""
+    """Rods with round ends, longer than a mask of 15 px, with random angles."""
     angle = np.random.default_rng(99).uniform(0, np.pi, len(place_px))
     image = 20.0 + np.random.default_rng(seed).standard_normal((300, 300))
     y, x = np.mgrid[:300, :300]
@@ -220,7 +220,7 @@ def rods(place_px: NDArray[np.float64], seed: int, half_px: float = 9.0) -> NDAr
 
 
 def static_error_px(seen: list[Tracks]) -> float:
-    """rms distance of each identity's places from their mean."""
+    """rms distance of the positions of each identity from their mean."""
     who = np.concatenate([tracks.particle for tracks in seen])
     place_px = np.concatenate([tracks.position_px for tracks in seen])
     off = [place_px[who == one] - place_px[who == one].mean(axis=0) for one in np.unique(who)]
@@ -228,7 +228,7 @@ def static_error_px(seen: list[Tracks]) -> float:
 
 
 @pytest.mark.parametrize("locator", ["windows", "auto"])
-def test_on_rods_windows_give_way_to_the_whole_frame_and_say_so(locator: Any) -> None:
+def test_on_rods_windows_change_to_the_whole_frame_and_note_it(locator: Any) -> None:
     there = scattered((300, 300), 14, 50, 1)
     images = [rods(there, seed) for seed in range(12)]
     s = replace(SPOTS, locator=locator, diameter_px=15, minmass=600)
@@ -245,21 +245,19 @@ def test_on_rods_windows_give_way_to_the_whole_frame_and_say_so(locator: Any) ->
 
 
 @pytest.mark.parametrize("noise", [4.0, 20.0])
-def test_on_spots_windows_stay_and_say_when_a_new_particle_is_found(noise: float) -> None:
+def test_on_spots_windows_are_kept_and_the_delay_for_new_ones_is_noted(noise: float) -> None:
     there = scattered((300, 300), 20, 30)
     tracker = LinkingTracker(SPOTS, PX_TO_UM)
     seen = flown({0: tracker}, lambda look: spots((300, 300), there, noise=noise, seed=look), 3 * STRIPS)
     said = [note for tracks in seen for note in tracks.notes if note.startswith("windows")]
     assert said == ["windows: a new particle is found within 8 looks"]
     for tracks in seen[FIRST_LOOKS + 1 :]:
-        assert np.isnan(tracks.ep_px).all()  # a window does not tell it
+        assert np.isnan(tracks.ep_px).all()  # a window gives no ep
 
 
 @pytest.mark.parametrize(("step_px", "late_looks"), [(-4.5, 8), (0.0, 4), (4.5, 8)])
-def test_a_late_particle_is_found_within_the_looks_that_are_said_however_it_moves(
-    step_px: float, late_looks: int
-) -> None:
-    """Wherever a strip begins or ends. Who runs with the strips, down, is caught up with later: by one look or two."""
+def test_a_late_particle_is_found_within_the_stated_number_of_frames(step_px: float, late_looks: int) -> None:
+    """At any position in a strip. If it moves down with the strips, it is found one or two frames later."""
     height, most = 256, late_looks + (2 if step_px > 0 else 0)
     s = replace(SPOTS, late_looks=late_looks)
     known = np.array([[20.0 + 22.0 * k, 24.0] for k in range(9)])

@@ -1,4 +1,4 @@
-"""Particles with a known truth, as a camera sees them: free, trapped, shaken. The oracle of every calibration."""
+"""Synthetic camera data of particles with known parameters: free, trapped, shaken. The reference for calibrations."""
 
 from __future__ import annotations
 

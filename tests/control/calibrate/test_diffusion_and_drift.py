@@ -15,7 +15,7 @@ D = 0.113
 
 
 @pytest.mark.parametrize(("exposure_s", "error_um"), [(0.0, 0.0), (5e-3, 0.02), (10e-3, 0.08)])
-def test_both_estimators_see_through_blur_and_noise(exposure_s: float, error_um: float) -> None:
+def test_both_estimators_correct_for_blur_and_noise(exposure_s: float, error_um: float) -> None:
     trace = free_um(11, frames=3000, fps=100.0, diffusion_um2_per_s=D, exposure_s=exposure_s, error_um=error_um,
                     traces=32)  # fmt: skip
     for found in (
@@ -27,21 +27,21 @@ def test_both_estimators_see_through_blur_and_noise(exposure_s: float, error_um:
         assert found.error_um == pytest.approx(error_um, abs=max(0.05 * error_um, 0.006))
 
 
-def test_the_standard_error_of_the_covariance_estimator_is_what_it_scatters_by() -> None:
+def test_the_standard_error_of_the_covariance_estimator_is_its_scatter() -> None:
     trace = free_um(12, frames=200, fps=100.0, diffusion_um2_per_s=D, exposure_s=5e-3, error_um=0.03, traces=600)
     each = [by_covariance(one[:, None], frame_s=0.01, exposure_s=5e-3).diffusion_um2_per_s for one in trace.T]
     scatter = np.std([one.value for one in each])
     assert scatter == pytest.approx(np.mean([one.error for one in each]), rel=0.1)
 
 
-def test_frames_in_which_a_particle_was_missed_do_no_harm() -> None:
+def test_missed_detections_do_not_bias_the_estimators() -> None:
     trace = free_um(13, frames=4000, fps=100.0, diffusion_um2_per_s=D, exposure_s=5e-3, error_um=0.02, traces=16)
     trace[np.random.default_rng(0).uniform(size=trace.shape) < 0.1] = np.nan
     assert by_covariance(trace, frame_s=0.01, exposure_s=5e-3).diffusion_um2_per_s.value == pytest.approx(D, rel=0.05)
     assert by_msd(trace, frame_s=0.01, exposure_s=5e-3).diffusion_um2_per_s.value == pytest.approx(D, rel=0.06)
 
 
-def test_a_steady_drift_is_no_diffusion() -> None:
+def test_a_steady_drift_is_not_counted_as_diffusion() -> None:
     trace = free_um(14, frames=4000, fps=100.0, diffusion_um2_per_s=D, traces=16)
     moved = trace + 0.5 * np.arange(4000)[:, None] * 0.01
     for estimator in (by_covariance, by_msd):
@@ -62,7 +62,7 @@ def test_the_best_number_of_lags_without_noise_is_two() -> None:
     assert best_lags(0.0, 1000) == (2, 2)
 
 
-def test_drift_is_what_all_have_in_common() -> None:
+def test_drift_is_the_common_motion_of_all_particles() -> None:
     trace = free_um(15, frames=2000, fps=100.0, diffusion_um2_per_s=D, traces=64).reshape(2000, 32, 2)
     trace += np.array([0.10, -0.04]) * 0.01 * np.arange(2000)[:, None, None]
     x, y = drift_um_per_s(trace, frame_s=0.01)

@@ -1,4 +1,4 @@
-"""Latency from a flash: patterns of light with known lateness, seen by a brute-force shutter."""
+"""Latency from a flash: light patterns of known lateness, with a shutter simulated by brute force."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def middles(frames: int, exposure_s: float) -> Floats:
 
 
 def brute_share(pattern: Pattern, middle_s: Floats, exposure_s: float, late_s: tuple[float, float]) -> Floats:
-    """[T] by looking at 2000 instants of each exposure."""
+    """The lit share of each exposure [T], from 2000 instants of each exposure."""
     instant_s = middle_s[:, None] + exposure_s * ((np.arange(2000) + 0.5) / 2000 - 0.5)
     on = np.searchsorted(pattern.on_s + late_s[0], instant_s) - np.searchsorted(pattern.off_s + late_s[1], instant_s)
     return np.asarray(on.mean(axis=1))
@@ -41,7 +41,9 @@ late = st.floats(-0.005, 0.06)
 
 @settings(deadline=None, max_examples=30)
 @given(late, st.floats(-0.01, 0.01), st.floats(0.001, PERIOD_S), st.integers(0, 2**31))
-def test_the_share_is_what_the_shutter_lets_in(on_s: float, apart_s: float, exposure_s: float, seed: int) -> None:
+def test_the_lit_share_equals_that_of_a_brute_force_shutter(
+    on_s: float, apart_s: float, exposure_s: float, seed: int
+) -> None:
     pattern, middle_s = pattern_of(seed, 100, CHANCE(seed).uniform(0.0, PERIOD_S, 100)), middles(100, exposure_s)
     share = pattern.share(middle_s, exposure_s, on_s, on_s + apart_s)
     np.testing.assert_allclose(share, brute_share(pattern, middle_s, exposure_s, (on_s, on_s + apart_s)), atol=2e-3)
@@ -58,8 +60,8 @@ def test_without_noise_both_latencies_are_found(on_s: float, apart_s: float, see
     assert found.height == pytest.approx(3.0, rel=1e-2)
 
 
-def test_the_error_is_what_it_says() -> None:
-    """Noise of a third of the flash, a drifting background, frames that are lost: the scatter is that of the errors."""
+def test_the_scatter_of_the_latency_agrees_with_its_standard_error() -> None:
+    """With noise of a third of the flash, a drifting background and lost frames."""
     truth, pulls = (0.0092, 0.0032), []
     for seed in range(8):
         chance = CHANCE(seed)
@@ -74,22 +76,22 @@ def test_the_error_is_what_it_says() -> None:
     assert abs(np.mean(pulls)) < 0.7
 
 
-def test_what_happens_between_two_exposures_is_known_no_better() -> None:
-    """Told always at one phase, with the shutter closed when the light comes on: half of the gap is the error."""
+def test_the_gap_between_exposures_limits_the_accuracy() -> None:
+    """All commands have one phase, and the light comes on while the shutter is closed: the error is half of the gap."""
     exposure_s, on_s = 0.005, 0.0085
-    pattern, middle_s = pattern_of(3, 500, 0.009), middles(500, exposure_s)  # it begins 2.5 ms before an exposure
+    pattern, middle_s = pattern_of(3, 500, 0.009), middles(500, exposure_s)  # sent 2.5 ms before an exposure
     seen = brute_share(pattern, middle_s, exposure_s, (on_s, on_s)) + CHANCE(1).normal(0.0, 0.02, 500)
     found = by_flash(middle_s, seen, pattern, exposure_s=exposure_s)
     assert abs(found.on_s.value - on_s) <= found.on_s.error
     assert 0.9 * (PERIOD_S - exposure_s) / 2.0 < found.on_s.error < 4e-3
-    jittery = pattern_of(3, 500, 0.009 + CHANCE(2).uniform(0.0, PERIOD_S, 500))  # at all phases, the gap does no harm
+    jittery = pattern_of(3, 500, 0.009 + CHANCE(2).uniform(0.0, PERIOD_S, 500))  # at all phases, the gap has no effect
     seen = brute_share(jittery, middle_s, exposure_s, (on_s, on_s)) + CHANCE(1).normal(0.0, 0.02, 500)
     found = by_flash(middle_s, seen, jittery, exposure_s=exposure_s)
     assert found.on_s.value == pytest.approx(on_s, abs=3e-4)
     assert found.on_s.error < 3e-4
 
 
-def test_it_is_found_among_places_where_something_else_moves() -> None:
+def test_the_flash_is_found_among_pixels_with_other_motion() -> None:
     chance = CHANCE(5)
     pattern, middle_s = pattern_of(5, 500, 0.0081), middles(500, PERIOD_S)
     seen = chance.normal(0.0, 1.0, (500, 40)) + np.cumsum(chance.normal(0.0, 1.0, (500, 40)), axis=0)
@@ -102,7 +104,7 @@ def test_it_is_found_among_places_where_something_else_moves() -> None:
     assert sure > 8.0
 
 
-def test_pixels_weigh_as_bright_as_they_flash() -> None:
+def test_pixels_have_weights_proportional_to_their_flash() -> None:
     share = pattern_of(2, 400, 0.0081).share(middles(400, PERIOD_S), PERIOD_S, 0.01, 0.01)
     height = np.array([0.0, 0.0, 1.0, 4.0, -2.0])
     image = 50.0 + share[:, None] * height + CHANCE(0).normal(0.0, 0.3, (400, 5))
@@ -111,7 +113,7 @@ def test_pixels_weigh_as_bright_as_they_flash() -> None:
     assert found[0] == found[1] == found[4] == 0.0
 
 
-def test_a_flash_that_is_not_seen_is_refused() -> None:
+def test_an_undetected_flash_is_refused() -> None:
     pattern, middle_s = pattern_of(1, 400, 0.0081), middles(400, PERIOD_S)
     dark = CHANCE(1).normal(100.0, 1.0, 400)
     with pytest.raises(ValueError, match="no flash is seen"):
@@ -121,7 +123,7 @@ def test_a_flash_that_is_not_seen_is_refused() -> None:
 
 
 @given(st.integers(0, 2**31), st.integers(1, 5), st.integers(0, 5))
-def test_every_flash_lasts_as_many_frames_as_asked(seed: int, shortest: int, more: int) -> None:
+def test_every_flash_lasts_the_requested_number_of_frames(seed: int, shortest: int, more: int) -> None:
     flash = Flash(seed=seed, shortest=shortest, longest=max(shortest + more, 2))
     lit = Flashing(flash, (0.0, 0.0), (25.0, 25.0)).lit
     lasting = np.diff(np.flatnonzero(np.diff(lit.astype(int))))
@@ -130,7 +132,7 @@ def test_every_flash_lasts_as_many_frames_as_asked(seed: int, shortest: int, mor
     assert lasting.max() <= flash.longest
 
 
-def test_the_spot_goes_on_and_off_at_one_place_far_from_everybody() -> None:
+def test_the_spot_flashes_at_one_position_far_from_all_particles() -> None:
     flash = Flash(depth_kt=30.0)
     policy = Flashing(flash, (0.0, 0.0), (20.0, 10.0))
     assert isinstance(policy, Flashing)
@@ -154,7 +156,7 @@ def test_the_spot_goes_on_and_off_at_one_place_far_from_everybody() -> None:
     assert policy.free_place(np.empty((0, 2))) == (10.0, 5.0)
 
 
-def test_latencies_disagree_by_a_millisecond_and_three_errors() -> None:
+def test_latencies_disagree_beyond_a_millisecond_and_three_errors() -> None:
     def said(apart_s: float, error_s: float) -> str:
         return disagreement(
             {"flash": Estimate(0.009, 0.0), "dither": Estimate(0.009 + apart_s, error_s)}, tolerance=0.0, least=1e-3

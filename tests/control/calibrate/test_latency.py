@@ -1,4 +1,4 @@
-"""Latency from a shaken trap and from time stamps, with known truth."""
+"""Latency from a shaken trap and from time stamps, with known parameters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ FPS, EXPOSURE_S = 100.0, 5e-3
 def shaken(
     seed: int, *, rate_hz: float, latency_s: float, tones: tuple[float, ...], seconds: float, particles: int
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """(frame times, seen [T, particles], told at, told): a trap held for each frame, brute force in steps of 0.1 ms."""
+    """(frame times, measured positions [T, particles], send times, commanded positions): a trap held for each frame,
+    simulated in steps of 0.1 ms."""
     chance = np.random.default_rng(seed)
     dt_s, steps = 1e-4, round(seconds / 1e-4)
     frames = round(seconds * FPS)
@@ -70,7 +71,7 @@ def test_the_fit_inverts_the_model(latency_s: float, rate_hz: float, hold_s: flo
     assert found.rate_hz.value == pytest.approx(rate_hz, rel=1e-4)
 
 
-def test_without_hold_it_is_the_brief_s_formula() -> None:
+def test_without_hold_the_phase_gives_the_latency_in_closed_form() -> None:
     phase = float(np.angle(expected_response(np.array([3.0]), 20.0, 0.02, hold_s=0.0, exposure_s=0.0))[0])
     assert dither_latency_s(phase, 3.0, 20.0) == pytest.approx(0.02)
 
@@ -80,7 +81,7 @@ def test_one_tone_needs_the_rate() -> None:
         by_phase(np.array([3.0]), np.ones((2, 1), complex), hold_s=0.01, exposure_s=0.0)
 
 
-def test_stages_add_up() -> None:
+def test_the_stages_add_up_to_the_latency() -> None:
     frame_s = np.arange(100) / FPS
     stages = by_stages(frame_s, frame_s + 0.0075, frame_s + 0.0090, np.where(frame_s > 0.5, frame_s + 0.0106, np.nan))
     summary = stages.summary()

@@ -1,4 +1,4 @@
-"""Maps of known truth: with outliers, bent, turned, mirrored; the slide; the blind scan."""
+"""Known maps: with outliers, distorted, rotated, mirrored; the calibration slide; the blind scan."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def bent() -> Warp:
     return Warp(affine(), (128.0, 128.0), 128.0, terms)
 
 
-def test_a_bent_map_is_found_to_its_order_and_turned_round() -> None:
+def test_a_distorted_map_is_found_to_its_order_and_inverted() -> None:
     chance, true = np.random.default_rng(1), bent()
     point = chance.uniform(0, 256, (150, 2))
     plane = fit_map(point, true(point + chance.normal(0, 0.1, point.shape)))
@@ -63,13 +63,13 @@ def test_a_bent_map_is_found_to_its_order_and_turned_round() -> None:
     assert (plane.left_px.shape, plane.used.sum() > 140) == ((150, 2), True)
 
 
-def test_a_straight_map_is_fitted_straight() -> None:
+def test_an_affine_map_is_fitted_without_distortion() -> None:
     chance = np.random.default_rng(2)
     point = chance.uniform(0, 256, (100, 2))
     assert fit_map(point, affine()(point + chance.normal(0, 0.1, point.shape))).warp.order <= 2
 
 
-def test_a_warps_slope_is_its_derivative() -> None:
+def test_the_jacobian_of_a_warp_is_its_derivative() -> None:
     true, point = bent(), np.array([[30.0, 200.0], [128.0, 128.0]])
     for axis in (0, 1):
         step = np.eye(2)[axis] * 1e-4
@@ -84,19 +84,19 @@ def test_points_that_are_too_few_or_on_a_line_are_refused(bad: Floats) -> None:
         fit_map(bad, bad, order=1)
 
 
-def test_a_map_in_sensor_coordinates_survives_another_cut_and_binning() -> None:
+def test_a_map_in_sensor_coordinates_holds_for_other_crop_and_binning() -> None:
     on_sensor = affine()
     whole, cut = sensor_map(), sensor_map((64.0, 32.0), 2)
     place_px = np.array([[10.0, 20.0]])
     same_px = cut.inverse(whole(place_px))
     np.testing.assert_allclose((on_sensor @ cut)(same_px), (on_sensor @ whole)(place_px))
-    # a binned pixel covers two by two: its middle lies between theirs
+    # a binned pixel covers two by two pixels: its middle lies between theirs
     np.testing.assert_allclose(cut(np.zeros(2)), [64.5, 32.5])
 
 
 @settings(max_examples=25, deadline=None)
 @given(degrees=st.floats(-44, 44), mirror=st.booleans(), seed=st.integers(0, 100))
-def test_the_pitch_of_a_slide(degrees: float, mirror: bool, seed: int) -> None:
+def test_the_pitch_of_a_slide_is_found(degrees: float, mirror: bool, seed: int) -> None:
     chance = np.random.default_rng(seed)
     site = np.stack(np.meshgrid(np.arange(-4, 5), np.arange(-4, 5)), axis=-1).reshape(-1, 2)
     point = site @ turned(degrees, 23.1, mirror).T + 128.0 + chance.normal(0, 0.05, site.shape)
@@ -107,7 +107,7 @@ def test_the_pitch_of_a_slide(degrees: float, mirror: bool, seed: int) -> None:
     assert abs(grid.skew_rad) < 2e-3
 
 
-def test_what_is_no_grid_is_refused() -> None:
+def test_points_that_are_not_a_grid_are_refused() -> None:
     with pytest.raises(ValueError, match="not a grid"):
         fit_grid(np.random.default_rng(0).uniform(0, 256, (60, 2)))
     with pytest.raises(ValueError, match="too few"):
@@ -115,12 +115,12 @@ def test_what_is_no_grid_is_refused() -> None:
 
 
 @given(st.integers(2, 3000))
-def test_the_scattered_order_visits_each_once(number: int) -> None:
+def test_the_scattered_order_visits_each_point_once(number: int) -> None:
     assert sorted(scattered(number).tolist()) == list(range(number))
 
 
 def pulls(seed: int, matrix: Floats) -> tuple[Floats, Floats, Floats]:
-    """Particles that stand about, a spot that visits a grid, and what comes of it."""
+    """Particles at rest, a spot at each point of a grid, and the displacements that it causes."""
     chance = np.random.default_rng(seed)
     place = chance.uniform(2, 23, (16, 2))
     grid = np.stack(np.meshgrid(np.arange(1, 25, 0.8), np.arange(1, 25, 0.8)), axis=-1).reshape(-1, 2)
@@ -135,7 +135,7 @@ def pulls(seed: int, matrix: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 @pytest.mark.parametrize(("degrees", "scale", "mirror"), [(7.0, 1.09, True), (-30.0, 0.92, False), (0.0, 1.0, False)])
-def test_the_blind_scan_finds_where_light_lands(degrees: float, scale: float, mirror: bool) -> None:
+def test_the_blind_scan_finds_the_map_of_the_light(degrees: float, scale: float, mirror: bool) -> None:
     matrix = turned(degrees, scale, mirror)
     found, number = where_light_lands(*pulls(3, matrix), reach=0.8)
     assert number > 10
@@ -144,7 +144,7 @@ def test_the_blind_scan_finds_where_light_lands(degrees: float, scale: float, mi
     assert np.hypot(*(found(middle) - middle)) < 0.2
 
 
-def test_without_pulls_there_is_no_map() -> None:
+def test_a_blind_scan_without_displacements_is_refused() -> None:
     spot, place, kick = pulls(4, np.eye(2))
     still = np.random.default_rng(5).normal(0, 0.06, kick.shape)
     with pytest.raises(ValueError, match="pull"):
@@ -160,7 +160,7 @@ def test_consensus_is_seeded() -> None:
         consensus(point[:2], target[:2], within=0.2)
 
 
-def test_unequal_light_is_found_and_equalised() -> None:
+def test_uneven_light_is_measured_and_equalised() -> None:
     chance = np.random.default_rng(7)
     true = Efficiency((12.75, 12.75), 12.75, (0.05, -0.02, -0.15, 0.01, -0.12))
     position = chance.uniform(0, 25.5, (40, 2))

@@ -1,4 +1,4 @@
-"""Stiffness four ways, on particles of known stiffness seen with blur, noise and few frames a second."""
+"""Stiffness by four methods, from particles of known stiffness with blur, noise and a low frame rate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VARIANCE = KT / STIFFNESS
     stiffness=st.floats(0.05, 50.0), exposure_s=st.floats(0.0, 0.05), error_um=st.floats(0.0, 0.05),
     seconds=st.sampled_from([math.inf, 1000.0]),
 )  # fmt: skip
-def test_equipartition_inverts_what_a_camera_does(
+def test_equipartition_inverts_the_effects_of_the_camera(
     stiffness: float, exposure_s: float, error_um: float, seconds: float
 ) -> None:
     rate_hz = stiffness / DRAG
@@ -36,7 +36,7 @@ def test_equipartition_inverts_what_a_camera_does(
     assert found == pytest.approx(stiffness, rel=1e-6)
 
 
-def test_a_variance_that_is_all_noise_is_refused() -> None:
+def test_a_variance_below_the_noise_is_refused() -> None:
     with pytest.raises(ValueError, match="all localisation error"):
         equipartition.stiffness_pn_per_um(1e-4, kt_pn_um=KT, drag_pn_s_per_um=DRAG, error_um=0.02)
 
@@ -54,13 +54,13 @@ def test_equipartition_needs_its_corrections() -> None:
     assert abs(plain / STIFFNESS - 1.0) > 0.06
 
 
-def test_the_mean_of_a_short_trace_takes_its_share() -> None:
+def test_subtracting_the_mean_of_a_short_trace_reduces_the_variance() -> None:
     trace = trapped_um(2, frames=50, fps=100.0, variance_um2=1.0, rate_hz=10.0, traces=4000)
     assert trace.var(axis=0).mean() == pytest.approx(equipartition.kept_by_mean(10.0, 0.5), rel=0.02)
 
 
 @pytest.mark.parametrize("depth_kt", [20.0, 60.0, 200.0])
-def test_the_middle_of_a_gaussian_spot_from_the_variance_in_it(depth_kt: float) -> None:
+def test_the_centre_stiffness_of_a_gaussian_spot_from_its_variance(depth_kt: float) -> None:
     waist_um = 0.6
     true = 4.0 * depth_kt * KT / waist_um**2
     effective = KT / spot_variance_um2(depth_kt, waist_um, within_um=1.2 * waist_um)
@@ -69,7 +69,7 @@ def test_the_middle_of_a_gaussian_spot_from_the_variance_in_it(depth_kt: float) 
     assert effective < true
 
 
-def test_the_seen_spectrum_has_the_known_limits() -> None:
+def test_the_measured_spectrum_has_the_known_limits() -> None:
     f = np.linspace(0.5, 199.0, 400)
     seen = spectrum.measured_spectrum_um2_per_hz(VARIANCE, RATE_HZ, f, fps=400.0, exposure_s=0.0, error_um=0.0)
     aliased = sampled_spectrum_um2_per_hz(VARIANCE * RATE_HZ, RATE_HZ, f, sampling_hz=400.0)
@@ -93,7 +93,7 @@ def test_the_spectrum_gives_stiffness_variance_and_noise(rate_hz: float, exposur
     assert fit.stiffness_pn_per_um(DRAG).value == pytest.approx(rate_hz * DRAG, rel=0.03)
 
 
-def test_the_spectrum_finds_the_noise_by_itself() -> None:
+def test_the_fit_of_the_spectrum_finds_the_noise() -> None:
     trace = trapped_um(4, frames=12000, fps=200.0, variance_um2=VARIANCE, rate_hz=RATE_HZ, exposure_s=2.5e-3,
                        error_um=0.02, traces=8)  # fmt: skip
     f, power = spectrum.periodogram_um2_per_hz(trace, 200.0)
@@ -103,7 +103,7 @@ def test_the_spectrum_finds_the_noise_by_itself() -> None:
 
 
 def test_the_spectrum_agrees_with_pylake_on_the_same_trace() -> None:
-    """A fast detector, as that program wants it: no blur, sampled far above the corner."""
+    """A fast detector, as pylake assumes: no blur, sampled far above the corner frequency."""
     pylake = pytest.importorskip("lumicks.pylake", reason="lumicks.pylake is not installed: pip install -e '.[test]'")
     fs, diameter_um, viscosity, celsius = 78_125.0, 1.0, 1.002e-3, 20.0
     drag_si = 3.0 * math.pi * viscosity * diameter_um * 1e-6
@@ -136,9 +136,9 @@ def test_boltzmann_inversion_of_a_harmonic_trap() -> None:
     assert blurred.stiffness_pn_per_um.value == pytest.approx(found.stiffness_pn_per_um.value, rel=1e-6)
 
 
-def test_boltzmann_inversion_finds_the_middle_of_a_gaussian_spot() -> None:
+def test_boltzmann_inversion_finds_the_centre_stiffness_of_a_spot() -> None:
     depth_kt, waist_um, chance = 20.0, 0.6, np.random.default_rng(7)
-    proposed = chance.uniform(-0.5, 0.5, (3_000_000, 2))  # by rejection from the density itself
+    proposed = chance.uniform(-0.5, 0.5, (3_000_000, 2))  # rejection sampling from the density
     energy = -depth_kt * np.exp(-2.0 * (proposed**2).sum(axis=1) / waist_um**2)
     offset = proposed[chance.uniform(size=len(proposed)) < np.exp(-(energy + depth_kt))]
     found = boltzmann.invert(offset, kt_pn_um=KT)
@@ -152,14 +152,14 @@ def test_a_potential_needs_positions() -> None:
         boltzmann.invert(np.zeros((100, 2)), kt_pn_um=KT)
 
 
-def test_drag_inverts_the_lag() -> None:
+def test_the_drag_method_gives_the_stiffness_from_the_lag() -> None:
     speed, seconds, fps = 2.0, 40.0, 100.0
     time_s = np.arange(int(seconds * fps)) / fps
-    way = np.where(np.floor(time_s) % 2 == 0, speed, -speed)  # to and fro, 1 s each
+    way = np.where(np.floor(time_s) % 2 == 0, speed, -speed)  # back and forth, 1 s each
     noise = trapped_um(8, frames=len(time_s), fps=fps, variance_um2=VARIANCE, rate_hz=RATE_HZ, traces=2)
-    offset = noise + 0.05  # and a map that is off
+    offset = noise + 0.05  # and an offset of the map
     steady = (time_s % 1.0) > 5.0 / RATE_HZ
-    offset[:, 0] -= way * (DRAG / STIFFNESS + 0.004)  # the command acted 4 ms later than it was said
+    offset[:, 0] -= way * (DRAG / STIFFNESS + 0.004)  # the command acts 4 ms later than stated
     velocity = np.stack([way, np.zeros_like(way)], axis=1)
     found = Estimate(drag.lag_s(offset[steady], velocity[steady]), 1e-4)
     stiffness = drag.stiffness_pn_per_um(found, DRAG, late_s=0.004)
@@ -168,14 +168,14 @@ def test_drag_inverts_the_lag() -> None:
         drag.stiffness_pn_per_um(found, DRAG, late_s=1.0)
 
 
-def test_the_drag_of_a_gaussian_spot() -> None:
-    """Against particles in a spot of 0.6 um that moves steadily, step by step; 53 nm behind it a spring would do."""
+def test_the_drag_method_in_a_gaussian_spot() -> None:
+    """Simulated particles in a steadily moving spot of 0.6 um; in a harmonic trap they would lag by 53 nm."""
     waist_um, stiffness, push_pn = 0.6, 0.9, 0.0477
     rate_hz = stiffness / DRAG
     step_s, chance = 0.02 / rate_hz, np.random.default_rng(53)
     push = np.array([push_pn, 0.0])
     number, place = 5000, np.tile(push / stiffness, (5000, 1))
-    spring, sums = place.copy(), np.zeros(number)  # under the same chance in a spring, where the mean is known
+    spring, sums = place.copy(), np.zeros(number)  # the same noise in a harmonic trap, whose mean is known
     for step in range(4500):
         kick = math.sqrt(2.0 * KT / DRAG * step_s) * chance.standard_normal((number, 2))
         pull = -stiffness * np.exp(-2.0 * (place**2).sum(axis=1, keepdims=True) / waist_um**2) * place
@@ -189,12 +189,12 @@ def test_the_drag_of_a_gaussian_spot() -> None:
     stderr = float(sums[stayed].std(ddof=1) / math.sqrt(number))
     assert stderr < 2e-3 * lag_um
     found = drag.centre_stiffness_pn_per_um(lag_um, push_pn, waist_um=waist_um, kt_pn_um=KT)
-    assert found == pytest.approx(stiffness, rel=4.0 * stderr / lag_um + 2e-3)  # and a tenth of a step's bias
+    assert found == pytest.approx(stiffness, rel=4.0 * stderr / lag_um + 2e-3)  # and a tenth of the bias of a step
     plain = equipartition.centre_stiffness_pn_per_um(push_pn / lag_um, waist_um=waist_um, kt_pn_um=KT)
-    assert plain / stiffness == pytest.approx(0.971, abs=0.005)  # without it
+    assert plain / stiffness == pytest.approx(0.971, abs=0.005)  # without the correction
 
 
-def test_the_drag_of_a_wide_spot_is_that_of_a_spring() -> None:
+def test_the_drag_method_in_a_wide_spot_equals_that_of_a_spring() -> None:
     found = drag.centre_stiffness_pn_per_um(0.05, 0.05 * 0.9, waist_um=20.0, kt_pn_um=KT)
     assert found == pytest.approx(0.9, rel=1e-3)
     leading = 0.9 * math.exp(2.0 * 0.05**2 / (2.0**2 + 4.0 * KT / 0.9))
@@ -212,7 +212,7 @@ def test_methods_that_disagree_are_named() -> None:
 
 @settings(max_examples=20)
 @given(st.integers(0, 2**31))
-def test_the_mean_of_independent_values_has_an_honest_error(seed: int) -> None:
+def test_the_mean_of_independent_values_has_the_correct_error(seed: int) -> None:
     values = np.random.default_rng(seed).normal(3.0, 0.5, 200)
     found = mean_of(np.append(values, np.nan))
     assert abs(found.value - 3.0) < 6.0 * found.error

@@ -1,4 +1,4 @@
-"""Second methods for linear delay equations: the integral over frequencies, and plain stepping."""
+"""Independent methods for linear delay equations: the integral over frequencies, and direct time stepping."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _frequencies(highest: float, number: int) -> tuple[Floats, float]:
     step = highest / number
     return np.asarray(
         (np.arange(number) + 0.5) * step, dtype=np.float64
-    ), step  # midpoints: the integrands have no value at 0
+    ), step  # midpoints: the integrands are undefined at 0
 
 
 def spectral_variance(response: Response, *, highest: float = 4000.0, number: int = 500_000) -> float:

@@ -1,4 +1,4 @@
-"""P17 to P22 and P25 against the delay equation itself, quadrature and averages over chance."""
+"""P17 to P22 and P25 compared with the delay equation itself, quadrature and averages over noise."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_hill_speed_is_reached_p20(drive: float) -> None:
     assert measured == pytest.approx(active.hill_speed_um_per_s(drive, 1.0, 1.0, 1.0), abs=0.02)
 
 
-def test_a_narrow_ring_lets_go_and_carries_at_its_saddle_node_p20() -> None:
+def test_a_narrow_ring_begins_to_carry_at_its_saddle_node_p20() -> None:
     ring = GaussianRing(radius_um=1.5, width_um=0.15, depth_kt=8.0)
 
     def outward(r_um: Floats) -> Floats:
@@ -71,13 +71,13 @@ def test_a_narrow_ring_lets_go_and_carries_at_its_saddle_node_p20() -> None:
     assert above * onset * 1.01 / 1.5 == pytest.approx(0.916, abs=0.02)
 
 
-def test_looking_not_far_enough_is_said() -> None:
+def test_a_too_short_search_range_is_refused() -> None:
     with pytest.raises(ValueError, match="further"):
         active.run_speed_um_per_s(lambda r: r, drag_pn_s_per_um=1.0, delay_s=10.0, reach_um=2.0)
 
 
 def run(number: int, duration: float) -> tuple[Floats, float, float, float, float]:
-    """Displacements over tau [frames, number, 2] of runners on a harmonic ring, from chance with a fixed seed."""
+    """Displacements over tau [frames, number, 2] of runners on a harmonic ring, with noise from a fixed seed."""
     rate, radius, delay, diffusion, steps = 20.0, 1.0, 0.5, 0.1, 500
     step = delay / steps
     chance = np.random.default_rng(20240831)
@@ -109,7 +109,7 @@ def test_a_runner_forgets_its_heading_p18_p19() -> None:
     time_s, length_um = active.persistence(diffusion, speed, delay)
     assert time_s == pytest.approx(1.0 / heading)
     assert length_um == pytest.approx(speed**3 * delay**2 / (4.0 * diffusion))
-    # a persistent walk of these has v^2 / (2 D_phi), beside what is left of its own diffusion
+    # a persistent walk with these has v^2 / (2 D_phi), in addition to the remainder of its own diffusion
     late_d = active.long_diffusion_um2_per_s(diffusion, rate, speed, delay)
     assert late_d == pytest.approx(speed**2 / (2.0 * heading) + diffusion / 2.0 / (1.0 + rate * delay) ** 2)
 
@@ -132,7 +132,7 @@ def test_a_bound_pair_p21(z: float) -> None:
 
 @pytest.mark.parametrize(("first", "second"), [(2.0, 5.0), (5.0, 2.0), (3.0, 3.0)])
 def test_an_unequal_pair_runs_p22(first: float, second: float) -> None:
-    """.4984 against .5000: kappa = 1, tau = 2, R_b - R_a = 3."""
+    """0.4984 simulated, 0.5000 predicted: kappa = 1, tau = 2, R_b - R_a = 3."""
 
     def velocity(now: Floats, then: Floats) -> Floats:
         return -np.array([now[0] - then[1] + first, now[1] - then[0] - second])
@@ -145,7 +145,7 @@ def test_an_unequal_pair_runs_p22(first: float, second: float) -> None:
 @pytest.mark.parametrize("neighbours", [4, 6])
 @pytest.mark.parametrize("wobble", [0.02, 0.05, 0.08, 0.12, 0.2, 0.4])
 def test_bond_order_of_a_wobbling_lattice_p25(neighbours: int, wobble: float) -> None:
-    """Against the integral of cos(n theta) over the Gaussian of a bond; of small wobbles, against the exponential."""
+    """Against the integral of cos(n theta) over the Gaussian of a bond; for small displacements, the exponential."""
     angle = np.linspace(-math.pi, math.pi, 2001)[:-1]
     spread = math.sqrt(2.0) * wobble  # of the bond, per axis
     length = np.linspace(max(0.0, 1.0 - 12.0 * spread), 1.0 + 12.0 * spread, 4001)[:, None]
@@ -164,7 +164,7 @@ def test_bond_order_of_the_row_p25() -> None:
 
 
 @pytest.mark.parametrize("late", [5, 15, 60])
-def test_chance_makes_a_runner_faster_p17(late: int) -> None:
+def test_noise_makes_a_runner_faster_p17(late: int) -> None:
     """G = 2 / (1 + 1/m) over the delay of the force, and 2 where there is no hold; 1.875 of 15 frames."""
     rate, radius, hold, diffusion = 25.0, 1.0, 0.0375 / late, 0.1
     z, tau = rate * 0.0375, 0.0375
@@ -178,7 +178,7 @@ def test_chance_makes_a_runner_faster_p17(late: int) -> None:
 
 @pytest.mark.parametrize("apart", [15, 16, 31])
 def test_the_speed_of_a_warm_runner_p17(apart: int) -> None:
-    """The held law itself, in pairs of opposite chance, so that its first order drops out of their mean."""
+    """The law with hold itself, in pairs with opposite noise, so that the first order cancels in their mean."""
     rate, radius, hold, late, diffusion = 25.0, 1.0, 0.0025, 15, 0.113
     v0 = active.ring_speed_um_per_s(rate, radius, late * hold)
     chance = np.random.default_rng(17)
@@ -210,7 +210,7 @@ def test_a_kick_turns_a_runner_by_two_over_its_delay_and_age_p18_p19(late: int) 
 
 
 @pytest.mark.parametrize("neighbours", [4, 6, 12])
-def test_random_bonds_are_not_without_order_p25(neighbours: int) -> None:
+def test_random_bonds_have_a_finite_bond_order_p25(neighbours: int) -> None:
     chance = np.random.default_rng(26)
     angle = chance.uniform(0.0, 2.0 * math.pi, (200000, neighbours))
     measured = np.abs(np.exp(1j * angle).mean(axis=1)).mean()
@@ -218,7 +218,7 @@ def test_random_bonds_are_not_without_order_p25(neighbours: int) -> None:
 
 
 def test_the_next_order_is_small_where_the_run_is_long_p19() -> None:
-    """It goes with D / (v^2 tau), 1.96 of it at z = 2 with 32 frames to a delay; what is left is the first order."""
+    """It is of order D / (v^2 tau), 1.96 of it at z = 2 with 32 frames to a delay; the rest is the first order."""
     v = active.ring_speed_um_per_s(12.5, 1.3, 0.16)
     for diffusion in (1e-4, 0.1):
         found = active.ring_long_diffusion_um2_per_s(diffusion, 12.5, 1.3, hold_s=0.005, frames_late=32)
@@ -229,10 +229,10 @@ def test_the_next_order_is_small_where_the_run_is_long_p19() -> None:
 
 @pytest.mark.slow
 def test_the_late_diffusion_of_a_warm_runner_p19() -> None:
-    """A simulation of its own, in the plane: 6000 runners for 110 s."""
+    """An independent simulation in the plane: 6000 runners for 110 s."""
     rate, radius, hold, late, diffusion = 12.5, 1.3, 0.005, 32, 0.11314
     chance, number = np.random.default_rng(19), 6000
-    every = 10  # steps between two places that are kept
+    every = 10  # steps between two stored positions
     past = np.zeros((late + 1, number, 2))
     past[:, :, 0] = active.ring_speed_um_per_s(rate, radius, late * hold) * hold * np.arange(late + 1)[:, None]
     place, kept = past[-1].copy(), []

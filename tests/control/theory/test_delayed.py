@@ -1,4 +1,4 @@
-"""P7 to P13 against the spectral integral, root finding and the recursion itself."""
+"""P7 to P13 compared with the spectral integral, root finding and the recursion itself."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_msd_has_the_figures_of_p7(z: float, share: float, figure: float) -> Non
 
 
 @pytest.mark.parametrize("z", [1.5, 5.0, 10.0])
-def test_the_particle_comes_back_p8(z: float) -> None:
+def test_the_msd_has_a_maximum_p8(z: float) -> None:
     lag = np.linspace(0.0, 1.0, 100001)
     msd = delayed.msd_um2(1.0, z, 1.0, lag)
     found = delayed.peak(1.0, z, 1.0)
@@ -58,7 +58,7 @@ def test_the_particle_comes_back_p8(z: float) -> None:
     assert found == pytest.approx((lag[msd.argmax()], msd.max()), abs=2e-5)
 
 
-def test_it_does_not_come_back_up_to_z_1() -> None:
+def test_the_msd_has_no_maximum_up_to_z_1() -> None:
     assert delayed.peak(1.0, 1.0, 1.0) is None
     assert (np.diff(delayed.msd_um2(1.0, 1.0, 1.0, np.linspace(0.0, 3.0, 300))) > -1e-12).all()
 
@@ -114,7 +114,7 @@ def test_the_echo_has_the_figures_of_p11(z: float, period: float | None, decay: 
         assert found[0] == pytest.approx(period, abs=1e-4)
 
 
-def test_modes_are_not_guessed_where_they_overflow() -> None:
+def test_modes_that_overflow_are_refused() -> None:
     with pytest.raises(ValueError, match="500"):
         delayed.modes_per_s(600.0, 1.0, 2)
 
@@ -137,7 +137,7 @@ def test_sampled_diffusion_is_that_of_the_recursion_p13(step: float, late: int, 
     move[0, 0] = keep
     move[0, late] += 1.0 - keep
     kick = np.zeros((size, size))
-    # every sight is used once, `late` frames on; its error enters then, and is new each time
+    # every sighting is used once, `late` frames later; its error enters then, and is new each time
     kick[0, 0] = 1.0 - keep**2 + (1.0 - keep) ** 2 * error**2
     covariance = np.zeros((size, size))
     variances = []
@@ -152,12 +152,12 @@ def test_sampled_diffusion_is_that_of_the_recursion_p13(step: float, late: int, 
 
 @pytest.mark.parametrize(("rate", "back", "after"), [(0.25, 3.5, 0.0), (0.25, 3.64, 0.14), (1.0, 7.2, 0.5)])
 def test_held_long_diffusion_is_where_kicks_lead_p9(rate: float, back: float, after: float) -> None:
-    """A kick at every time of a hold, followed through holds and interpolated sightings until it moves no more."""
+    """A kick at each time of a hold, followed through holds and interpolated sightings until the motion ends."""
     late, share = math.floor(back + after), (back + after) % 1.0
     keep, seen = math.exp(-rate), math.exp(-rate * after)
     squares = []
     for at in (np.arange(400) + 0.5) / 400:
-        # the first hold: only what comes before the sighting is seen in it
+        # the first hold: the sighting includes only what happened before it
         x, sights = math.exp(-rate * (1.0 - at)), [math.exp(-rate * (after - at)) if at < after else 0.0]
         for _ in range(600):
             old = [sights[-i] if i <= len(sights) else 0.0 for i in (late, late + 1)]

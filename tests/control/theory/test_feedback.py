@@ -1,4 +1,4 @@
-"""P14 to P16 against the spectral integral, characteristic roots and the Lyapunov equation."""
+"""P14 to P16 compared with the spectral integral, characteristic roots and the Lyapunov equation."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_stepped_force_has_the_figures_of_p16(gain: float, late: float, figure: 
 
 
 @pytest.mark.parametrize(("gain", "late"), [(1.0, 1.0), (2.0, 0.0), (2.5, 0.1)])
-def test_stepped_force_is_unstable_where_its_roots_say_p16(gain: float, late: float) -> None:
+def test_stepped_force_is_unstable_beyond_its_characteristic_roots_p16(gain: float, late: float) -> None:
     move = np.array([[1.0 - gain * (1.0 - late), -gain * late], [1.0, 0.0]])
     assert np.abs(np.linalg.eigvals(move)).max() >= 1.0 - 1e-12
     assert feedback.stepped_force_variance_um2(1.0, gain=gain, frame_s=1.0, frames_late=late) == math.inf
@@ -135,16 +135,16 @@ def test_stepped_force_with_a_localisation_error_p16(gain: float) -> None:
 def test_a_particle_behind_a_stepping_trap_is_ahead_of_its_mean_line(
     kappa: float, after: float, exposure: float
 ) -> None:
-    """Integrated: a trap that is moved by 1 at every whole time; its particle, in the long run."""
+    """By integration: a trap moves by 1 at every whole time; its particle after a long time."""
     fine = 4000
     time = (np.arange(60 * fine) + 0.5) / fine
     place = np.empty(len(time))
     x = 0.0
     for index, trap in enumerate(np.floor(time)):
         place[index] = x = trap + (x - trap) * math.exp(-kappa / fine)
-    time += 0.5 / fine  # a place is that at the end of its step
+    time += 0.5 / fine  # the position at the end of its step
     last = time > 50.0
-    line = float((place - time)[last].mean())  # runs at 1
+    line = float((place - time)[last].mean())  # its velocity is 1
     phase = np.abs(time % 1.0 - after) <= max(exposure / 2.0, 0.6 / fine)
     seen = float((place - time)[last & phase].mean())
     assert feedback.stepped_lead_s(kappa, 1.0, after, exposure) == pytest.approx(seen - line, abs=2e-3)

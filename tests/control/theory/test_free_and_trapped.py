@@ -1,4 +1,4 @@
-"""P1 to P6 and P26 to P34 against integrals, sums and averages."""
+"""P1 to P6 and P26 to P34 compared with integrals, sums and averages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def steps(frame: float, exposure: float, error: float) -> tuple[float, float]:
     return square, neighbour
 
 
-def test_a_free_particle_p1() -> None:
+def test_the_msd_of_a_free_particle_p1() -> None:
     np.testing.assert_allclose(free.msd_um2(0.2, np.array([0.0, 0.5])), [0.0, 0.4])
 
 
@@ -42,7 +42,7 @@ def test_the_figures_of_p2() -> None:
 
 
 @pytest.mark.parametrize(("exposure", "error"), [(0.0001, 0.0), (0.005, 0.03), (0.01, 0.01)])
-def test_the_covariance_estimator_finds_what_was_put_in_p3(exposure: float, error: float) -> None:
+def test_the_covariance_estimator_recovers_diffusion_and_error_p3(exposure: float, error: float) -> None:
     square, neighbour = steps(0.01, exposure, error)
     found = free.covariance_estimate(square, neighbour, frame_s=0.01, exposure_s=exposure)
     assert found == pytest.approx((0.2, error**2), rel=2e-3, abs=2e-6)
@@ -56,7 +56,7 @@ def test_equipartition_is_the_mean_over_the_boltzmann_density_p4() -> None:
     assert trapped.variance_um2(4e-3, 0.9) == pytest.approx(mean)
 
 
-def test_a_gaussian_spot_holds_less_tightly_than_its_stiffness() -> None:
+def test_the_variance_in_a_gaussian_spot_exceeds_kt_over_stiffness() -> None:
     """12 % above kT / k at 20 kT, 1 % at 200 kT (measured; docs/predictions.md)."""
     waist_um = 0.6
     for depth_kt, excess in ((20.0, 0.12), (200.0, 0.01)):
@@ -97,7 +97,7 @@ def test_blur_in_a_trap_p6(a: float, figure: float) -> None:
 
 
 def shared_by_steps(share: float, strength: float) -> float:
-    """Mean variance over one cycle (T = 1, D = 1) of a trap that is lit for `share` of it, when it has settled."""
+    """Mean variance over one cycle (T = 1, D = 1) of a trap that is lit for `share` of it, in the steady state."""
     rate = strength / share
     variance, total, number = 0.0, 0.0, 20000
     for cycle in range(400):
@@ -133,8 +133,8 @@ def test_the_figures_of_p27() -> None:
 
 
 @pytest.mark.parametrize(("step", "figure"), [(0.1, 0.0906), (1.0, 0.4323)])
-def test_what_an_information_engine_takes_p28(step: float, figure: float) -> None:
-    """Re-centred, the energy is 0; until the next time it grows to k <x^2> / 2, all of it from the bath."""
+def test_the_power_of_an_information_engine_p28(step: float, figure: float) -> None:
+    """After re-centring the energy is 0; until the next time it grows to k <x^2> / 2, all of it from the heat bath."""
     grown = solve_ivp(lambda _, v: 2.0 - 2.0 * v, (0.0, step), [0.0], rtol=1e-10, atol=1e-12).y[0, -1]
     assert trapped.harvest_kt(step / 0.01, 0.01) == pytest.approx(grown / 2.0, rel=1e-8)
     assert grown / 2.0 == pytest.approx(figure, abs=1e-4)

@@ -1,4 +1,4 @@
-"""The variance of linear motion with delays, beside closed forms and a simulation."""
+"""The variance of linear motion with delays, compared with closed forms and a simulation."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def test_a_spring_near_its_longest_delay(z: float) -> None:
 
 
 @pytest.mark.parametrize(("z", "stable"), [(1.55, True), (1.59, False), (3.0, False), (8.0, False)])
-def test_the_delay_that_a_spring_can_have(z: float, stable: bool) -> None:
+def test_the_longest_stable_delay_of_a_spring(z: float, stable: bool) -> None:
     assert is_stable([(z, 1.0)]) is stable
 
 
-def test_what_does_not_pull_back_has_no_variance() -> None:
+def test_without_a_restoring_force_the_variance_is_infinite() -> None:
     assert variance_um2(D, [(-1.0, 0.0)]) == math.inf
     assert variance_um2(D, [(5.0, 0.0), (-5.0, 0.02)]) == math.inf
     assert variance_um2(D, []) == math.inf
@@ -49,12 +49,12 @@ def test_the_limit_of_stability_itself() -> None:
 
 
 @given(kappa=st.floats(0.1, 100.0), z=st.floats(0.01, 100.0))
-def test_how_far_a_particle_is_from_a_trap_about_its_own_past(kappa: float, z: float) -> None:
-    """P7 at tau: it has come 2 D tau / (1 + z) from where it was."""
+def test_the_distance_from_a_trap_at_its_own_past_position(kappa: float, z: float) -> None:
+    """P7 at tau: the mean square distance from its past position is 2 D tau / (1 + z)."""
     delay_s = z / kappa
     found = drift_variance_um2_per_s2(D, [(kappa, 0.0), (-kappa, delay_s)]) / kappa**2
     assert found == pytest.approx(2.0 * D * delay_s / (1.0 + z), rel=2e-3)
-    within = [(kappa, 0.3 * delay_s), (-kappa, 0.3 * delay_s)]  # of a trap that is as stiff as its spring
+    within = [(kappa, 0.3 * delay_s), (-kappa, 0.3 * delay_s)]  # as a trap with the stiffness of its spring
     again = drift_variance_um2_per_s2(D, [(kappa, 0.0), *within, (-kappa, delay_s)]) / kappa**2
     assert again == pytest.approx(found, rel=1e-9)
     assert drift_variance_um2_per_s2(D, [(kappa, 0.0)]) == pytest.approx(D * kappa, rel=1e-3)
@@ -62,8 +62,8 @@ def test_how_far_a_particle_is_from_a_trap_about_its_own_past(kappa: float, z: f
 
 
 @pytest.mark.parametrize(("kappa", "delay_s"), [(0.0278, 5e-4), (0.0278, 1e-6), (25.0, 60.0), (25.0, 1e-5)])
-def test_a_delay_of_another_scale_than_the_rate(kappa: float, delay_s: float) -> None:
-    """P7, as of the middle of a bond of P23: no number of steps is too much for a delay that is short."""
+def test_a_delay_far_shorter_than_the_relaxation_time(kappa: float, delay_s: float) -> None:
+    """P7, for the middle of a bond of P23: a short delay does not require a huge number of steps."""
     found = drift_variance_um2_per_s2(D, [(kappa, 0.0), (-kappa, delay_s)]) / kappa**2
     assert found == pytest.approx(2.0 * D * delay_s / (1.0 + kappa * delay_s), rel=5e-4)
 
@@ -72,8 +72,8 @@ def test_a_delay_of_another_scale_than_the_rate(kappa: float, delay_s: float) ->
     ("trap_hz", "rate_hz", "stable"),
     [(25.0, 0.0, True), (25.0, 40.0, True), (25.0, 45.0, True), (25.0, 83.0, False), (125.0, 166.0, False)],
 )
-def test_a_spring_about_the_past_may_throw_its_particle_out(trap_hz: float, rate_hz: float, stable: bool) -> None:
-    """Of a steered trap: the turning of f / s, beside Euler's steps from one displacement."""
+def test_a_spring_about_a_past_position_may_be_unstable(trap_hz: float, rate_hz: float, stable: bool) -> None:
+    """For a steered trap: stability from the winding of f / s, compared with Euler steps from one displacement."""
     terms = [(trap_hz, 0.0), (-trap_hz, 0.016), (rate_hz, 0.016), (-rate_hz, 0.1)]
     step_s = 5e-4
     x = np.zeros(8000)
@@ -85,7 +85,7 @@ def test_a_spring_about_the_past_may_throw_its_particle_out(trap_hz: float, rate
     assert math.isfinite(drift_variance_um2_per_s2(D, terms)) is stable
 
 
-def test_a_steered_trap_with_a_force_from_where_it_was_simulated() -> None:
+def test_a_simulated_steered_trap_with_a_delayed_force() -> None:
     terms = [(25.0, 0.0), (-25.0, 0.02), (7.0, 0.2)]
     step_s, number = 0.001, 300
     draw = np.random.default_rng(3)
@@ -99,15 +99,15 @@ def test_a_steered_trap_with_a_force_from_where_it_was_simulated() -> None:
 
 @pytest.mark.parametrize("ratio", [1e-4, 1e-3, 0.01, 0.1, 0.5, 1.0, 1.9, 2.0])
 @pytest.mark.parametrize(("trap_hz", "age_s"), [(25.0, 0.016), (125.0, 0.016), (125.0, 0.005), (1.0, 5.0)])
-def test_a_spring_that_is_much_softer_than_its_trap(trap_hz: float, age_s: float, ratio: float) -> None:
-    """P15: the spectrum has a peak at 0, of the width kappa_v / (1 + z)."""
+def test_a_virtual_spring_much_softer_than_its_trap(trap_hz: float, age_s: float, ratio: float) -> None:
+    """P15: the spectrum has a peak at 0 of width kappa_v / (1 + z)."""
     terms = [(trap_hz, 0.0), (-trap_hz, age_s), (ratio * trap_hz, age_s)]
     exact_um2 = virtual_spring_variance_um2(D, trap_hz, ratio * trap_hz, age_s)
     assert variance_um2(D, terms) == pytest.approx(exact_um2, rel=1e-4)
 
 
 @given(ratio=st.floats(0.1, 2.5), z=st.floats(0.05, 1.9))
-def test_a_steered_spring_is_that_of_its_closed_form(ratio: float, z: float) -> None:
+def test_a_steered_spring_agrees_with_its_closed_form(ratio: float, z: float) -> None:
     """P15: a trap of rate kappa at (1 - kappa_v / kappa) x(t - a)."""
     trap_hz, age_s = 10.0, z / 10.0
     terms = [(trap_hz, 0.0), (-trap_hz, age_s), (ratio * trap_hz, age_s)]
