@@ -1,4 +1,4 @@
-"""The window's tests run without a display, unless somebody wants to watch."""
+"""Tests of the window run without a display, unless QT_QPA_PLATFORM is set."""
 
 import gc
 import os
@@ -16,14 +16,14 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A window lives by the clock on the wall."""
+    """Mark the tests of this folder `real_time`: a window depends on the wall clock."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker("real_time")
 
 
 class PatientBot(QtBot):
-    """Waits longer than pytest-qt's 5 s, in which a window on a busy computer may not have painted once."""
+    """Waits longer than the 5 s of pytest-qt: on a busy computer a window may need longer to paint once."""
 
     def waitUntil(self, callback: Any, *, timeout: int = PATIENCE_MS) -> None:
         super().waitUntil(callback, timeout=timeout)
@@ -36,9 +36,9 @@ def qtbot(qapp: Any, request: pytest.FixtureRequest) -> QtBot:
 
 @pytest.fixture(autouse=True)
 def _widgets_go_whole() -> Iterator[None]:
-    """No garbage is collected between the end of a test and the closing of its widgets.
+    """Switch the garbage collector off until the widgets of the test are closed.
 
-    pytest-qt keeps weak references: a collection just then would take a window apart in any order while Qt paints it.
+    pytest-qt keeps weak references: a collection before that would delete parts of a window while Qt paints it.
     """
     gc.disable()
     yield

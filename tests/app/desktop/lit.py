@@ -1,4 +1,4 @@
-"""Light in a window's test on a busy computer."""
+"""Switch the beam on in tests of the window, also on a busy computer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.running.thread import beam_is_on
 
 
 def arm_until_lit(qtbot: QtBot, session: Session) -> None:
-    """Arm, and again every 2 s: an Arm that has waited for more than 1 s is not obeyed."""
+    """Send ARM every 2 s until the beam is on: an ARM that has waited for more than 1 s is not obeyed."""
     armed_s = float("-inf")
 
     def lit() -> bool:

@@ -1,4 +1,4 @@
-"""Another rig or recording in the window: nothing of the one before stays; other tracking settings are drawn."""
+"""Another rig or recording: the window shows nothing of the previous one. New tracking settings are drawn."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def opened(bench: Bench, path: Path) -> None:
     bench.qtbot.waitUntil(lambda: bench.window.files.reading is None)
 
 
-def test_nothing_of_a_live_run_stays_beside_a_video(bench: Bench, video: Path) -> None:
+def test_opening_a_video_clears_the_live_run(bench: Bench, video: Path) -> None:
     window, numbers = bench.window, bench.window.status.numbers
     bench.armed()
     window.actions_bar.record.trigger()
@@ -66,7 +66,7 @@ def test_nothing_of_a_live_run_stays_beside_a_video(bench: Bench, video: Path) -
     assert not window.plots.msd.curves
 
 
-def test_other_tracking_settings_are_drawn_in_a_video(bench: Bench, video: Path) -> None:
+def test_new_tracking_settings_are_drawn_in_a_video(bench: Bench, video: Path) -> None:
     window = bench.window
     opened(bench, video)
     bench.qtbot.waitUntil(lambda: window.playback.shown is not None)
@@ -88,7 +88,7 @@ def test_other_tracking_settings_are_drawn_in_a_video(bench: Bench, video: Path)
     assert sum(len(tracks) for tracks in window.playback.tracks()) == 2 * len(reel)
 
 
-def test_frame_rate_and_scale_stand_beside_a_video_with_their_source(bench: Bench, video: Path) -> None:
+def test_frame_rate_and_scale_of_a_video_are_shown_with_their_source(bench: Bench, video: Path) -> None:
     window, transport = bench.window, bench.window.transport
     opened(bench, video)
     bench.qtbot.waitUntil(lambda: window.playback.shown is not None)
@@ -112,8 +112,8 @@ def test_frame_rate_and_scale_stand_beside_a_video_with_their_source(bench: Benc
     assert window.view.scale_bar.text.toPlainText().endswith("m")
 
 
-def test_settings_that_are_not_applied_outlive_a_scale(bench: Bench, video: Path) -> None:
-    """Also one of a setting that was applied before: the recording was not read again for it."""
+def test_unapplied_settings_survive_a_new_scale(bench: Bench, video: Path) -> None:
+    """Also an edit of a setting that was applied before, without reading the recording again."""
     window = bench.window
     opened(bench, video)
     bench.qtbot.waitUntil(lambda: window.playback.shown is not None)

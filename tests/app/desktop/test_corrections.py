@@ -1,4 +1,4 @@
-"""Dirt and hot pixels, by mouse: a region is drawn, correction images are taken, and are in force from then on."""
+"""Dirt and hot pixels: regions are drawn by mouse and correction images are taken; both come into force at once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.app.desktop.toy import SIZE_PX
 from tests.app.desktop.window.test_main_window import Bench
 from tests.tracking.dirty import DirtyCamera
 
-QTest: Any = TypedQTest  # whose static methods are typed as methods
+QTest: Any = TypedQTest  # its type stubs declare static methods as instance methods
 HOT = [(30, 20), (200, 131)]  # x, y of pixels
 DARK = np.full((SIZE_PX, SIZE_PX), 100, np.uint16)  # a frame without light
 for column, row in HOT:
@@ -44,12 +44,12 @@ def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
 
 
 def at(view: View, x_um: float, y_um: float) -> QPoint:
-    """Where this place of the sample is on the widget."""
+    """Position on the widget (px) of a point of the sample (um)."""
     return QPoint(view.mapFromScene(view.box.mapViewToScene(QPointF(x_um, y_um))))
 
 
 def drag(view: View, begin: QPoint, end: QPoint) -> None:
-    """With the left button, in a few steps."""
+    """Drag with the left mouse button, in three steps."""
     viewport = view.viewport()
     assert viewport is not None
     QTest.mousePress(viewport, Qt.MouseButton.LeftButton, pos=begin)
@@ -58,13 +58,13 @@ def drag(view: View, begin: QPoint, end: QPoint) -> None:
         left = Qt.MouseButton.LeftButton
         event = QMouseEvent(QEvent.Type.MouseMove, place, viewport.mapToGlobal(place), left, left,
                             Qt.KeyboardModifier.NoModifier)  # fmt: skip
-        QTest.qWait(25)  # pyqtgraph looks at 100 moves a second
+        QTest.qWait(25)  # pyqtgraph processes at most 100 moves per second
         QApplication.sendEvent(viewport, event)
     QTest.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=end)
 
 
 def choose(bench: Bench, x_um: float, y_um: float, *names: str) -> None:
-    """Right-click in the image, and these entries of the menus that come up."""
+    """Right-click at a point of the image (um), then choose these entries of the menu and its submenus."""
     view = bench.window.view
     QTest.mouseClick(view.viewport(), Qt.MouseButton.RightButton, pos=at(view, x_um, y_um))
     bench.qtbot.waitUntil(lambda: isinstance(QApplication.activePopupWidget(), QMenu))
@@ -81,13 +81,13 @@ def choose(bench: Bench, x_um: float, y_um: float, *names: str) -> None:
 
 
 def test_a_region_is_drawn_moved_resized_and_removed(bench: Bench) -> None:
-    """Each time it is in force from the next turn on, and the journal has it; no device is opened anew."""
+    """Each change comes into force without opening a device again; an APPLY contains it."""
     window, view = bench.window, bench.window.view
     for kind in ("Ellipse", "Rectangle"):
         choose(bench, 10.0, 8.0, "Exclude a region here", kind)
         (region,) = window.session.plan.rig.tracking.excluded_regions
         assert region.kind == kind.lower()
-        assert region.left_px + region.width_px / 2 == pytest.approx(100.0, abs=3.0)  # of the screen
+        assert region.left_px + region.width_px / 2 == pytest.approx(100.0, abs=3.0)  # rounded to pixels of the screen
         assert region.top_px + region.height_px / 2 == pytest.approx(80.0, abs=3.0)
         drag(view, at(view, 10.0, 8.0), at(view, 15.0, 12.0))
         (moved,) = window.session.plan.rig.tracking.excluded_regions
@@ -117,9 +117,10 @@ def test_a_region_is_drawn_moved_resized_and_removed(bench: Bench) -> None:
 def test_a_correction_image_is_taken_from_the_stream(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str, name: str
 ) -> None:
-    """It is in force without another click, and the log says so.
+    """It comes into force without another click, and the log reports it.
 
-    A record holds the images that it began with: while one is made none is taken; regions are settings, and are drawn.
+    A record contains the images in force at its start, so none can be taken during a record. Regions are settings, and
+    can be drawn.
     """
     monkeypatch.setattr("app.desktop.window.correction_capture.IMAGES", 6)
     monkeypatch.setitem(TAKEN, what, replace(TAKEN[what], over_s=0.2))
@@ -164,7 +165,7 @@ def file_of(window: Window, name: str) -> str:
 
 
 def test_a_background_is_taken_from_a_recording(qtbot: QtBot, tmp_path: Path) -> None:
-    """Of its own images, from the first to the last; the recording is tracked anew with it."""
+    """From its own images, first to last; the recording is then tracked again with this background."""
     camera = DirtyCamera(frames=6)
     tifffile.imwrite(tmp_path / "a.tif", np.stack(camera.images(dirty=True)), photometric="minisblack")
     application()

@@ -1,4 +1,4 @@
-"""A laser that is not known to be off is said to be so until it answers, whatever the window does meanwhile."""
+"""The window shows that a laser may be on until the laser confirms that it is off."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def light(session: Session) -> str:
     return session.light
 
 
-def test_a_doubt_stays_until_the_laser_answers(tmp_path: Path) -> None:
+def test_a_silent_laser_may_be_on_until_it_answers(tmp_path: Path) -> None:
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         session = Session(serial(galvo, laser), Wiring(apart=never))
         assert light(session) == "not asked"
         laser.order("silence")
         assert laser.wait_for("order", PATIENCE_S, order="silence") is not None
-        for _ in range(2):  # a second opening that is stopped does not make it forgotten
+        for _ in range(2):  # a second cancelled opening does not clear the doubt
             session.start()
             assert session.cancel()
             until(session.opening.cancelled)
@@ -52,7 +52,7 @@ def test_a_doubt_stays_until_the_laser_answers(tmp_path: Path) -> None:
         assert (session.doubt, light(session)) == ("", "dark")
 
 
-def test_the_strip_shows_a_doubt_whatever_else_it_shows() -> None:
+def test_the_strip_shows_in_every_state_that_the_laser_may_be_on() -> None:
     strip = StateStrip("SIMULATED")
     strip.doubt = f"{STILL_LIT}: no answer"
     strip.show_turn(Turn(1, None, 0.0, (), Tracks(0.0), Forces(), dark(""), dark(""), Level.SAFE, "", 0.0))
@@ -65,7 +65,7 @@ def test_the_strip_shows_a_doubt_whatever_else_it_shows() -> None:
     assert (strip.beam.word, strip.reason.whole) == ("dark", "not started")
 
 
-def test_a_real_laser_is_not_called_dark_before_it_is_asked(qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_real_laser_is_not_shown_dark_before_its_first_query(qtbot: QtBot, tmp_path: Path) -> None:
     application()
     made = plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml")
     window = Window(Session(made), EXPERIMENTS / "annular_activity.yaml", tmp_path, lambda path: made)
@@ -73,7 +73,7 @@ def test_a_real_laser_is_not_called_dark_before_it_is_asked(qtbot: QtBot, tmp_pa
     assert window.strip.beam.word == "not asked"
 
 
-def test_a_real_laser_that_is_being_switched_off_is_not_called_dark() -> None:
+def test_a_real_laser_is_not_shown_dark_while_it_is_switched_off() -> None:
     session = Session(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"))
     for closed, lit, light_now in ((False, False, "unknown"), (True, True, "unknown"), (True, False, "dark")):
         session._closed_live = SimpleNamespace(dark=closed, lit=lit)

@@ -1,4 +1,4 @@
-"""A formula typed by keys in the window: no key is lost or waits, parameters stay, and faults are said once."""
+"""A formula typed in the window: no key is lost or delayed, parameters keep their values, a fault has one message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.app.desktop.test_potential_panel import choose, shape_of
 from tests.app.desktop.window.test_main_window import Bench
 from tests.app.desktop.window.test_main_window import bench as bench
 
-KEYS: Any = QTest  # whose stubs do not know that its functions are static
+KEYS: Any = QTest  # its type stubs do not declare the functions as static
 LONG = "k*r**2*exp(-r/3)*sin(3*t)**2+A*cos(x)*cos(y)*exp(-(x*x+y*y)/9)"
 
 
@@ -37,7 +37,7 @@ def at(widget: QWidget, inside: QWidget) -> QPoint:
 
 
 def settled(widget: QWidget, inside: QWidget) -> None:
-    """Until it has stood still for a while."""
+    """Wait until the widget has not moved in three checks, 40 ms apart."""
     stands = 0
     while stands < 3:
         before = at(widget, inside)
@@ -45,16 +45,16 @@ def settled(widget: QWidget, inside: QWidget) -> None:
         stands = stands + 1 if at(widget, inside) == before else 0
 
 
-def test_a_long_formula_typed_fast_is_there_whole_and_no_key_waits_for_its_check(bench: Bench) -> None:
+def test_fast_typing_loses_no_key_and_does_not_wait_for_the_check(bench: Bench) -> None:
     editor, panel = formula(bench), bench.window.panel
     KEYS.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.SelectAll))
     each_s = []
     for letter in LONG:
-        began_s = time.thread_time()  # of the window's thread: what else the computer does is not counted
+        began_s = time.thread_time()  # CPU time of the window's thread: other load of the computer does not count
         KEYS.keyClicks(editor.text, letter)
         each_s.append(time.thread_time() - began_s)
     began_s = time.thread_time()
-    panel.read()  # what each key waited for, before
+    panel.read()  # the check for which each key waited in an earlier version
     whole_s = time.thread_time() - began_s
     print(f"keys: {1e3 * sorted(each_s)[-2]:.1f} ms at most but once, check {1e3 * whole_s:.0f} ms")
     assert editor.text.toPlainText() == LONG
@@ -65,7 +65,7 @@ def test_a_long_formula_typed_fast_is_there_whole_and_no_key_waits_for_its_check
     assert found.formula == LONG
 
 
-def test_a_formula_typed_anew_keeps_the_values_of_its_names_and_is_applied_at_once(bench: Bench) -> None:
+def test_a_retyped_formula_keeps_parameter_values_and_is_applied_at_once(bench: Bench) -> None:
     editor, panel = formula(bench), bench.window.panel
     editor.numbers["k"].setValue(0.37)
     editor.numbers["R"].setValue(1.6)
@@ -86,7 +86,7 @@ def test_a_formula_typed_anew_keeps_the_values_of_its_names_and_is_applied_at_on
     assert panel.apply_button.text() == "In force"
 
 
-def test_a_fault_is_one_message_at_its_character_and_moves_nothing(bench: Bench) -> None:
+def test_a_fault_has_one_message_with_its_position_and_moves_no_widget(bench: Bench) -> None:
     editor, panel = formula(bench), bench.window.panel
     KEYS.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.SelectAll))
     KEYS.keyClicks(editor.text, "0.5*k*r**2")
@@ -110,8 +110,8 @@ def test_a_fault_is_one_message_at_its_character_and_moves_nothing(bench: Bench)
     assert not editor.text.extraSelections()
 
 
-def test_the_cursor_stays_at_what_undo_and_redo_change(bench: Bench) -> None:
-    """What is typed next stands there, not before the formula."""
+def test_the_cursor_stays_at_the_change_after_undo_and_redo(bench: Bench) -> None:
+    """The next key is inserted there, not before the formula."""
     editor, panel = formula(bench), bench.window.panel
     KEYS.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.MoveToEndOfDocument))
     before = editor.text.toPlainText()

@@ -1,5 +1,4 @@
-"""A disk that hangs, as one in a network may, does not hold the window's thread: its room is asked and files are
-written beside it."""
+"""A hanging disk, e.g. in a network, does not block the window: other threads query its free space and write files."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from tests.patience import PATIENCE_S
 
 
 class Hanging:
-    """Calls hang until `released`; those in the thread of the window are counted, and do not hang."""
+    """Calls hang until `released` is set; calls in the window's thread are counted and do not hang."""
 
     def __init__(self) -> None:
         self.released, self.called, self.in_window = threading.Event(), threading.Event(), 0
@@ -40,7 +39,7 @@ def disk() -> Iterator[Hanging]:
     made.released.set()
 
 
-def test_a_disk_that_hangs_is_said_and_the_window_goes_on(
+def test_a_hanging_disk_is_reported_and_the_window_goes_on(
     bench: Bench, disk: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, cell = shutil.disk_usage, bench.window.status.numbers["disk"]
@@ -54,7 +53,7 @@ def test_a_disk_that_hangs_is_said_and_the_window_goes_on(
     bench.qtbot.waitUntil(lambda: cell.text().endswith("free"))
 
 
-def test_a_disk_that_has_gone_does_not_trip(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_disk_does_not_trip(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(place: Any) -> Any:
         raise OSError(5, "Input/output error")
 
@@ -65,7 +64,7 @@ def test_a_disk_that_has_gone_does_not_trip(bench: Bench, monkeypatch: pytest.Mo
     assert bench.window.strip.level.word == "ARMED"
 
 
-def test_the_record_s_size_is_that_of_its_file(tmp_path: Path) -> None:
+def test_the_size_of_a_record_is_the_size_of_its_file(tmp_path: Path) -> None:
     record = tmp_path / "run.h5"
     record.write_bytes(b"x" * 1234)
     free = shutil.disk_usage(tmp_path).free
@@ -74,7 +73,7 @@ def test_the_record_s_size_is_that_of_its_file(tmp_path: Path) -> None:
     assert (disk_room.sizes((tmp_path, tmp_path / "none.h5")) or (1, 0))[0] == 0
 
 
-def test_an_experiment_is_saved_beside_the_window(
+def test_an_experiment_is_saved_in_another_thread(
     bench: Bench, disk: Hanging, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     window, mine = bench.window, tmp_path / "mine.yaml"
@@ -90,7 +89,7 @@ def test_an_experiment_is_saved_beside_the_window(
     assert disk.called.wait(PATIENCE_S)
     window.save(tmp_path / "other.yaml")
     assert "mine.yaml is still being written" in window.status.currentMessage()
-    write(force(window.panel).rows["delay_s"], 0.25)  # after it was saved
+    write(force(window.panel).rows["delay_s"], 0.25)  # edited after the order to save
     disk.released.set()
     bench.qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
     assert "delay_s: 0.75" in mine.read_text()
@@ -99,4 +98,4 @@ def test_an_experiment_is_saved_beside_the_window(
     assert copy is not None
     assert copy.data["policy"]["forces"][0]["delay_s"] == 0.25
     write(force(window.panel).rows["delay_s"], 0.75)
-    assert window.files.unsaved() is None  # this is in the file
+    assert window.files.unsaved() is None  # the file contains this value

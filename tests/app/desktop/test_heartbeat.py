@@ -1,4 +1,4 @@
-"""A window that does not answer: the beam goes dark by itself, with that reason, as long as the rig asks for it."""
+"""If the window does not answer, the interlock trips with this reason, unless the rig sets no timeout."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.patience import PATIENCE_S, until
 
 
 class Bench:
-    """A window over toys, in one process, with this timeout."""
+    """A window with a simulated instrument in one process, and this timeout."""
 
     def __init__(self, qtbot: QtBot, runs: Path, timeout_s: float | None, *, beating: bool = True) -> None:
         application()
@@ -60,7 +60,7 @@ class Bench:
 
 
 def test_a_window_that_hangs_trips(qtbot: QtBot, tmp_path: Path) -> None:
-    """This thread is the window's: while the test waits in it, the window hangs."""
+    """The test runs in the window's thread: while the test waits, the window hangs."""
     bench = Bench(qtbot, tmp_path, 5.0)
     bench.arm()
     until(lambda: bench.newest.level is Level.TRIPPED, PATIENCE_S)
@@ -71,7 +71,7 @@ def test_a_window_that_hangs_trips(qtbot: QtBot, tmp_path: Path) -> None:
 
 
 def test_a_window_that_hangs_before_its_first_beat_trips(qtbot: QtBot, tmp_path: Path) -> None:
-    """An ARM may come sooner than the timer's first beat."""
+    """An ARM may come before the first beat of the timer."""
     bench = Bench(qtbot, tmp_path, 1.0, beating=False)
     bench.window.session.arm()
     until(lambda: bench.newest.level is Level.TRIPPED, PATIENCE_S)
@@ -79,7 +79,7 @@ def test_a_window_that_hangs_before_its_first_beat_trips(qtbot: QtBot, tmp_path:
     bench.window.close()
 
 
-def test_a_window_that_answers_does_not_trip_nor_one_with_an_open_dialog(qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_window_that_answers_does_not_trip_also_with_an_open_dialog(qtbot: QtBot, tmp_path: Path) -> None:
     bench = Bench(qtbot, tmp_path, 5.0)
     bench.arm()
     dialog = QFileDialog(bench.window)
@@ -90,7 +90,7 @@ def test_a_window_that_answers_does_not_trip_nor_one_with_an_open_dialog(qtbot: 
     bench.window.close()
 
 
-def test_it_can_be_left_out_and_is_said_then(qtbot: QtBot, tmp_path: Path) -> None:
+def test_without_a_timeout_nothing_trips_and_the_strip_shows_this(qtbot: QtBot, tmp_path: Path) -> None:
     bench = Bench(qtbot, tmp_path, None)
     assert bench.window.strip.watch.isVisible()
     bench.arm()
@@ -103,7 +103,7 @@ def test_an_arm_that_waited_while_the_window_was_busy_is_not_obeyed(qtbot: QtBot
     bench = Bench(qtbot, tmp_path, 60.0)
     window = bench.window
     assert not window.strip.watch.isVisible()
-    time.sleep(1.2 * STALL_S)  # the click came now, and is handled when this is over
+    time.sleep(1.2 * STALL_S)  # like a click during this pause, which is handled after it
     window.actions_bar.arm.trigger()
     assert "busy" in window.status.currentMessage()
     qtbot.wait(300)
@@ -129,13 +129,13 @@ def test_heartbeat_begins_with_the_first_beat_and_needs_light(monkeypatch: pytes
 
     assert looked(50.0, 0) == []  # no window
     assert looked(51.0, 1) == []
-    assert looked(53.0, 1) == []  # on time, just
+    assert looked(53.0, 1) == []  # just in time
     level[0] = Level.SAFE
-    assert looked(54.0, 1) == []  # dark anyway
+    assert looked(54.0, 1) == []  # already dark
     level[0] = Level.ARMED
     assert looked(54.1, 1) == ["the window did not answer for 2.0 s"]
-    assert len(looked(60.0, 1)) == 1  # once
-    assert len(looked(70.0, 2)) == 1  # a computer that slept, and a window that beats again
+    assert len(looked(60.0, 1)) == 1  # reported once
+    assert len(looked(70.0, 2)) == 1  # the computer slept, and the window beats again
     assert len(looked(72.1, 2)) == 2
     assert BEAT_S < 2.0 / 5
     assert AFTER_S > BEAT_S
@@ -180,7 +180,7 @@ app.exec()
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
 def test_a_stopped_window_over_serial_devices_is_dark(tmp_path: Path) -> None:
-    """SIGSTOP of the window's process alone: the emulated laser is dark while it is stopped, and why is said after."""
+    """SIGSTOP of the window's process alone: the emulated laser goes off; the reason is printed after SIGCONT."""
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         sets = (
             f"deflector.port={galvo.link}", f"laser.port={laser.link}", "emulated.start=false",

@@ -1,4 +1,4 @@
-"""A learned law, chosen and armed in the window: it holds the crystal, and what is broken is said and stays dark."""
+"""A learned law is chosen and applied in the window; a broken checkpoint is refused with a message."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def opened(qtbot: QtBot, runs: Path, apart: bool = False, experiment: Path = RIN
 
 
 def choose(panel: ExperimentPanel, checkpoint: str) -> None:
-    """As a person does: the kind of law, then which network."""
+    """Choose the kind of law, then the checkpoint, from their lists."""
     policy = panel.law.rows["policy"]
     assert isinstance(policy, Variant)
     policy.kind.setCurrentText("learned")
@@ -67,7 +67,7 @@ def stated(network: str) -> str:
         pytest.param("ponita", True, marks=pytest.mark.slow),
     ],
 )
-def test_a_learned_law_is_chosen_armed_and_flies(
+def test_a_learned_law_is_applied_in_flight_and_its_record_verifies(
     qtbot: QtBot, tmp_path: Path, network: str, apart: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     window = opened(qtbot, tmp_path, apart)
@@ -95,7 +95,7 @@ def test_a_learned_law_is_chosen_armed_and_flies(
 
 
 def broken(folder: Path, how: str) -> Path:
-    """A copy of a checkpoint that must not fly."""
+    """A copy of a checkpoint, damaged or removed so that it must be refused."""
     for path in CHECKPOINTS.glob("ring_egnn.*"):
         shutil.copy(path, folder)
     card, weights = folder / "ring_egnn.json", folder / "ring_egnn.safetensors"
@@ -115,7 +115,7 @@ def broken(folder: Path, how: str) -> Path:
 
 
 @pytest.mark.parametrize("how", ["a changed byte", "truncated", "a pickle in disguise", "other units", "not there"])
-def test_a_broken_checkpoint_is_said_in_a_sentence_and_nothing_changes(qtbot: QtBot, tmp_path: Path, how: str) -> None:
+def test_a_broken_checkpoint_is_refused_and_changes_nothing(qtbot: QtBot, tmp_path: Path, how: str) -> None:
     window = opened(qtbot, tmp_path)
     before = window.session.plan
     choose(window.panel, str(broken(tmp_path, how)))
@@ -123,7 +123,7 @@ def test_a_broken_checkpoint_is_said_in_a_sentence_and_nothing_changes(qtbot: Qt
     assert "ring_egnn" in said
     assert "\n" not in said
     assert not window.panel.apply_button.isEnabled()
-    window.panel.apply()  # even so
+    window.panel.apply()  # although the button is disabled
     assert window.panel.trouble.text() == said
     assert window.session.plan == before
     assert not beam_is_on(window.session.newest)
@@ -133,7 +133,7 @@ def test_a_broken_checkpoint_is_said_in_a_sentence_and_nothing_changes(qtbot: Qt
     window.close()
 
 
-def test_it_names_what_is_at_hand_and_what_it_was_trained_on(qtbot: QtBot, tmp_path: Path) -> None:
+def test_available_checkpoints_and_their_training_range_are_shown(qtbot: QtBot, tmp_path: Path) -> None:
     window = opened(qtbot, tmp_path)
     choose(window.panel, "../checkpoints/ring_ponita.json")
     policy = window.panel.law.rows["policy"]
@@ -146,7 +146,7 @@ def test_it_names_what_is_at_hand_and_what_it_was_trained_on(qtbot: QtBot, tmp_p
     window.close()
 
 
-def test_what_is_in_force_names_its_card_and_what_is_edited_does_not(qtbot: QtBot, tmp_path: Path) -> None:
+def test_only_the_law_in_force_has_the_sha256_of_its_card(qtbot: QtBot, tmp_path: Path) -> None:
     window = opened(qtbot, tmp_path, experiment=EXPERIMENTS / "learned_ring_crystal_egnn.yaml")
     flown, edited = window.session.plan.experiment.policy, window.panel.read().policy
     assert isinstance(flown, Learned)
@@ -163,7 +163,7 @@ def test_a_saved_experiment_finds_its_checkpoint(qtbot: QtBot, tmp_path: Path) -
     path.parent.mkdir()
     save_experiment(window.session.plan, window.panel.read(), path)
     window.close()
-    assert read(path).data["policy"]["card_sha256"] == ""  # whatever will lie there
+    assert read(path).data["policy"]["card_sha256"] == ""  # any version of the checkpoint is accepted
     law = planner(None, path, SETS)[1].experiment.policy
     assert isinstance(law, Learned)
     assert (path.parent / law.checkpoint).resolve() == (CHECKPOINTS / "ring_egnn.json").resolve()

@@ -1,4 +1,4 @@
-"""The loop in its thread: orders in, turns out, dark at the end whatever happens."""
+"""The loop in its thread: it obeys orders, returns turns, and always ends dark."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_camera_fault_trips_and_only_reset_then_arm_leaves_it() -> None:
         until(lambda: beam_is_on(live.newest))
 
 
-def test_an_exception_in_the_law_ends_the_loop_dark_and_in_words() -> None:
+def test_an_exception_in_the_law_ends_the_loop_dark_with_a_message() -> None:
     toy, live = opened()
 
     class Broken:
@@ -80,7 +80,7 @@ def test_an_exception_in_the_law_ends_the_loop_dark_and_in_words() -> None:
     assert len(toy.beam.last) == 0
 
 
-def test_records_follow_each_other_without_a_gap_and_the_level_goes_on() -> None:
+def test_consecutive_records_have_no_gap_and_the_level_stays() -> None:
     _, live = opened()
     first, second = Recorder(), Recorder()
     with live:

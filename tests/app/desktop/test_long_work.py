@@ -1,4 +1,4 @@
-"""Work that takes long does not hold the window: Escape reaches the loop, and the opening of a rig can be ended."""
+"""Long work does not block the window: Escape reaches the loop, and the opening of a rig can be cancelled."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ LEARNED = EXPERIMENTS / "learned_ring_crystal_egnn.yaml"
 
 
 def never(made: Plan) -> Instrument:
-    """A rig that takes longer to open than anybody waits."""
+    """A rig whose opening takes longer than any test."""
     time.sleep(600.0)
     raise AssertionError
 
 
 def never_checked(made: Plan, source: str) -> None:
-    """A network that compiles for longer than anybody waits."""
+    """A check of a network that takes longer than any test."""
     time.sleep(600.0)
 
 
@@ -58,7 +58,7 @@ def opened(qtbot: QtBot, runs: Path, wiring: Wiring, experiment: Path = RING) ->
 
 
 def escape(window: Window) -> None:
-    QTest.keyClick(window, Qt.Key.Key_Escape)  # type: ignore[call-overload]  # the stubs ask for a self
+    QTest.keyClick(window, Qt.Key.Key_Escape)  # type: ignore[call-overload]  # the type stubs expect `self`
 
 
 def alive(pid: int) -> bool:
@@ -70,8 +70,8 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("how", ["escape", "close", "another experiment"])
-def test_an_opening_is_in_sight_and_can_be_left(qtbot: QtBot, tmp_path: Path, how: str) -> None:
-    """`start` waited for the rig, in the window's thread, for up to three minutes."""
+def test_an_opening_is_shown_and_can_be_cancelled(qtbot: QtBot, tmp_path: Path, how: str) -> None:
+    """Regression: `start` blocked the window's thread for up to three minutes."""
     window = opened(qtbot, tmp_path, Wiring(apart=never))
     window.actions_bar.start.trigger()
     qtbot.waitUntil(lambda: window.strip.level.word == "OPENING")
@@ -94,7 +94,7 @@ def test_an_opening_is_in_sight_and_can_be_left(qtbot: QtBot, tmp_path: Path, ho
     window.close()
 
 
-def test_a_rig_that_can_not_be_opened_is_said(qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_rig_that_can_not_be_opened_is_reported(qtbot: QtBot, tmp_path: Path) -> None:
     window = opened(qtbot, tmp_path, Wiring(apart=broken))
     window.actions_bar.start.trigger()
     qtbot.waitUntil(lambda: "there is no such bench" in window.strip.reason.whole)
@@ -107,7 +107,7 @@ def broken(made: Plan) -> Instrument:
 
 
 def test_escape_is_obeyed_while_a_network_is_checked(qtbot: QtBot, tmp_path: Path) -> None:
-    """It was loaded and compiled in the window's thread: 74 s without a repaint."""
+    """Regression: the network was loaded and compiled in the window's thread, 74 s without a repaint."""
     window = opened(qtbot, tmp_path, Wiring(apart=open_instrument, check=never_checked))
     acts, session = window.actions_bar, window.session
     acts.start.trigger()
@@ -122,7 +122,7 @@ def test_escape_is_obeyed_while_a_network_is_checked(qtbot: QtBot, tmp_path: Pat
     window.close()
 
 
-def test_what_the_checker_refuses_is_said_in_the_panel(qtbot: QtBot, tmp_path: Path) -> None:
+def test_the_panel_shows_why_a_network_is_refused(qtbot: QtBot, tmp_path: Path) -> None:
     window = opened(qtbot, tmp_path, Wiring(apart=open_instrument, check=refused))
     choose(window.panel, "../checkpoints/ring_egnn.json")
     qtbot.waitUntil(lambda: "of another bench" in window.panel.trouble.text())
@@ -130,8 +130,8 @@ def test_what_the_checker_refuses_is_said_in_the_panel(qtbot: QtBot, tmp_path: P
     window.close()
 
 
-def test_a_region_beside_a_network_that_is_still_checked_comes_into_force(qtbot: QtBot, tmp_path: Path) -> None:
-    """Its numbers are new each time: it vanished, each time, while the network that had not changed was asked for."""
+def test_a_region_comes_into_force_while_a_network_is_checked(qtbot: QtBot, tmp_path: Path) -> None:
+    """Regression: each new region started a check of the unchanged network, and vanished during this check."""
     wiring = Wiring(apart=open_instrument, check=never_checked)
     window = opened(qtbot, tmp_path, wiring, LEARNED)
     window.hand.regions.add("ellipse", 5.0, 6.0)
@@ -142,7 +142,7 @@ def test_a_region_beside_a_network_that_is_still_checked_comes_into_force(qtbot:
     window.close()
 
 
-def test_what_is_foreseen_before_a_network_is_checked_is_of_no_other_law(qtbot: QtBot, tmp_path: Path) -> None:
+def test_while_a_network_is_checked_no_other_law_is_predicted(qtbot: QtBot, tmp_path: Path) -> None:
     window = opened(qtbot, tmp_path, Wiring(apart=open_instrument, check=never_checked))
     window.files.open(RING)
     qtbot.waitUntil(lambda: window.files.reading is None)
@@ -155,20 +155,20 @@ def test_what_is_foreseen_before_a_network_is_checked_is_of_no_other_law(qtbot: 
 
 
 def foreseen(window: Window) -> bool:
-    """Whether the plots have what a theory is made from."""
+    """Whether the plots have the conditions for a prediction."""
     return window.plots.means is not None
 
 
-def test_a_network_in_force_that_is_refused_is_said_and_trips_nothing(qtbot: QtBot, tmp_path: Path) -> None:
-    """It left the window's look at the loop as an exception."""
+def test_a_refused_network_in_force_is_reported_and_trips_nothing(qtbot: QtBot, tmp_path: Path) -> None:
+    """Regression: the refusal was raised as an exception in the window's poll of the loop."""
     window = opened(qtbot, tmp_path, Wiring(apart=open_instrument, check=refused), LEARNED)
     qtbot.waitUntil(lambda: "of another bench" in window.panel.trouble.text())
     qtbot.wait(200)
-    assert not any("of another bench" in line for line in window.log.read())  # which has what trips
+    assert not any("of another bench" in line for line in window.log.read())  # it would show a trip
     window.close()
 
 
-def test_the_answer_of_a_checker_is_about_its_network_only() -> None:
+def test_the_key_of_a_check_depends_on_the_network_only() -> None:
     made = planner(None, LEARNED, SETS, at_once)[1]
     other = replace(made, rig=replace(made.rig, tracking=replace(made.rig.tracking, memory=9)))
     law = made.experiment.policy
@@ -178,7 +178,7 @@ def test_the_answer_of_a_checker_is_about_its_network_only() -> None:
 
 
 @pytest.mark.slow
-def test_a_checker_asks_once_and_survives_its_process() -> None:
+def test_a_checker_gives_a_verdict_and_reports_a_killed_process() -> None:
     made = planner(None, LEARNED, SETS, at_once)[1]
     checker = Checker()
 
@@ -254,8 +254,8 @@ window.close()
 
 
 @pytest.mark.slow
-def test_the_window_s_process_loads_no_network(tmp_path: Path) -> None:
-    """A learned law is chosen, checked, applied, armed and opened from a file, and torch is never imported there."""
+def test_the_window_s_process_imports_no_torch(tmp_path: Path) -> None:
+    """A learned law is chosen, checked, applied, armed and opened from a file; this process never imports torch."""
     command = [sys.executable, "-c", WITHOUT_TORCH, str(tmp_path)]
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=500, check=False)

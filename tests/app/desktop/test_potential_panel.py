@@ -1,4 +1,4 @@
-"""Potentials edited on screen: formulas with the fault at its character, and curves that are dragged."""
+"""Potentials edited in the window: formulas whose faults are marked at their character, and curves that are dragged."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def panel(qtbot: QtBot) -> ExperimentPanel:
     made = planner(None, FIRST)[1]
     opened = ExperimentPanel(made.experiment, Session(made).edits.conditions, Path("."))
     qtbot.addWidget(opened)
-    opened.resize(300, 900)  # with room for what is foreseen
+    opened.resize(300, 900)  # with room for the predictions
     opened.show()
     return opened
 
 
 def checked(qtbot: QtBot, panel: ExperimentPanel) -> None:
-    """Formulas are checked beside the window's thread, and rows come when the typing rests."""
+    """Wait for the check of the formula, which runs outside the window's thread."""
     qtbot.waitUntil(lambda: not panel.is_checking)
 
 
 def choose(panel: ExperimentPanel, kind: str) -> Variant:
-    """As a person does, from the list of shapes."""
+    """Choose a shape from the list."""
     shape = force(panel).rows["shape"]
     assert isinstance(shape, Variant)
     shape.kind.setCurrentText(kind)
@@ -81,7 +81,7 @@ def test_a_formula_gets_its_parameters_from_its_names(panel: ExperimentPanel, qt
         ("", None, "empty"),
     ],
 )
-def test_a_fault_is_said_once_marked_and_not_applied(
+def test_a_faulty_formula_is_marked_reported_once_and_not_applied(
     panel: ExperimentPanel, qtbot: QtBot, text: str, at: int | None, said: str
 ) -> None:
     editor = choose(panel, "formula").fields
@@ -112,7 +112,7 @@ def test_a_fault_is_said_once_marked_and_not_applied(
         pytest.param(20_000, "+", "characters, and 400 are allowed", marks=pytest.mark.slow),
     ],
 )
-def test_a_pasted_text_of_many_names_makes_no_rows(
+def test_pasted_text_with_too_many_names_adds_no_rows(
     panel: ExperimentPanel, qtbot: QtBot, names: int, joined: str, said: str
 ) -> None:
     editor = choose(panel, "formula").fields
@@ -154,7 +154,7 @@ def test_a_drawn_curve_is_dragged_in_the_plot(panel: ExperimentPanel) -> None:
     assert isinstance(found, Drawn)
     assert found.radius_um == (0.0, 1.0, 1.7, 3.0)
     assert found.energy_kt == (0.0, -1.0, -14.0, 0.0)
-    panel.plot.points.move(2, 7.0, -14.0)  # no further than its neighbour
+    panel.plot.points.move(2, 7.0, -14.0)  # a point can't pass its neighbour
     assert shape_of(panel).radius_um[2] < 3.0  # type: ignore[attr-defined]
     panel.undo_stack.undo()
     panel.undo_stack.undo()
@@ -173,8 +173,8 @@ def test_points_are_added_and_removed(panel: ExperimentPanel) -> None:
 
 
 @pytest.mark.parametrize("typed", [[1.0], "abc", 5, None, [0.0, "far", 2.0, 3.0], [10**400, 1, 2, 3], [0.0, 1.0, 2.0]])
-def test_what_is_no_curve_gets_no_points(panel: ExperimentPanel, typed: object) -> None:
-    """Of any text that can be typed: the buttons do nothing, and they work again after it."""
+def test_points_can_not_be_added_to_an_invalid_curve(panel: ExperimentPanel, typed: object) -> None:
+    """For any invalid text the buttons do nothing; after an undo they work again."""
     editor = choose(panel, "drawn").fields
     assert isinstance(editor, DrawnEditor)
     write(editor.numbers.rows["radius_um"], typed)
@@ -188,7 +188,7 @@ def test_what_is_no_curve_gets_no_points(panel: ExperimentPanel, typed: object) 
     assert editor.fewer.isEnabled()
 
 
-def test_the_points_of_a_curve_that_is_gone_are_not_dragged(panel: ExperimentPanel) -> None:
+def test_points_of_a_removed_curve_can_not_be_dragged(panel: ExperimentPanel) -> None:
     """While another force is not valid, the plot shows the last valid forces."""
     choose(panel, "drawn")
     forces = panel.data()["policy"]["forces"]

@@ -1,4 +1,4 @@
-"""Random walks of 500 user actions: no exception, dark unless armed, and window and journal agree."""
+"""Random sequences of up to 100 user actions: no exception, dark unless ARMED, and window and record agree."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXPERIMENTS = ("annular_activity", "ring_crystal", "directional_drive", "double_
 
 
 class Walk(RuleBasedStateMachine):
-    """What a person may do, in any order."""
+    """User actions in random order."""
 
     @initialize()
     def open(self) -> None:
@@ -161,7 +161,7 @@ class Walk(RuleBasedStateMachine):
             self.agree()
 
     def agree(self) -> None:
-        """Window and journal tell the same."""
+        """The level in the window is that of a recent turn; the record has light only in ARMED turns."""
         live = self.window.session.live
         assert live is not None
         self.window.poll()

@@ -1,4 +1,4 @@
-"""A file is read beside the window's thread: one that hangs, or is long work, stops neither STOP nor the next file."""
+"""Files are read in another thread: one that hangs or takes long blocks neither STOP nor the next file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RING = FIRST.parent / "ring_crystal.yaml"
 
 
 class Slow:
-    """A window whose files named hang, work and fail do so until `released`."""
+    """A window whose files hang and work block until `released` is set; its files refused and fault raise."""
 
     def __init__(self, qtbot: QtBot, runs: Path) -> None:
         application()
@@ -43,7 +43,7 @@ class Slow:
         if path.name == "hang":
             assert self.released.wait(600.0)
         while path.name == "work" and not self.released.is_set():
-            sum(range(1000))  # pure Python, which holds the interpreter
+            sum(range(1000))  # pure Python, which holds the GIL
         if path.name == "refused":
             raise Refused("line 3 is not for this program")
         if path.name == "fault":
@@ -106,7 +106,7 @@ def test_a_second_file_replaces_one_that_hangs(slow: Slow) -> None:
 
 
 @pytest.mark.parametrize(("name", "said"), [("refused", "line 3 is not"), ("fault", "the disk has gone")])
-def test_what_can_not_be_read_is_a_sentence_and_what_runs_goes_on(slow: Slow, name: str, said: str) -> None:
+def test_an_unreadable_file_is_reported_and_the_run_goes_on(slow: Slow, name: str, said: str) -> None:
     slow.lit()
     slow.window.files.open(Path(name))
     slow.qtbot.waitUntil(lambda: slow.window.files.reading is None)
@@ -123,7 +123,7 @@ def test_closing_the_window_does_not_wait_for_a_file_that_hangs(slow: Slow) -> N
 
 
 class Closing:
-    """In the place of a reel."""
+    """Stands in for a reel."""
 
     def __init__(self) -> None:
         self.closed = threading.Event()
@@ -133,8 +133,8 @@ class Closing:
 
 
 @pytest.mark.parametrize("early", [True, False])
-def test_a_recording_that_is_not_wanted_any_more_is_closed(early: bool) -> None:
-    """Whether it was dropped before it was read, or after."""
+def test_a_dropped_recording_is_closed(early: bool) -> None:
+    """Dropped before it is read, or after."""
     go, reel = threading.Event(), Closing()
 
     def read(path: Path) -> tuple[Plan, Closing]:

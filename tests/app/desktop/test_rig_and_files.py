@@ -1,4 +1,4 @@
-"""The rig is closed and opened anew in the window; dialogs leave the beam alone; panels that float are found again."""
+"""The rig is closed and opened again; dialogs do not affect the beam; floating panels are brought back."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from tests.app.desktop.window.test_main_window import Bench, delay_s, force, wri
 from tests.app.desktop.window.test_main_window import bench as bench
 from tests.app.desktop.window.test_playback_view import SMALL
 
-REAL: Any = QTest  # whose stubs do not know that its functions are static
+REAL: Any = QTest  # its type stubs do not declare the functions as static
 
 
 def press(window: Window, action: QAction) -> None:
-    """The button of an action, by the mouse."""
+    """Click the button of an action with the mouse."""
     button = window.actions_bar.widgetForAction(action)
     assert button is not None
     assert button.isEnabled()
@@ -53,7 +53,7 @@ def press(window: Window, action: QAction) -> None:
 
 
 def click(menu: QMenu, action: QAction) -> None:
-    """A row of a menu that is open, by the mouse."""
+    """Click a row of an open menu with the mouse."""
     REAL.mouseMove(menu, menu.actionGeometry(action).center())
     REAL.mouseClick(
         menu, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, menu.actionGeometry(action).center()
@@ -89,7 +89,7 @@ def test_the_rig_is_closed_dark_opened_again_and_reconnected(bench: Bench) -> No
     bench.qtbot.waitUntil(lambda: acts.arm.isEnabled() and window.strip.level.word == "SAFE")
 
 
-def test_of_a_rig_that_is_closed_only_the_lines_of_the_log_stay(bench: Bench) -> None:
+def test_closing_the_rig_clears_everything_except_the_log(bench: Bench) -> None:
     window, acts = bench.window, bench.window.actions_bar
     bench.armed()
     window.devices.answers.show_returned(window.session.returned)
@@ -112,7 +112,7 @@ def test_of_a_rig_that_is_closed_only_the_lines_of_the_log_stay(bench: Bench) ->
     assert not window.watching.too_slow.isVisible()
 
 
-def test_a_dialog_for_files_leaves_the_beam_and_the_window_alone(bench: Bench, tmp_path: Path) -> None:
+def test_a_file_dialog_blocks_neither_the_beam_nor_the_window(bench: Bench, tmp_path: Path) -> None:
     window, listed = bench.window, bench.window.panel.list
     bench.armed()
     REAL.mouseClick(listed.open_button, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(8, 8))
@@ -133,7 +133,7 @@ def test_a_dialog_for_files_leaves_the_beam_and_the_window_alone(bench: Bench, t
 
 
 def named(bench: Bench, dialog: object, name: str) -> None:
-    """Typed into a dialog, and Save clicked."""
+    """Type the name into the dialog and click Save."""
     assert isinstance(dialog, FileDialog)
     line = dialog.findChild(QLineEdit)
     assert line is not None
@@ -147,7 +147,7 @@ def named(bench: Bench, dialog: object, name: str) -> None:
     REAL.mouseClick(buttons.button(QDialogButtonBox.StandardButton.Save), Qt.MouseButton.LeftButton)
 
 
-def test_save_asks_before_it_replaces_and_files_are_recent(bench: Bench, tmp_path: Path) -> None:
+def test_save_asks_before_it_replaces_and_lists_recent_files(bench: Bench, tmp_path: Path) -> None:
     window, listed = bench.window, bench.window.panel.list
     bench.armed()
     mine = tmp_path / "mine.yaml"
@@ -181,7 +181,7 @@ def test_save_asks_before_it_replaces_and_files_are_recent(bench: Bench, tmp_pat
 
 @pytest.fixture
 def recording(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
-    """A run that was armed."""
+    """A window with the recording of an armed run."""
     application()
     fly(plan(EXPERIMENTS / "annular_activity.yaml", None, SMALL), 0.6, tmp_path / "run.h5", True, "a run")
     path, made = planner(tmp_path / "run.h5", None)
@@ -207,14 +207,14 @@ def test_a_replay_shows_no_amber_armed(recording: Window, qtbot: QtBot) -> None:
     assert not recording.actions_bar.reconnect.isEnabled()
 
 
-def test_a_floating_panel_is_found_again(bench: Bench) -> None:
+def test_a_lost_floating_panel_is_brought_back(bench: Bench) -> None:
     window = bench.window
     docks = {dock.windowTitle(): dock for dock in window.findChildren(QDockWidget)}
     lost = docks["Log"]
     lost.setFloating(True)
     lost.hide()
     lost.move(-5000, -5000)
-    lost.show()  # beyond all screens: it comes over the window
+    lost.show()  # beyond all screens: it is moved over the window
     bench.qtbot.waitUntil(lambda: window.geometry().intersects(lost.frameGeometry()))
     lost.move(-5000, -5000)
     docks["Devices"].close()
@@ -241,7 +241,7 @@ def inside(widget: QWidget, window: Window) -> bool:
 
 
 def asked_modally(bench: Bench, press: Callable[[], None]) -> list[QWidget | None]:
-    """The modal boxes that come up in the half second after `press`; they are closed."""
+    """The modal boxes that are open half a second after `press`; they are closed."""
     seen: list[QWidget | None] = []
 
     def look() -> None:
@@ -255,7 +255,7 @@ def asked_modally(bench: Bench, press: Callable[[], None]) -> list[QWidget | Non
     return [one for one in seen if one is not None]
 
 
-def test_a_name_that_is_not_there_is_no_modal_box(bench: Bench) -> None:
+def test_a_missing_file_opens_no_modal_box(bench: Bench) -> None:
     window, listed = bench.window, bench.window.panel.list
     bench.armed()
     REAL.mouseClick(listed.open_button, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(8, 8))

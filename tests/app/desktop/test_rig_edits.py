@@ -1,4 +1,4 @@
-"""Changes of the rig by the window are undone and redone like those of the law, by Ctrl+Z from anywhere."""
+"""Changes of the rig in the window are undone and redone like those of the law, by Ctrl+Z with any focus."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from tests.app.desktop.window.test_main_window import Bench, delay_s, force, wri
 from tests.app.desktop.window.test_main_window import bench as bench
 from tests.app.desktop.window.test_overload_notice import slow
 
-KEYS: Any = QTest  # whose stubs do not know that its functions are static
+KEYS: Any = QTest  # its type stubs do not declare the functions as static
 
 
-def test_ctrl_z_undoes_a_region_that_was_drawn_last_and_not_the_law_under_an_armed_beam(bench: Bench) -> None:
+def test_ctrl_z_while_armed_undoes_the_last_region_and_not_the_law(bench: Bench) -> None:
     window = bench.window
     box = focused(bench, radius_box(bench))
     before_um = radius_um(window.session.plan.experiment)
@@ -68,9 +68,7 @@ def test_ctrl_z_undoes_a_region_that_was_drawn_last_and_not_the_law_under_an_arm
     assert not window.panel.undo_stack.canUndo()
 
 
-def test_a_device_setting_is_undone_dark_and_one_that_is_refused_stays(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_undo_of_a_device_setting_is_dark_and_may_be_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     window, panel = bench.window, bench.window.panel
     before = window.session.plan.rig.camera
     exposure_s = before.exposure_s
@@ -78,7 +76,7 @@ def test_a_device_setting_is_undone_dark_and_one_that_is_refused_stays(
     window.settings.change_rig({"tracking.memory": 7}, False)
     assert window.devices.edits() == {}
     bench.armed()
-    panel.undo()  # of the memory, while the beam is on
+    panel.undo()  # of tracking.memory, while the beam is on
     assert is_running(window)
     assert "tracking.memory" in window.status.currentMessage()
     assert "opened anew" in panel.undo_button.toolTip()
@@ -98,8 +96,8 @@ def _refusing(*_: object) -> Any:
     raise Refused("not now")
 
 
-def test_ctrl_z_undoes_what_panels_and_the_mouse_put_in_force(bench: Bench, tmp_path: Path) -> None:
-    """Use these, a correction image, an offer of Too slow, a species by hand; and redo does them again. In flight."""
+def test_ctrl_z_undoes_changes_by_panels_and_the_mouse(bench: Bench, tmp_path: Path) -> None:
+    """In flight: Use these, a correction image, an overload offer, a species by mouse. Redo repeats them."""
     window = bench.window
     bench.armed()
 
@@ -141,7 +139,7 @@ def in_force(window: Window) -> tuple[object, tuple[int, ...], object, list[str]
 
 
 def test_an_undone_value_of_the_rig_is_not_left_in_the_experiment(bench: Bench, tmp_path: Path) -> None:
-    """It would be saved, and counted as unsaved. Of two edits the first stays, and a redo brings back its own only."""
+    """It would be saved, and counted as unsaved. Undo and redo change only the values of their own edit."""
     window, panel = bench.window, bench.window.panel
     before, own = window.session.plan.rig, panel.data()["set"]
     bench.armed()
@@ -183,8 +181,8 @@ def test_an_undone_device_setting_is_not_left_in_the_experiment(bench: Bench) ->
     assert delay_s(window.session.plan.experiment) == 0.25
 
 
-def test_what_an_experiment_sets_no_more_is_as_it_was_before(bench: Bench) -> None:
-    """As where edits that were kept in a file, with their `set`, are applied and undone."""
+def test_a_value_that_is_no_longer_set_gets_its_earlier_value(bench: Bench) -> None:
+    """Example: edits kept in a file, with their `set`, are applied and undone."""
     window, panel = bench.window, bench.window.panel
     memory = window.session.plan.rig.tracking.memory
     copy = Unsaved(window.path, "a copy", {**panel.data(), "set": {"tracking.memory": memory + 4}}, {})
@@ -200,8 +198,8 @@ def test_what_an_experiment_sets_no_more_is_as_it_was_before(bench: Bench) -> No
     assert window.session.plan.rig.tracking.memory == memory + 4
 
 
-def test_device_settings_of_kept_edits_open_the_devices_anew_dark(bench: Bench) -> None:
-    """Apply put them in force in flight: the loop had them, and the devices and the guard did not."""
+def test_device_settings_of_kept_edits_close_the_devices_dark(bench: Bench) -> None:
+    """Regression: Apply put them in force in flight, in the loop but not in the devices and the guard."""
     window, panel, scale = bench.window, bench.window.panel, bench.window.session.plan.rig.optics.um_per_px
     window.files.resume(Unsaved(window.path, "a copy", {**panel.data(), "set": {"optics.um_per_px": 2 * scale}}, {}))
     bench.qtbot.waitUntil(lambda: window.files.reading is None)
@@ -234,7 +232,7 @@ def test_a_session_refuses_other_settings_of_open_devices(bench: Bench, when: st
 
 
 def test_a_law_that_fails_as_the_rig_opens_leaves_it_closed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was applied while the rig opened; the loop went on with another law than the window showed."""
+    """Regression: a law applied during the opening failed, and the loop ran another law than the window showed."""
     session = bench.window.session
     session.start()
     session.plan = replace(session.plan)
@@ -250,7 +248,7 @@ def _unbuilt(made: object, source: str) -> Any:
 
 
 def fails_once(made: Plan) -> Instrument:
-    """In the loop's process: the first settings that are applied can't be put in force there."""
+    """Open an instrument in the loop's process, where the first applied settings fail."""
     names = vars(process_side)
     build = names["build_machine"]
 
@@ -262,7 +260,7 @@ def fails_once(made: Plan) -> Instrument:
     return open_instrument(made)
 
 
-def test_the_law_in_force_is_shown_and_arm_waits_for_apply(qtbot: QtBot, tmp_path: Path) -> None:
+def test_after_a_failed_apply_arm_waits_for_another_apply(qtbot: QtBot, tmp_path: Path) -> None:
     application()
     path, made = planner(None, FIRST, SETS)
     session = Session(made, Wiring(apart=fails_once))
@@ -298,7 +296,7 @@ def test_the_law_in_force_is_shown_and_arm_waits_for_apply(qtbot: QtBot, tmp_pat
     asked_s = float("-inf")
 
     def refused() -> bool:
-        """Arm, and again every 2 s: an Arm that came too late is not obeyed."""
+        """Send ARM every 2 s until the level is TRIPPED: an ARM that comes too late is not obeyed."""
         nonlocal asked_s
         if time.monotonic() - asked_s > 2.0:
             asked_s = time.monotonic()
@@ -314,8 +312,8 @@ def test_the_law_in_force_is_shown_and_arm_waits_for_apply(qtbot: QtBot, tmp_pat
     window.close()
 
 
-def test_kept_edits_that_are_applied_are_shown_as_they_are_in_force(bench: Bench) -> None:
-    """A region in force that is not drawn would be replaced by the next one that is drawn."""
+def test_kept_edits_in_force_are_shown_in_the_panels_and_the_image(bench: Bench) -> None:
+    """A region in force that is not shown would be replaced by the next drawn region."""
     window, panel = bench.window, bench.window.panel
     region = {"kind": "ellipse", "left_px": 20.0, "top_px": 30.0, "width_px": 40.0, "height_px": 40.0}
     values = {"tracking.excluded_regions": [region], "tracking.memory": 9}
@@ -332,14 +330,14 @@ def test_kept_edits_that_are_applied_are_shown_as_they_are_in_force(bench: Bench
     window.hand.regions.add("rectangle", 5.0, 6.0)
     assert len(regions_of(window)) == 2
     panel.undo()
-    panel.undo()  # of the value that is not in force
+    panel.undo()  # of the typed value that is not in force
     assert window.devices.edits() == {}
     panel.undo()
     assert window.hand.regions.shown == []
     assert memory_box(bench).text() != "9"
 
 
-def test_what_is_being_typed_outlives_a_correction_image_that_finishes(bench: Bench) -> None:
+def test_text_being_typed_survives_a_change_of_other_settings(bench: Bench) -> None:
     window = bench.window
     window.devices.part.setCurrentText("tracking")
     for panel, box in ((window.panel, radius_box(bench)), (window.devices, memory_box(bench))):
@@ -357,7 +355,7 @@ def test_what_is_being_typed_outlives_a_correction_image_that_finishes(bench: Be
     assert window.devices.edits() == {"tracking.memory": 25}
 
 
-def test_a_correction_image_that_is_refused_is_not_said_to_be_in_force(bench: Bench) -> None:
+def test_a_refused_correction_image_is_reported_as_not_in_force(bench: Bench) -> None:
     window = bench.window
     window.taking.taken.emit({"tracking.background_file": "there/is/no.tif"}, "the background was taken")
     said = window.log.read()[-1]
@@ -387,7 +385,7 @@ def is_running(window: Window) -> bool:
     return window.session.running
 
 
-def test_ctrl_z_in_a_field_of_a_device_undoes_what_was_applied_there(bench: Bench) -> None:
+def test_ctrl_z_in_a_device_field_undoes_its_applied_value(bench: Bench) -> None:
     window = bench.window
     window.devices.part.setCurrentText("tracking")
     show(window, window.devices)
@@ -401,14 +399,14 @@ def test_ctrl_z_in_a_field_of_a_device_undoes_what_was_applied_there(bench: Benc
     assert (memory_box(bench).text(), window.devices.edits()) == (str(before), {})
     KEYS.keyClick(box, Qt.Key.Key_Z, CTRL | SHIFT)
     assert window.session.plan.rig.tracking.memory == 7
-    typed(box, "9")  # and not applied: this goes first
+    typed(box, "9")  # not applied: this edit is undone first
     KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
     assert (memory_box(bench).text(), window.devices.edits()) == ("7", {})
     assert window.session.plan.rig.tracking.memory == 7
 
 
 def exposure_box(bench: Bench) -> QAbstractSpinBox:
-    """The field of the exposure, which is not the last of its page."""
+    """The field of the exposure; Tab moves from it to another field."""
     window = bench.window
     window.devices.part.setCurrentText("camera")
     show(window, window.devices)
@@ -418,8 +416,8 @@ def exposure_box(bench: Bench) -> QAbstractSpinBox:
     return exposure.widget
 
 
-def test_device_settings_that_are_not_in_force_are_undone_and_redone_in_their_turn(bench: Bench) -> None:
-    """Ctrl+Z from the next field left the exposure and took the law of a beam that was on back."""
+def test_unapplied_device_settings_are_undone_and_redone_in_order(bench: Bench) -> None:
+    """Regression: Ctrl+Z in the next field kept the exposure and undid the law in force while the beam was on."""
     window, law = bench.window, focused(bench, radius_box(bench))
     typed(law, "1.25")
     KEYS.keyClick(law, Qt.Key.Key_Return, CTRL)
@@ -436,8 +434,8 @@ def test_device_settings_that_are_not_in_force_are_undone_and_redone_in_their_tu
         assert (window.devices.edits(), radius_um(window.session.plan.experiment)) == (expected, radius)
 
 
-def test_a_redo_in_a_device_field_brings_back_what_was_undone_there(bench: Bench) -> None:
-    """It applied an older law that had been undone."""
+def test_a_redo_in_a_device_field_restores_its_undone_value(bench: Bench) -> None:
+    """Regression: the redo applied an older law that had been undone."""
     window, law = bench.window, focused(bench, radius_box(bench))
     typed(law, "1.25")
     KEYS.keyClick(law, Qt.Key.Key_Return, CTRL)
@@ -452,7 +450,7 @@ def test_a_redo_in_a_device_field_brings_back_what_was_undone_there(bench: Bench
     assert radius_um(window.session.plan.experiment) == 1.0
 
 
-def test_ctrl_z_takes_back_text_also_after_other_settings_came_into_force_meanwhile(bench: Bench) -> None:
+def test_ctrl_z_undoes_text_typed_before_other_settings_were_applied(bench: Bench) -> None:
     window = bench.window
     window.devices.part.setCurrentText("tracking")
     show(window, window.devices)
@@ -480,7 +478,7 @@ def test_an_applied_device_setting_is_one_step_of_undo(bench: Bench) -> None:
 
 
 def test_values_typed_over_applied_ones_are_undone_first(bench: Bench) -> None:
-    """Ctrl+Z took back the applied value; the typed one vanished with it."""
+    """Regression: Ctrl+Z undid the applied value, and the typed one vanished with it."""
     window = bench.window
     window.devices.part.setCurrentText("tracking")
     show(window, window.devices)
@@ -508,7 +506,7 @@ def test_values_that_a_mouse_edit_replaces_are_named(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("how", ["put away", "floating"])
-def test_ctrl_z_from_the_image_wherever_the_panel_is(bench: Bench, how: str) -> None:
+def test_ctrl_z_in_the_image_works_with_a_hidden_or_floating_panel(bench: Bench, how: str) -> None:
     window = bench.window
     panel = window.findChild(QDockWidget, "Experiment")
     assert panel is not None
@@ -522,7 +520,7 @@ def test_ctrl_z_from_the_image_wherever_the_panel_is(bench: Bench, how: str) -> 
     assert regions_of(window) == ()
 
 
-def test_ctrl_enter_applies_nothing_that_can_not_be_seen(bench: Bench) -> None:
+def test_ctrl_enter_applies_nothing_from_a_hidden_panel(bench: Bench) -> None:
     window = bench.window
     radius_box(bench).setValue(1.25)
     panel = window.findChild(QDockWidget, "Experiment")

@@ -1,4 +1,4 @@
-"""The window on small and large screens and at 150 %: the essential is in sight, the form has room, nothing jumps."""
+"""Small and large screens, also at 150 %: essential widgets are visible, the form has room, no widget moves."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tests.app.desktop.test_potential_panel import choose
 from tests.app.desktop.window.test_main_window import Bench
 from tests.app.desktop.window.test_main_window import bench as bench
 
-REAL: Any = QTest  # whose stubs do not know that its functions are static
-TITLE_PX = 30  # of a window's frame
+REAL: Any = QTest  # its type stubs do not declare the functions as static
+TITLE_PX = 30  # height of a title bar
 SMALL, MIDDLE = QSize(911, 512), QSize(1280, 720)  # 1366x768 and 1920x1080 at 150 %
 SCALE = "QT_SCALE_FACTOR"  # device pixels per logical pixel
 
@@ -41,7 +41,7 @@ def shown(bench: Bench, room: QSize) -> Window:
     fit_screen(window, free)
     assert window.isMaximized() == (room.width() < 1900)  # a window with its frame does not fit there
     window.showNormal()
-    window.resize(free)  # on a large screen a person does that
+    window.resize(free)  # by hand on a large screen
     bench.qtbot.waitUntil(lambda: window.width() <= room.width())
     REAL.qWait(50)
     return window
@@ -55,7 +55,7 @@ def form_px(window: Window) -> int:
     return viewport.height()
 
 
-def test_what_is_essential_is_in_sight(bench: Bench) -> None:
+def test_essential_widgets_are_visible(bench: Bench) -> None:
     assert bench.window.devicePixelRatioF() == float(os.environ.get(SCALE, "1"))
     for room in (SMALL, MIDDLE, QSize(1366, 768), QSize(2560, 1440)):
         essential_is_in_sight(bench, room)
@@ -63,8 +63,8 @@ def test_what_is_essential_is_in_sight(bench: Bench) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(SCALE in os.environ, reason="this is the process that it starts")
-def test_a_scale_factor_of_one_and_a_half_changes_nothing_of_this() -> None:
-    """All tests of this file where a logical pixel is 1.5 device pixels wide, which a process has from its start on."""
+def test_all_tests_pass_at_a_scale_factor_of_1_5() -> None:
+    """All tests of this file in a process that starts with 1.5 device pixels per logical pixel."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__))]
     answer = subprocess.run(
         command, env={**os.environ, SCALE: "1.5"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -87,8 +87,8 @@ def essential_is_in_sight(bench: Bench, room: QSize) -> None:
     assert form_px(window) >= 320
 
 
-def test_predicted_numbers_are_read_whole(bench: Bench) -> None:
-    """None is cut off at the edge of a narrow panel: a long one has two lines."""
+def test_predicted_numbers_are_fully_visible(bench: Bench) -> None:
+    """No number is cut off at the edge of a narrow panel; a long one is wrapped."""
     window = shown(bench, SMALL)
     foreseen = window.panel.consequences.foreseen
     bench.qtbot.waitUntil(lambda: "speed" in foreseen.read())
@@ -102,7 +102,7 @@ def test_predicted_numbers_are_read_whole(bench: Bench) -> None:
             assert not label.wordWrap() or label.height() >= label.heightForWidth(label.width())
 
 
-def test_a_low_panel_that_is_made_narrow_has_the_rest_below_the_form(bench: Bench) -> None:
+def test_a_low_narrow_panel_has_its_other_parts_below_the_form(bench: Bench) -> None:
     window = shown(bench, SMALL)
     panel, dock = window.panel, window.findChild(QDockWidget, "Experiment")
     assert dock is not None
@@ -115,7 +115,7 @@ def test_a_low_panel_that_is_made_narrow_has_the_rest_below_the_form(bench: Benc
         assert window.rect().contains(place(widget, window))
 
 
-def test_the_least_width_is_1100_with_all_panels(bench: Bench) -> None:
+def test_the_minimum_width_with_all_panels_is_1100(bench: Bench) -> None:
     window = bench.window
     for dock in window.findChildren(QDockWidget):
         dock.show()
@@ -135,7 +135,7 @@ def test_the_least_width_is_1100_with_all_panels(bench: Bench) -> None:
     assert window.minimumSizeHint().height() <= SMALL.height() - TITLE_PX
 
 
-def test_curves_and_numbers_are_put_away_and_fetched_by_the_mouse(bench: Bench) -> None:
+def test_curves_and_numbers_are_hidden_and_shown_by_the_mouse(bench: Bench) -> None:
     window = shown(bench, SMALL)
     panel = window.panel
     bench.qtbot.waitUntil(panel.consequences.numbers.isVisible)  # beside the form
@@ -148,7 +148,7 @@ def test_curves_and_numbers_are_put_away_and_fetched_by_the_mouse(bench: Bench) 
     assert window.rect().contains(place(panel.apply_button, window))
     REAL.mouseClick(panel.consequences.numbers_button, Qt.MouseButton.LeftButton)
     assert not panel.consequences.numbers.isVisible()
-    choose(panel, "drawn")  # whose points are dragged in the plot
+    choose(panel, "drawn")  # its points are dragged in the plot
     REAL.qWait(50)
     assert panel.plot.energy.isVisible()
     assert panel.plot.energy.height() >= 160
@@ -162,13 +162,13 @@ def test_curves_and_numbers_are_put_away_and_fetched_by_the_mouse(bench: Bench) 
 
 
 def inside(panel: QWidget, *widgets: QWidget) -> None:
-    """One below the other, in the panel."""
+    """Check that the widgets lie in the panel, one below the other."""
     places = [QRect(widget.mapTo(panel, QPoint(0, 0)), widget.size()) for widget in widgets]
     assert all(panel.rect().contains(one) for one in places)
     assert all(above.bottom() < below.top() for above, below in pairwise(places))
 
 
-def test_nothing_jumps_when_a_fault_appears(bench: Bench) -> None:
+def test_no_widget_moves_when_a_fault_appears(bench: Bench) -> None:
     window = shown(bench, SMALL)
     panel = window.panel
     box = focused(bench, radius_box(bench))
@@ -189,7 +189,7 @@ def test_nothing_jumps_when_a_fault_appears(bench: Bench) -> None:
     assert [place(widget, window) for widget in watched] == before
 
 
-def test_a_long_reason_of_a_trip_is_read_whole_and_goes_again(bench: Bench) -> None:
+def test_a_long_trip_reason_is_fully_shown_and_removed_again(bench: Bench) -> None:
     window = shown(bench, SMALL)
     strip, reason = window.strip, window.strip.reason
     before = [place(widget, window) for widget in (strip, strip.level, strip.beam, window.view)]

@@ -1,4 +1,4 @@
-"""A rig whose map is not confirmed, in the window: seen at all times, not armed; probing for a calibration only."""
+"""A rig with an unconfirmed map: the window always shows this, and allows no ARM, only PROBING for a calibration."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_unconfirmed_then_probing_then_confirmed(qtbot: QtBot, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
-def test_the_strip_says_it(qtbot: QtBot, confirmed: bool) -> None:
+def test_the_strip_shows_that_a_map_is_unconfirmed(qtbot: QtBot, confirmed: bool) -> None:
     from app.desktop.window.state_strip import StateStrip
 
     strip = StateStrip("SIMULATED", "" if confirmed else "its probe move is missing")

@@ -27,7 +27,7 @@ KINDS = (QComboBox, QAbstractSpinBox, QAbstractSlider)
 
 
 def value_of(widget: QWidget) -> Any:
-    """What the widget shows as its value."""
+    """The value that the widget shows."""
     if isinstance(widget, QComboBox):
         return widget.currentIndex(), widget.currentText()
     if isinstance(widget, QAbstractSpinBox):
@@ -37,7 +37,7 @@ def value_of(widget: QWidget) -> Any:
 
 
 def turned(widget: QWidget, notches: int) -> None:
-    """The wheel over the middle of the widget."""
+    """Turn the wheel by this number of notches over the middle of the widget."""
     middle = widget.rect().center()
     event = QWheelEvent(
         QPointF(middle), QPointF(widget.mapToGlobal(middle)), QPoint(), QPoint(0, notches * NOTCH),
@@ -47,12 +47,12 @@ def turned(widget: QWidget, notches: int) -> None:
 
 
 def settings_of(window: Window) -> list[QWidget]:
-    """The lists, numbers and sliders of the window and its dialogs, in sight or not."""
+    """The lists, numbers and sliders of the window and its dialogs, visible or not."""
     return [one for one in window.findChildren(QWidget) if isinstance(one, KINDS) and not isinstance(one, QScrollBar)]
 
 
 def wheel_changes_nothing(window: Window) -> list[QWidget]:
-    """The wheel up and down over each of `settings_of`, which are returned, while none has the focus."""
+    """Turn the wheel over each of `settings_of` without focus, check that nothing changes, and return them."""
     found = settings_of(window)
     before = {one: value_of(one) for one in found}
     plan, data, steps = window.session.plan, window.panel.data(), window.panel.undo_stack.count()
@@ -60,7 +60,7 @@ def wheel_changes_nothing(window: Window) -> list[QWidget]:
     if focused is not None:
         focused.clearFocus()
     for one in found:
-        assert one.focusPolicy() is not Qt.FocusPolicy.WheelFocus  # with which a second notch would count
+        assert one.focusPolicy() is not Qt.FocusPolicy.WheelFocus  # else a second notch would count
         for notches in (-1, 1, 1):
             turned(one, notches)
             assert value_of(one) == before[one], one.toolTip() or one.objectName() or type(one).__name__
@@ -71,9 +71,9 @@ def wheel_changes_nothing(window: Window) -> list[QWidget]:
 
 
 def test_the_wheel_changes_no_list_number_or_slider_without_focus(bench: Bench) -> None:
-    """As the window opens, with the levels of the image's menu, and with each shape, whose editors come with it.
+    """The widgets of a new window, the grey levels of the image's menu, and the editors of each shape.
 
-    The editor of a learned law: tests/app/desktop/test_learned.py.
+    tests/app/desktop/test_learned.py tests the editor of a learned law.
     """
     window, panel = bench.window, bench.window.panel
     levels = Levels(window.view)
@@ -93,7 +93,7 @@ def test_the_wheel_changes_no_list_number_or_slider_without_focus(bench: Bench) 
     assert {"formula", "drawn"} <= set(shape.kinds)
 
 
-def test_the_wheel_answers_no_question_about_a_video(
+def test_the_wheel_changes_no_answer_about_a_video(
     opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path
 ) -> None:
     tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")

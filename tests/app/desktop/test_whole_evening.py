@@ -1,4 +1,4 @@
-"""The real simulated rig through the real window: run, edit, trip, record, verify, open the record, scrub."""
+"""The simulated rig in the complete window: run, edit, trip, record, verify, open the record, scrub."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ SETS = (
 
 
 @pytest.mark.parametrize("apart", [False, True], ids=["the loop here", "the loop apart"])
-def test_a_whole_evening(qtbot: QtBot, tmp_path: Path, capsys: pytest.CaptureFixture[str], apart: bool) -> None:
+def test_a_session_from_start_to_replay(
+    qtbot: QtBot, tmp_path: Path, capsys: pytest.CaptureFixture[str], apart: bool
+) -> None:
     application()
     path, made = planner(None, FIRST, SETS)
     session = Session(made, Wiring(apart=open_instrument if apart else None))

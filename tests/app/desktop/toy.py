@@ -1,4 +1,4 @@
-"""A bench of toys for the window's tests: a few discs that walk about, seen at 50 frames a second."""
+"""A simple simulated instrument for tests of the window: seven discs in a random walk, 50 frames per second."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Camera:
         self.chance = np.random.default_rng(1)
         self.place_um = self.chance.uniform(4, 21, (7, 2))
         self.fault = ""
-        self.covered_by: NDArray[np.uint16] | None = None  # what is shown in place of the discs
+        self.covered_by: NDArray[np.uint16] | None = None  # image in place of the discs
         y, x = np.mgrid[-5:6, -5:6]
         self.disc = (400 + 3000 * np.exp(-(x**2 + y**2) / 12.0)).astype(np.uint16)
 
@@ -107,7 +107,7 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Toy:
-    """An instrument whose camera, tracker and beam are toys, under a real law."""
+    """An instrument with a simple simulated camera, tracker and beam; the rest of its machine is real."""
 
     plan: Plan
     period_s: float = 0.02
@@ -149,5 +149,5 @@ def wiring(period_s: float = 0.02) -> tuple[Wiring, list[Toy], list[Recorder]]:
 
 
 def click(widget: QWidget) -> None:
-    """With the mouse, as a person does."""
-    QTest.mouseClick(widget, Qt.MouseButton.LeftButton)  # type: ignore[call-overload]  # the stubs ask for a self
+    """Click the widget with the left mouse button."""
+    QTest.mouseClick(widget, Qt.MouseButton.LeftButton)  # type: ignore[call-overload]  # the type stubs expect `self`

@@ -1,4 +1,4 @@
-"""The name of a checkpoint that is typed is an edit: Apply lights, Ctrl+Enter commits it, Undo takes it back."""
+"""A typed checkpoint name is an edit: it enables Apply, Ctrl+Enter commits it, Undo reverts it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from control.policies.learned_law import Learned
 from tests.app.desktop.test_learned import choose
 from tests.app.desktop.test_long_work import opened
 
-KEYS: Any = QTest  # whose stubs do not know that its functions are static
+KEYS: Any = QTest  # its type stubs do not declare the functions as static
 CTRL = Qt.KeyboardModifier.ControlModifier
 PONITA, EGNN = (f"../checkpoints/ring_{name}.json" for name in ("ponita", "egnn"))
 
 
 def accepted(made: Plan, source: str) -> None:
-    """Any network can fly."""
+    """Accept any network."""
 
 
 @pytest.mark.parametrize("by", ["the key", "the button"])
 def test_a_typed_checkpoint_is_an_edit(qtbot: QtBot, tmp_path: Path, by: str) -> None:
     window = opened(qtbot, tmp_path, Wiring(apart=open_instrument, check=accepted))
     panel = window.panel
-    choose(panel, PONITA)  # and before it EGNN, which is offered first: the answers about both are known
+    choose(panel, PONITA)  # the list offers EGNN first, so both are checked
     qtbot.waitUntil(panel.apply_button.isEnabled)
     panel.apply_button.click()
     edits = panel.undo_stack.count()

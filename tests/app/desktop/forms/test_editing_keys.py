@@ -27,7 +27,7 @@ from tests.app.desktop.test_wheel import turned
 from tests.app.desktop.window.test_main_window import Bench, force, write
 from tests.app.desktop.window.test_main_window import bench as bench
 
-KEYS: Any = QTest  # whose stubs do not know that its functions are static
+KEYS: Any = QTest  # its type stubs do not declare the functions as static
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
 
@@ -39,7 +39,7 @@ def focused(bench: Bench, field: QWidget) -> QWidget:
 
 
 def typed(field: QWidget, text: str) -> None:
-    """Over what is there, as a person does."""
+    """Replace the text of the field by keys."""
     KEYS.keySequence(field, QKeySequence(QKeySequence.StandardKey.SelectAll))
     KEYS.keyClicks(field, text)
 
@@ -86,7 +86,7 @@ def test_a_double_click_selects_the_whole_number(bench: Bench) -> None:
     assert not panel.apply_button.isEnabled()
 
 
-def test_a_number_that_is_pasted_or_comes_by_an_input_method_can_be_applied(bench: Bench) -> None:
+def test_a_number_from_paste_or_an_input_method_can_be_applied(bench: Bench) -> None:
     panel, box = bench.window.panel, focused(bench, radius_box(bench))
     line = line_of(box)
     assert line is not None
@@ -112,7 +112,7 @@ def test_a_number_that_is_pasted_or_comes_by_an_input_method_can_be_applied(benc
     assert radius_um(bench.window.session.plan.experiment) == 31.25
 
 
-def test_the_same_number_typed_again_is_nothing_to_apply(bench: Bench) -> None:
+def test_the_same_number_typed_again_leaves_nothing_to_apply(bench: Bench) -> None:
     panel, box = bench.window.panel, focused(bench, radius_box(bench))
     typed(box, str(radius_um(panel.read())))
     bench.qtbot.waitUntil(panel.apply_button.isEnabled)
@@ -137,7 +137,7 @@ def applications(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[object]:
 def test_ctrl_enter_after_text_that_changes_nothing_applies_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It said "in force from the next turn on", sent an APPLY of the same settings and dropped the measured tracks."""
+    """Regression: an APPLY of the same settings was sent and reported, and the measured tracks were dropped."""
     window, panel = bench.window, bench.window.panel
     applied = applications(bench, monkeypatch)
     window.status.clearMessage()
@@ -157,7 +157,7 @@ def test_ctrl_enter_after_text_that_changes_nothing_applies_nothing(
         assert (radius_box(bench).text(), panel.undo_stack.count()) == ("1 µm", 0)
 
 
-def test_text_that_a_field_refuses_holds_other_edits_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_text_in_a_field_holds_other_edits_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     applied = applications(bench, monkeypatch)
     write(force(bench.window.panel).rows["delay_s"], 0.25)
     box = focused(bench, radius_box(bench))
@@ -169,7 +169,7 @@ def test_text_that_a_field_refuses_holds_other_edits_back(bench: Bench, monkeypa
 
 
 @pytest.mark.parametrize("leave", [Qt.Key.Key_Return, Qt.Key.Key_Tab])
-def test_text_that_a_field_refuses_is_said_whatever_key_ends_it(bench: Bench, leave: Qt.Key) -> None:
+def test_refused_text_is_reported_for_each_key_that_ends_it(bench: Bench, leave: Qt.Key) -> None:
     box = focused(bench, radius_box(bench))
     typed(box, "-3")
     KEYS.keyClick(box, leave)
@@ -177,8 +177,8 @@ def test_text_that_a_field_refuses_is_said_whatever_key_ends_it(bench: Bench, le
 
 
 @pytest.mark.parametrize("key", [CTRL, CTRL | SHIFT])
-def test_undo_and_redo_first_take_back_text_that_changes_nothing(bench: Bench, key: Any) -> None:
-    """The law in force was undone with it, while the beam was on."""
+def test_undo_and_redo_first_remove_text_that_changes_nothing(bench: Bench, key: Any) -> None:
+    """Regression: the law in force was undone as well, while the beam was on."""
     window, box = bench.window, focused(bench, radius_box(bench))
     for value in ("1.25", "1.5", "1.25"):
         typed(box, value)
@@ -197,7 +197,7 @@ def test_undo_and_redo_first_take_back_text_that_changes_nothing(bench: Bench, k
 
 
 def test_a_whole_number_with_a_point_is_refused(bench: Bench) -> None:
-    """Qt dropped the point: 2.5 became 25."""
+    """Regression: Qt dropped the point, and 2.5 became 25."""
     window = bench.window
     window.devices.part.setCurrentText("tracking")
     for dock in window.findChildren(QDockWidget):
@@ -228,7 +228,7 @@ def test_tab_goes_through_the_fields_of_another_shape(bench: Bench, kind: str) -
         assert QApplication.focusWidget() is field
 
 
-def test_an_edit_that_is_not_valid_is_not_said_to_be_in_force(bench: Bench) -> None:
+def test_an_invalid_edit_is_not_reported_as_in_force(bench: Bench) -> None:
     window, box = bench.window, focused(bench, radius_box(bench))
     for text in ("1.25", "0"):
         typed(box, text)
@@ -282,25 +282,25 @@ def test_undo_of_an_edit_that_is_not_applied_changes_the_form_only(bench: Bench)
     assert radius_um(panel.read()) == 1.25
 
 
-def test_an_edit_after_apply_is_an_edit_of_its_own(bench: Bench) -> None:
+def test_an_edit_after_apply_is_a_separate_edit(bench: Bench) -> None:
     window, box = bench.window, focused(bench, radius_box(bench))
-    for value in ("1.25", "1.35"):  # both within the second in which edits of one field are one edit
+    for value in ("1.25", "1.35"):  # within a second, in which edits of one field are merged
         typed(box, value)
         KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
     KEYS.keyClick(box, Qt.Key.Key_Z, CTRL)
     assert radius_um(window.session.plan.experiment) == 1.25
 
 
-def test_undo_says_that_it_applies_only_where_it_brings_back_what_was_in_force(bench: Bench) -> None:
+def test_undo_is_labelled_apply_only_if_it_restores_a_law_in_force(bench: Bench) -> None:
     window, panel = bench.window, bench.window.panel
     first = window.session.plan.experiment
-    edit_delay(panel, 0.001)  # less than there is
+    edit_delay(panel, 0.001)  # shorter than possible
     assert panel.undo_button.text() == "Undo"
     edit_delay(panel, 0.25)
     panel.apply()
     applied = window.session.plan.experiment
     assert applied != first
-    assert panel.undo_button.text() == "Undo"  # what was before can't fly
+    assert panel.undo_button.text() == "Undo"  # the state before it is not valid
     panel.undo()
     assert panel.trouble.text() != ""
     assert window.session.plan.experiment is applied
@@ -320,7 +320,7 @@ def edit_delay(panel: ExperimentPanel, delay_s: float) -> None:
     write(force(panel).rows["delay_s"], delay_s)
     edit = panel.undo_stack.command(before)
     assert isinstance(edit, Edit)
-    edit.at_s -= 10.0  # long ago: the next one is an edit of its own
+    edit.at_s -= 10.0  # the next edit is then a separate one
 
 
 def test_ctrl_enter_in_the_device_panel_applies_its_own_settings(bench: Bench) -> None:
@@ -342,7 +342,7 @@ def test_ctrl_enter_in_the_device_panel_applies_its_own_settings(bench: Bench) -
 
 
 @pytest.mark.parametrize("how", ["key", "wheel"])
-def test_up_and_the_wheel_step_what_is_typed(bench: Bench, how: str) -> None:
+def test_up_and_the_wheel_step_from_the_typed_value(bench: Bench, how: str) -> None:
     box = focused(bench, radius_box(bench))
     typed(box, "2.5")
     if how == "key":
@@ -384,7 +384,7 @@ def test_keys_in_an_untouched_field_change_nothing(bench: Bench, key: Qt.Key, mo
 
 
 def in_sight(panel: QWidget, but: list[QWidget]) -> list[QWidget]:
-    """What can have the focus by the keyboard, and is on screen or can be scrolled there."""
+    """Widgets that can have the keyboard focus, on screen or within reach of scrolling, except `but`."""
     return [
         one for one in panel.findChildren(QWidget)
         if one.isVisible() and one.isEnabled() and one.focusPolicy() & Qt.FocusPolicy.TabFocus
@@ -393,7 +393,7 @@ def in_sight(panel: QWidget, but: list[QWidget]) -> list[QWidget]:
 
 
 def typed_again(field: QWidget) -> None:
-    """The text that is there, by keys, where it is a text: it is not committed then."""
+    """Type the present text of a text field again by keys; it is then uncommitted."""
     line = line_of(field)
     if line is not None and not line.isReadOnly() and not isinstance(field, QAbstractSpinBox):
         text = line.text()
@@ -402,7 +402,7 @@ def typed_again(field: QWidget) -> None:
 
 
 def test_ctrl_enter_applies_from_every_editor_and_changes_nothing_else(bench: Bench) -> None:
-    """With one edit that is not applied yet, of another field."""
+    """Another field has an edit that is not applied yet."""
     window, panel, devices = bench.window, bench.window.panel, bench.window.devices
     for dock in window.findChildren(QDockWidget):
         if dock.isAncestorOf(devices):

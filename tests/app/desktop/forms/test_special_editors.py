@@ -1,4 +1,4 @@
-"""Settings with an editor of their own have it in the window, whichever modules a test has imported."""
+"""Settings with a special editor have it in the window, independent of the modules that a test imports."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""One value on screen: whatever is typed is a value, or goes as text to the strict reader, which says what is wrong."""
+"""Editor of one value: the input is a value, or goes as text to the strict reader, which reports the error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORM = FieldForm("points", tuple, "", "", MISSING, float("-inf"), float("inf"), 
         ("\x07", "\x07"),
     ],
 )  # fmt: skip
-def test_what_is_typed_is_a_value_or_text(qtbot: QtBot, typed: str, value: object) -> None:
+def test_input_is_a_value_or_text(qtbot: QtBot, typed: str, value: object) -> None:
     editor = yaml_line(FORM)
     qtbot.addWidget(editor)
     assert isinstance(editor, Single)

@@ -1,4 +1,4 @@
-"""The image by itself: its levels, and the names of particles in a crowd."""
+"""The image view: its grey levels, and the labels of particles in a crowd."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def names(view: View) -> set[str]:
     return {str(name) for name, _ in view.labels.shown}
 
 
-def test_levels_are_found_and_then_those_that_a_person_sets(view: View, qtbot: QtBot) -> None:
+def test_grey_levels_are_automatic_until_set_by_hand(view: View, qtbot: QtBot) -> None:
     turn = crowd(3)
     view.show_turn(turn, [turn])
     found = view.levels
@@ -55,7 +55,7 @@ def test_levels_are_found_and_then_those_that_a_person_sets(view: View, qtbot: Q
     assert view.levels == found
 
 
-def test_a_crowd_keeps_the_names_of_those_followed_and_pointed_at(view: View) -> None:
+def test_in_a_crowd_only_followed_and_hovered_particles_have_labels(view: View) -> None:
     few, many = crowd(5), crowd(MOST + 1)
     view.show_turn(few, [few])
     assert names(view) == {"0", "1", "2", "3", "4"}
@@ -67,7 +67,7 @@ def test_a_crowd_keeps_the_names_of_those_followed_and_pointed_at(view: View) ->
     assert names(view) == {"7", "32"}
 
 
-def test_species_differ_in_shape_and_the_unsorted_are_not_yet(view: View) -> None:
+def test_species_have_different_marks_and_unsorted_particles_are_new(view: View) -> None:
     turn = crowd(6)
     species, state = np.array([0, 1, 1, 2, 9, -1]), np.zeros(6, np.uint8)
     state[5] = State.UNSORTED

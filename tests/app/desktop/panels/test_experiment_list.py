@@ -1,4 +1,4 @@
-"""The list of experiments, by keys and by mouse, while a rig runs."""
+"""The list of experiments, operated by keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.app.desktop.forms.test_editing_keys import focused
 from tests.app.desktop.window.test_main_window import Bench
 from tests.app.desktop.window.test_main_window import bench as bench
 
-REAL: Any = QTest  # whose stubs do not know that its functions are static
+REAL: Any = QTest  # its type stubs do not declare the functions as static
 KEY = Qt.Key
 
 

@@ -1,4 +1,4 @@
-"""Mouse edits put their own change in force, and an undo takes it back where the edit was."""
+"""A mouse edit puts only its own change in force, and an undo reverts only this change."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def handles(bench: Bench) -> int:
     return sum(handle.isVisible() for handle in bench.window.hand.traps)
 
 
-def test_a_mouse_edit_leaves_the_other_edits_of_the_form_out_of_force(bench: Bench) -> None:
-    """A radius that was typed and not applied came into force with a trap, and its undo left the trap lit."""
+def test_a_mouse_edit_does_not_apply_other_edits_of_the_form(bench: Bench) -> None:
+    """Regression: a typed, unapplied radius came into force with a trap, and its undo left the trap lit."""
     window, panel, box = bench.window, bench.window.panel, focused(bench, radius_box(bench))
     typed(box, "1.25")
     KEYS.keyClick(box, Qt.Key.Key_Return)
@@ -54,7 +54,7 @@ def test_a_mouse_edit_leaves_the_other_edits_of_the_form_out_of_force(bench: Ben
     assert "undone in the form only" in window.status.currentMessage()
 
 
-def test_the_undo_of_a_mouse_edit_keeps_what_was_applied_after_it(bench: Bench) -> None:
+def test_the_undo_of_a_mouse_edit_keeps_later_applied_edits(bench: Bench) -> None:
     window, panel = bench.window, bench.window.panel
     radius_box(bench).setValue(1.25)
     window.hand.drop_trap(12.0, 12.0)
@@ -67,8 +67,8 @@ def test_the_undo_of_a_mouse_edit_keeps_what_was_applied_after_it(bench: Bench) 
     assert radius_um(window.session.plan.experiment) == 1.0
 
 
-def test_a_trap_comes_into_force_beside_a_formula_that_is_not_valid(bench: Bench) -> None:
-    """It was added to the form only, without a word and without a handle."""
+def test_a_trap_comes_into_force_beside_an_invalid_formula(bench: Bench) -> None:
+    """Regression: the trap was added to the form only, without a message and without a handle."""
     window, panel = bench.window, bench.window.panel
     editor = choose(panel, "formula").fields
     assert isinstance(editor, FormulaEditor)
@@ -82,7 +82,7 @@ def test_a_trap_comes_into_force_beside_a_formula_that_is_not_valid(bench: Bench
     assert len(forces_in_force(bench)) == 1
 
 
-def test_a_mouse_edit_of_a_force_that_is_not_in_force_is_said_to_be_in_the_form_only(bench: Bench) -> None:
+def test_a_mouse_edit_of_an_unapplied_force_changes_the_form_only(bench: Bench) -> None:
     window, panel = bench.window, bench.window.panel
     policy = panel.data()["policy"]
     trap = {**begin(External), "shape": begin(Gaussian), "centre_um": [5.0, 5.0]}
@@ -110,8 +110,8 @@ def test_a_dragged_trap_is_one_edit_also_right_after_a_typed_one(bench: Bench) -
     assert panel.data()["policy"]["forces"][0]["delay_s"] == 0.25
 
 
-def test_each_force_that_is_removed_is_an_edit_of_its_own(bench: Bench) -> None:
-    """Two removed within a second came back by one undo."""
+def test_each_removed_force_is_a_separate_edit(bench: Bench) -> None:
+    """Regression: one undo restored two forces that were removed within a second."""
     panel = bench.window.panel
     policy = panel.law.rows["policy"]
     assert isinstance(policy, Variant)
@@ -138,7 +138,7 @@ def test_each_force_that_is_removed_is_an_edit_of_its_own(bench: Bench) -> None:
         ({"a": 1}, {"a": 2}, {"a": 3}, None),
     ],
 )
-def test_a_change_is_made_alike_in_other_data_or_not_at_all(data: Any, before: Any, after: Any, expected: Any) -> None:
+def test_a_change_is_repeated_in_other_data_or_refused(data: Any, before: Any, after: Any, expected: Any) -> None:
     if expected is None:
         with pytest.raises(Unclear):
             changed_alike(data, before, after)

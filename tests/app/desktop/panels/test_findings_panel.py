@@ -1,4 +1,4 @@
-"""The table of what is foreseen and measured: made beside the window, and no trouble of its own reaches the beam."""
+"""The table of predictions and measurements: another thread computes it, and its errors do not affect the beam."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from control.loop import run
 
 @pytest.fixture(scope="module")
 def tables() -> RunTables:
-    """Of three seconds of a delayed trap."""
+    """Tables of a simulated run of 3 s with a delayed trap."""
     made = plan(EXPERIMENTS / "delayed_harmonic.yaml")
     instrument, turns, orders = open_instrument(made), list[Turn](), [(Order(OrderKind.ARM),)]
     run(
@@ -31,7 +31,7 @@ def tables() -> RunTables:
     )  # fmt: skip
     instrument.close()
     recent = Recent()
-    recent.add([replace(turn, frame=None) for turn in turns])  # as a window gets them
+    recent.add([replace(turn, frame=None) for turn in turns])  # a window receives turns without images
     found = recent.tables(made)
     assert found is not None
     return found
@@ -55,7 +55,7 @@ def shown(qtbot: QtBot, numbers: Numbers) -> dict[str, tuple[str, str]]:
     return numbers.read()
 
 
-def test_foreseen_stands_beside_measured(qtbot: QtBot, drawn: list[Numbers], tables: RunTables) -> None:
+def test_predictions_are_shown_beside_measurements(qtbot: QtBot, drawn: list[Numbers], tables: RunTables) -> None:
     drawn.append(Numbers(lambda: tables))
     said = shown(qtbot, drawn[0])
     assert said["z = κτ"][0] == "10.14"
@@ -63,13 +63,13 @@ def test_foreseen_stands_beside_measured(qtbot: QtBot, drawn: list[Numbers], tab
     assert {"D_eff", "T_eff", "heat to the bath", "achieved delay τ", "speed over τ"} <= set(said)
 
 
-def test_nothing_is_shown_of_nothing(qtbot: QtBot, drawn: list[Numbers]) -> None:
+def test_the_table_is_empty_without_data(qtbot: QtBot, drawn: list[Numbers]) -> None:
     drawn.append(Numbers(lambda: None))
     drawn[0].draw()
     assert drawn[0].rowCount() == 0
 
 
-def test_what_cannot_be_measured_is_said(qtbot: QtBot, drawn: list[Numbers], tables: RunTables) -> None:
-    """Tables without a column: the beam does not go dark for it, and the table says so."""
+def test_a_failed_measurement_is_reported_in_the_table(qtbot: QtBot, drawn: list[Numbers], tables: RunTables) -> None:
+    """The tables lack a column: no exception is raised, and the table of numbers reports it."""
     drawn.append(Numbers(lambda: replace(tables, turns=tables.turns.drop(columns="sent_effect_s"))))
     assert next(iter(shown(qtbot, drawn[0]))).startswith("not measured")

@@ -1,4 +1,4 @@
-"""The log: a trip stays in sight, what repeats is one line, an APPLY says what it changed, reasons are whole."""
+"""The log: a trip stays visible, repeated messages are one line, an APPLY lists its changes, reasons are complete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
 
 
 def turns(number: int, level: Level = Level.SAFE, reason: str = "not yet armed") -> list[Turn]:
-    """A turn every 10 ms from 100 s on; in each a particle is new that was not there before."""
+    """A turn every 10 ms from 100 s on; each has one particle that is new."""
     found = []
     for index in range(number):
         now_s = 100.0 + 0.01 * index
@@ -38,7 +38,7 @@ def lines_with(bench: Bench, words: str) -> list[str]:
     return [line for line in bench.window.log.read() if words in line]
 
 
-def test_a_trip_that_goes_on_is_one_line_and_stays_in_sight(bench: Bench) -> None:
+def test_a_lasting_trip_is_one_line_and_stays_visible(bench: Bench) -> None:
     window, log = bench.window, bench.window.log
     bench.armed()
     bench.toy.camera.fault = "the camera gives no more frames"
@@ -79,7 +79,7 @@ def test_the_advice_in_the_log_and_in_the_state_strip_fits_the_fault(bench: Benc
         assert strip.reason.isVisible()
 
 
-def test_after_a_reset_that_another_fault_undoes_at_once_the_new_one_is_said(bench: Bench) -> None:
+def test_another_fault_right_after_a_reset_is_reported(bench: Bench) -> None:
     window, log = bench.window, bench.window.log
     bench.armed()
     window.session.order(OrderKind.TRIP, "beam: a spot's power is negative: -1 mW")
@@ -101,7 +101,7 @@ def test_many_new_particles_are_one_line(bench: Bench) -> None:
     assert "no light for 300 new particles" in line
 
 
-def test_faults_orders_and_levels_outlast_what_is_said_in_passing(bench: Bench) -> None:
+def test_remarks_do_not_displace_faults_orders_and_levels(bench: Bench) -> None:
     log = bench.window.log
     log.add(turns(1, Level.TRIPPED, "beam: the interlock is open"))
     for index in range(8000):
@@ -110,7 +110,7 @@ def test_faults_orders_and_levels_outlast_what_is_said_in_passing(bench: Bench) 
     assert len(log.read()) < 5000
 
 
-def test_an_apply_says_what_it_changed(bench: Bench) -> None:
+def test_an_apply_lists_its_changes(bench: Bench) -> None:
     window = bench.window
     bench.armed()
     bench.qtbot.waitUntil(lambda: bool(lines_with(bench, "ARMED: armed by the operator")))
@@ -136,7 +136,7 @@ def test_the_log_is_filtered_by_kind(bench: Bench) -> None:
         assert words in log.text.toPlainText()
 
 
-def test_a_reason_is_read_whole(bench: Bench) -> None:
+def test_a_long_reason_is_fully_shown(bench: Bench) -> None:
     window = bench.window
     window.resize(1100, 700)
     reason = " ".join(f"the spot {index} lies outside of the field that the beam may visit;" for index in range(3))

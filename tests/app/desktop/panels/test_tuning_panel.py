@@ -33,14 +33,14 @@ def suggested(bench: Bench) -> None:
     bench.qtbot.waitUntil(lambda: bench.window.tuning.shown is not None)
 
 
-def test_without_an_image_it_says_so(bench: Bench) -> None:
+def test_a_missing_image_is_reported(bench: Bench) -> None:
     bench.window.tuning.look_button.click()
     assert bench.window.tuning.said.text() == "there is no image yet"
     assert not bench.window.tuning.use_button.isEnabled()
 
 
 def test_a_suggestion_is_drawn_and_used(bench: Bench) -> None:
-    """Between two turns, without a device opened anew; the beam stays as it is, and the journal has the values."""
+    """It comes into force between two turns without opening a device again; an APPLY contains the values."""
     bench.armed()
     panel, view = bench.window.tuning, bench.window.view
     suggested(bench)
@@ -48,7 +48,7 @@ def test_a_suggestion_is_drawn_and_used(bench: Bench) -> None:
     assert panel.values["kept", "suggested"].text() == str(len(panel.shown.suggested.kept_mass))
     assert {"kept", "rejected"} <= set(panel.mass.curves)
     assert {"x", "y", "even"} == set(panel.phase.curves)
-    bench.qtbot.waitUntil(lambda: len(view.kept.data) == 7)  # they are found beside the window
+    bench.qtbot.waitUntil(lambda: len(view.kept.data) == 7)  # another thread locates them
     edits = panel.shown.edits
     assert edits
     panel.use_button.click()
@@ -61,7 +61,7 @@ def test_a_suggestion_is_drawn_and_used(bench: Bench) -> None:
     ))  # fmt: skip
 
     def in_force() -> bool:
-        """Newer images may suggest something else, which is used too."""
+        """Later images may give another suggestion, which is used too."""
         panel.use()
         return panel.shown is not None and not panel.shown.edits
 
@@ -70,7 +70,7 @@ def test_a_suggestion_is_drawn_and_used(bench: Bench) -> None:
     assert not panel.use_button.isEnabled()
 
 
-def test_the_marks_go_with_the_panel_and_with_the_bench(bench: Bench) -> None:
+def test_marks_are_removed_with_the_panel_and_with_the_rig(bench: Bench) -> None:
     bench.armed()
     suggested(bench)
     panel, view = bench.window.tuning, bench.window.view
@@ -86,8 +86,8 @@ def test_the_marks_go_with_the_panel_and_with_the_bench(bench: Bench) -> None:
     assert panel.values["kept", "suggested"].text() == "–"
 
 
-def test_all_that_use_these_changes_stands_in_the_table(bench: Bench) -> None:
-    """A largest size that keeps none of them, of another lens: it goes, and that is marked."""
+def test_the_table_lists_all_changes_of_use_these(bench: Bench) -> None:
+    """Example: a `maxsize_px` of another lens, which rejects all particles, is removed; the table marks this."""
     window, panel = bench.window, bench.window.tuning
     window.settings.change_rig({"tracking.maxsize_px": 1.0}, False)
     bench.armed()
@@ -102,7 +102,7 @@ def test_all_that_use_these_changes_stands_in_the_table(bench: Bench) -> None:
 
 @pytest.fixture
 def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """A search ends when this is set, as with large images."""
+    """A search lasts until this event is set, like a search in large images."""
     event, tuned = threading.Event(), judge.tuned
 
     def slow(*about: Any) -> judge.Tuned:
@@ -114,8 +114,8 @@ def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     event.set()
 
 
-def test_settings_that_change_during_a_search_are_compared_after_it(bench: Bench, released: threading.Event) -> None:
-    """Use these, and undone at once."""
+def test_settings_changed_during_a_search_are_compared_after_it(bench: Bench, released: threading.Event) -> None:
+    """Use these is clicked and undone at once."""
     window, panel = bench.window, bench.window.tuning
     bench.armed()
     released.set()
@@ -133,8 +133,8 @@ def test_settings_that_change_during_a_search_are_compared_after_it(bench: Bench
     assert panel.values["minmass", "in force"].text() != f"{before:.4g}"
 
 
-def test_a_search_ends_with_its_bench(bench: Bench, released: threading.Event) -> None:
-    """What is found in the images of another experiment is not offered for this one."""
+def test_another_experiment_ends_a_search(bench: Bench, released: threading.Event) -> None:
+    """Results from images of the previous experiment are not offered for the new one."""
     window, panel = bench.window, bench.window.tuning
     bench.armed()
     panel.look_button.click()

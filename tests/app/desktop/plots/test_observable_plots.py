@@ -1,4 +1,4 @@
-"""What is measured is of one law, and what is foreseen is of the law that acts: nothing else is drawn beside it."""
+"""Each plot shows measurements under one law only, and predictions for the law that acts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SMALL = ("camera.width_px=64", "camera.height_px=64", "sample.number=1", "sample
 
 
 def walk(first: int, number: int, step_um: float, level: Level, orders: tuple[Order, ...] = ()) -> list[Turn]:
-    """Turns of three particles that move by `step_um` a turn along x; the orders come in the first of them."""
+    """Turns of three particles that move by `step_um` per turn along x; the first turn has the orders."""
     found = []
     for index in range(first, first + number):
         turn = plausible(index)
@@ -66,7 +66,7 @@ def plots(qtbot: QtBot) -> Iterator[Plots]:
 
 
 def shown(plots: Plots, turns: Sequence[Turn]) -> tuple[float, float]:
-    """(measured MSD over one frame, foreseen over the same) after these turns; nan where there is none."""
+    """(measured, predicted) MSD over one frame (um^2) after these turns; nan if there is none."""
     plots.add(turns)
     plots.draw()
     plots.finish()
@@ -87,19 +87,19 @@ def test_turns_before_arm_and_under_another_law_are_not_pooled(plots: Plots) -> 
     assert shown(plots, walk(160, 60, 0.2, Level.ARMED, (Order(OrderKind.APPLY, "title: t\n"),)))[0] == pytest.approx(
         0.04
     )
-    assert len(plots.recent.moments) == 60  # the table of numbers is made of the same turns
+    assert len(plots.recent.moments) == 60  # the table of numbers uses the same turns
     assert shown(plots, walk(220, 60, 0.3, Level.TRIPPED))[0] == pytest.approx(0.09)
 
 
-def test_nothing_is_foreseen_where_no_light_acts(plots: Plots) -> None:
+def test_nothing_is_predicted_while_no_light_acts(plots: Plots) -> None:
     assert np.isnan(shown(plots, walk(0, 60, 0.5, Level.SAFE))[1])
     assert np.isfinite(shown(plots, walk(60, 60, 0.5, Level.ARMED))[1])
     assert np.isnan(shown(plots, walk(120, 60, 0.5, Level.SAFE))[1])
 
 
-def test_a_recording_that_felt_no_light_foresees_nothing(plots: Plots) -> None:
+def test_nothing_is_predicted_for_a_video(plots: Plots) -> None:
     class Video:
-        """The plan of a replay, as the window has it."""
+        """Stands in for the plan of a replay."""
 
         kind, unknown = Kind.REPLAY, ()
 
@@ -120,7 +120,7 @@ def opened(bench: Bench, path: Path) -> None:
 
 
 def drawn(bench: Bench, plot: Plot, turns: Sequence[Turn]) -> Plot:
-    """The plot of the window with these turns."""
+    """Add these turns, draw this plot of the window, and return it."""
     plots = bench.window.plots
     plots.setCurrentWidget(plot)
     plots.finish()
@@ -131,7 +131,7 @@ def drawn(bench: Bench, plot: Plot, turns: Sequence[Turn]) -> Plot:
 
 
 def apart(turns: Sequence[Turn], by_um: float, particles: int = 3) -> list[Turn]:
-    """The turns with so many particles on a line, at equal distances along y."""
+    """The turns with this number of particles on a line along y, `by_um` apart."""
     found = []
     for turn in turns:
         place_um = np.column_stack([np.full(particles, turn.tracks.position_um[0, 0]), by_um * np.arange(particles)])
@@ -143,12 +143,12 @@ def apart(turns: Sequence[Turn], by_um: float, particles: int = 3) -> list[Turn]
     return found
 
 
-def test_a_plot_without_curves_says_why(bench: Bench) -> None:
+def test_a_plot_without_curves_states_the_reason(bench: Bench) -> None:
     plots = bench.window.plots
     assert drawn(bench, plots.order, ()).why.text() == "no particle is tracked yet"
     order = drawn(bench, plots.order, apart(walk(0, 20, 0.1, Level.SAFE), 5.0))
     assert order.why.isVisible()
-    assert order.children().index(order.why) > order.children().index(order.axes)  # it lies on the axes
+    assert order.children().index(order.why) > order.children().index(order.axes)  # it is drawn over the axes
     assert "3 particles" in order.legend.text()
     assert order.why.text().splitlines() == [
         "|ψ6| needs 7 particles at least; there are 3", "|ψ4| needs 5 particles at least; there are 3"
@@ -159,7 +159,7 @@ def test_a_plot_without_curves_says_why(bench: Bench) -> None:
     assert drawn(bench, plots.latency, ()).why.text() == "too few turns so far"
 
 
-def test_an_order_on_a_ring_says_that_nobody_has_so_many_neighbours(bench: Bench) -> None:
+def test_an_order_plot_on_a_ring_states_that_neighbours_are_missing(bench: Bench) -> None:
     opened(bench, EXPERIMENTS / "ring_crystal.yaml")
     order = drawn(bench, bench.window.plots.order, apart(walk(0, 20, 0.1, Level.SAFE), 5.0, 9))
     assert order.why.text().splitlines()[0] == "|ψ6|: no particle has just 6 others within 3.13 µm, on the ring"
@@ -179,7 +179,7 @@ def test_a_plot_has_room_and_its_legend_covers_no_curve(bench: Bench) -> None:
 
 
 def test_theory_is_drawn_where_it_applies(bench: Bench) -> None:
-    """Free diffusion in the dark; under the law what there would be without light; nothing in a crowd."""
+    """Free diffusion in the dark; under the law the predictions with and without light; nothing in a crowd."""
     opened(bench, FIRST)
     msd = drawn(bench, bench.window.plots.msd, apart(walk(0, 60, 0.1, Level.SAFE), 5.0))
     assert list(msd.names) == ["measured", "free"]
@@ -191,7 +191,7 @@ def test_theory_is_drawn_where_it_applies(bench: Bench) -> None:
     assert "no theory of free particles: 100% are within 1.5 diameters of another" in msd.legend.text()
 
 
-def test_an_applied_law_is_foreseen_from_its_first_turn_on(bench: Bench) -> None:
+def test_an_applied_law_is_predicted_from_its_first_turn_on(bench: Bench) -> None:
     opened(bench, FIRST)
     plots = bench.window.plots
     msd = drawn(bench, plots.msd, apart(walk(0, 60, 0.1, Level.ARMED), 5.0))
@@ -204,8 +204,8 @@ def test_an_applied_law_is_foreseen_from_its_first_turn_on(bench: Bench) -> None
     assert "since APPLY at 1.2 s" in msd.note
 
 
-def test_the_table_of_numbers_has_no_rows_between_an_apply_and_its_first_turn(bench: Bench) -> None:
-    """What the new law foresees does not stand beside what was measured under the old one."""
+def test_the_table_of_numbers_is_empty_from_an_apply_to_its_first_turn(bench: Bench) -> None:
+    """Predictions of the new law are not shown beside measurements under the old one."""
     opened(bench, FIRST)
     plots = bench.window.plots
 
@@ -229,7 +229,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Plan]:
     return path, made
 
 
-def test_what_has_acted_in_a_recording(recorded: tuple[Path, Plan], tmp_path: Path) -> None:
+def test_the_law_of_a_run_file_is_known_and_that_of_a_video_is_not(recorded: tuple[Path, Plan], tmp_path: Path) -> None:
     path, made = recorded
     reel = Reel(path, plan_replay(path, None, None, ()))
     try:
@@ -249,10 +249,10 @@ def test_what_has_acted_in_a_recording(recorded: tuple[Path, Plan], tmp_path: Pa
 
 @pytest.mark.parametrize("values", [[-1.0, -2.0], [0.0, 0.0], [np.nan, -1.0], [np.inf, np.inf]])
 @pytest.mark.parametrize("dots", [False, True])
-def test_an_axis_of_decades_has_no_dots_at_and_below_0(
+def test_a_logarithmic_axis_shows_no_values_at_or_below_0(
     qtbot: QtBot, capfd: pytest.CaptureFixture[str], values: list[float], dots: bool
 ) -> None:
-    """pyqtgraph warned of a slice of nan, on a busy computer in the first second of a mean square displacement."""
+    """Regression: pyqtgraph warned of a slice of nan in the first second of an MSD on a busy computer."""
     plot = Plot("x", "y", "xy")
     qtbot.addWidget(plot)
     plot.show()

@@ -1,4 +1,4 @@
-"""The curves of the plots are in the time of the frames, whatever the camera was asked for."""
+"""Curves use the times of the frames, not the frame rate set for the camera."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEANS = Conditions(Plant(), LightModel(0.6, 5.0, Plant().kt_pn_um, 200.0), 0.015
 
 
 def measured() -> Measurement:
-    """A particle that moves steadily, seen 20 times a second by a camera that was asked for 30."""
+    """A particle of constant velocity; the camera is set to 30 frames per second and gives 20."""
     shape = "{kind: annular, radius_um: 1.0, stiffness_pn_per_um: 0.9}"
     text = f"{{title: t, policy: {{kind: programmed, forces: [{{kind: self, delay_s: 0.5, shape: {shape}}}]}}}}"
     law: Experiment = build(parse(text, "t"), Experiment)
@@ -31,8 +31,8 @@ def measured() -> Measurement:
     return Measurement(tracks, law, MEANS, law)
 
 
-def test_lags_and_what_is_foreseen_are_at_the_rate_of_the_frames() -> None:
-    """At the rate that was asked for the MSD was not that of its lag, and the hold too short for the foreseen."""
+def test_lags_and_predictions_use_the_measured_frame_rate() -> None:
+    """Regression: with the rate set for the camera, the lags were wrong, and the hold of the prediction too short."""
     of = measured()
     assert of.means is not None
     assert of.means.hold_s == pytest.approx(1.0 / CAME_HZ)

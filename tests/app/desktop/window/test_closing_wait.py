@@ -1,4 +1,4 @@
-"""A rig that takes its time to close does not block the window, and no click of meanwhile acts after it."""
+"""A rig that closes slowly does not block the window; clicks and keys during the closing have no effect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.patience import PATIENCE_S
 
 
 class Typed(QWidget):
-    """It counts the keys that reach it, and those of a shortcut."""
+    """Counts the keys A that it receives, and the activations of a shortcut."""
 
     keys = shortcuts = 0
 
@@ -32,7 +32,7 @@ class Typed(QWidget):
 
 
 class Held:
-    """The closing of a rig that is open in this process, which waits until it is released."""
+    """Holds the closing of a rig that is open in this process, until `released` is set."""
 
     def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         bench.armed()
@@ -67,8 +67,8 @@ def test_the_window_shows_that_a_rig_is_being_closed(bench: Bench, monkeypatch: 
     bench.armed()  # it opens again
 
 
-def test_a_window_that_is_closed_meanwhile_ends_after_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a signal closes it; Reconnect then opens nothing."""
+def test_a_window_closed_meanwhile_ends_after_its_rig(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a signal; Reconnect then opens no rig."""
     held, opened = Held(bench, monkeypatch), len(bench.toys)
     QTimer.singleShot(300, bench.window.close)
     bench.window.reconnect()
@@ -81,10 +81,8 @@ def test_a_window_that_is_closed_meanwhile_ends_after_it(bench: Bench, monkeypat
     assert len(bench.toys) == opened
 
 
-def test_a_window_whose_close_was_refused_does_not_close_later_by_itself(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its edits could not be kept; Close rig, an hour later, ended the window with them."""
+def test_a_window_whose_close_was_refused_does_not_close_later(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: its edits could not be kept; an hour later, Close rig ended the window, and they were lost."""
     window = bench.window
 
     def full() -> None:
@@ -102,8 +100,8 @@ def test_a_window_whose_close_was_refused_does_not_close_later_by_itself(
     assert not window._has_ended
 
 
-def test_the_rig_is_closed_whatever_else_fails_at_the_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of another part skipped the closing, and the exit code was 0."""
+def test_the_rig_is_closed_if_another_part_fails_at_the_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: an error of another part skipped the closing, and the exit code was 0."""
     bench.armed()
 
     def broken() -> None:
@@ -116,7 +114,7 @@ def test_the_rig_is_closed_whatever_else_fails_at_the_end(bench: Bench, monkeypa
     monkeypatch.undo()
 
 
-def test_a_record_that_could_not_be_closed_is_said_with_the_next_plan_and_at_the_end(
+def test_a_record_that_could_not_be_closed_is_reported(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fails(self: Recorder) -> None:
@@ -133,8 +131,8 @@ def test_a_record_that_could_not_be_closed_is_said_with_the_next_plan_and_at_the
     assert "cybloids: the record was not closed: no space left" in capsys.readouterr().err
 
 
-def test_what_was_not_put_out_is_said_at_the_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A window that is closed while its rig is being closed."""
+def test_a_laser_that_may_be_on_is_reported_at_the_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window is closed while its rig is being closed."""
     held = Held(bench, monkeypatch)
     monkeypatch.setattr(bench.window.session, "_keep_doubt", lambda ended, plan, why: held.kept.append(why))
     held.fails = Fault(STILL_LIT)
@@ -144,7 +142,7 @@ def test_what_was_not_put_out_is_said_at_the_end(bench: Bench, monkeypatch: pyte
     bench.qtbot.waitUntil(lambda: bench.window._has_ended)
 
 
-def test_keys_of_meanwhile_are_dropped(qtbot: QtBot) -> None:
+def test_keys_during_the_wait_are_dropped(qtbot: QtBot) -> None:
     typed, released, shown = Typed(), threading.Event(), [0]
     qtbot.addWidget(typed)
     shortcut = QShortcut(QKeySequence("Ctrl+Shift+N"), typed)

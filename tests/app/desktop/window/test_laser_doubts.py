@@ -1,4 +1,4 @@
-"""Lasers that may be on are remembered, each of them, until it confirms that it is off."""
+"""Each laser that may be on is remembered until it confirms that it is off."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def with_laser(port: str) -> Plan:
 
 
 def test_a_second_doubt_does_not_hide_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second laser answered, and the window ended with "dark" and exit code 0."""
+    """Regression: after an answer of the second laser, the window ended with "dark" and exit code 0."""
     first, second = with_laser("/dev/a"), with_laser("/dev/b")
     doubts, silent = LaserDoubts(), {"/dev/a"}
     doubts.add(first, "A may be on")
@@ -34,7 +34,7 @@ def test_a_second_doubt_does_not_hide_the_first(monkeypatch: pytest.MonkeyPatch)
         return f"{STILL_LIT} from here" if made.rig.laser.address in silent else "the laser is off"
 
     monkeypatch.setattr(laser_doubts, "put_out_in_time", put_out)
-    for _ in range(2):  # asked again, its reason is not said twice
+    for _ in range(2):  # a second query does not repeat the reason
         with pytest.raises(Fault, match=f"^A may be on; {STILL_LIT} from here$"):
             doubts.settle()
     silent.clear()
@@ -42,7 +42,7 @@ def test_a_second_doubt_does_not_hide_the_first(monkeypatch: pytest.MonkeyPatch)
     assert doubts.text == ""
 
 
-def test_a_laser_that_answers_its_driver_is_in_doubt_no_more() -> None:
+def test_a_laser_that_answers_its_driver_is_no_longer_in_doubt() -> None:
     doubts = LaserDoubts()
     doubts.add(with_laser("/dev/a"), "A may be on")
     doubts.remove(with_laser("/dev/b"))

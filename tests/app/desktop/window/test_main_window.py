@@ -1,4 +1,4 @@
-"""What a person does in the window, and what comes of it."""
+"""User actions in the window, and their results."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_start_arm_escape(bench: Bench) -> None:
     assert len(bench.toy.beam.last) == 0
 
 
-def test_a_trip_is_said_and_left_by_reset_then_arm(bench: Bench) -> None:
+def test_a_trip_is_shown_and_ends_by_reset_then_arm(bench: Bench) -> None:
     window = bench.window
     bench.armed()
     bench.toy.camera.fault = "the cable is out"
@@ -124,11 +124,11 @@ def force(panel: ExperimentPanel) -> Fields:
 
 
 def press_escape(widget: QWidget) -> None:
-    QTest.keyClick(widget, Qt.Key.Key_Escape)  # type: ignore[call-overload]  # the stubs ask for a self
+    QTest.keyClick(widget, Qt.Key.Key_Escape)  # type: ignore[call-overload]  # the type stubs expect `self`
 
 
 def write(editor: Editor, value: object) -> None:
-    """As a person does."""
+    """Put a value into an editor, like an edit by a user."""
     editor.put(value)
     editor.edited.emit()
 
@@ -138,7 +138,7 @@ def delay_s(experiment: Experiment) -> float | None:
     return experiment.policy.forces[0].delay_s
 
 
-def test_edit_foresee_undo_redo_apply(bench: Bench) -> None:
+def test_edit_predict_undo_redo_apply(bench: Bench) -> None:
     window, panel = bench.window, bench.window.panel
     before = window.session.plan.experiment
     bench.armed()
@@ -166,7 +166,7 @@ def applied(recorder: Recorder) -> list[str]:
     return [order.text for turn in recorder.turns for order in turn.orders if order.kind == "APPLY"]
 
 
-def test_what_can_not_fly_can_not_be_applied(bench: Bench) -> None:
+def test_an_invalid_experiment_can_not_be_applied(bench: Bench) -> None:
     panel = bench.window.panel
     write(force(panel).rows["delay_s"], 0.001)
     assert not panel.apply_button.isEnabled()
@@ -178,7 +178,7 @@ def test_what_can_not_fly_can_not_be_applied(bench: Bench) -> None:
     assert "the text 'here'" in panel.trouble.text()
 
 
-def test_another_shape_keeps_what_it_can(bench: Bench) -> None:
+def test_another_shape_keeps_common_values(bench: Bench) -> None:
     panel = bench.window.panel
     shape = force(panel).rows["shape"]
     assert isinstance(shape, Variant)
@@ -217,7 +217,7 @@ def test_one_press_of_escape_is_one_stop_even_from_an_open_list(bench: Bench) ->
     assert len(stops) == 1
 
 
-def test_another_experiment_darkens_and_is_ready(bench: Bench) -> None:
+def test_another_experiment_opens_dark_and_ready_to_start(bench: Bench) -> None:
     window = bench.window
     bench.armed()
     beam = bench.toy.beam
@@ -247,8 +247,8 @@ def test_save_and_open_again(bench: Bench, tmp_path: Path) -> None:
     assert (tmp_path / window.session.plan.experiment.rig).resolve().is_file()
 
 
-def test_what_is_not_saved_or_applied_stays_said(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was wiped as soon as the number of particles changed, and stood nowhere else."""
+def test_a_failed_save_or_apply_stays_reported(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: the message was removed when the number of particles changed, and was nowhere else."""
     window, panel = bench.window, bench.window.panel
     bench.armed()
     panel.list.saved.emit(tmp_path / "no" / "slow.yaml")
@@ -272,7 +272,7 @@ def test_what_is_not_saved_or_applied_stays_said(bench: Bench, tmp_path: Path, m
     assert "not while a run is recorded" in " ".join(window.log.read())
 
 
-def test_a_bad_file_is_a_sentence_and_nothing_changes(bench: Bench, tmp_path: Path) -> None:
+def test_a_bad_file_is_refused_in_a_sentence_and_changes_nothing(bench: Bench, tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("title: bad\npolicy: {kind: programed}\n")
     bench.window.panel.list.chosen.emit(bad)
@@ -303,7 +303,7 @@ def test_the_layout_is_remembered(bench: Bench, tmp_path: Path, qtbot: QtBot) ->
     assert second.findChild(QDockWidget, "Observables").isVisible()
 
 
-def test_tracking_is_changed_between_two_turns_and_the_journal_can_tell(bench: Bench) -> None:
+def test_tracking_is_changed_between_two_turns_and_recorded(bench: Bench) -> None:
     window = bench.window
     bench.armed()
     window.actions_bar.record.trigger()
@@ -319,7 +319,7 @@ def test_tracking_is_changed_between_two_turns_and_the_journal_can_tell(bench: B
     assert bench.level is Level.ARMED
 
 
-def test_a_device_is_opened_anew_and_dark(bench: Bench) -> None:
+def test_a_device_setting_closes_the_rig_dark(bench: Bench) -> None:
     window = bench.window
     bench.armed()
     beam = bench.toy.beam
@@ -330,7 +330,7 @@ def test_a_device_is_opened_anew_and_dark(bench: Bench) -> None:
     assert not window.session.running
 
 
-def test_what_the_rig_refuses_is_said_there(bench: Bench) -> None:
+def test_refused_settings_are_reported_in_the_device_panel(bench: Bench) -> None:
     window = bench.window
     write(window.devices.forms["tracking"].rows["diameter_px"], 12)
     window.devices.button.click()
@@ -338,7 +338,7 @@ def test_what_the_rig_refuses_is_said_there(bench: Bench) -> None:
     assert window.session.plan.rig.tracking.diameter_px != 12
 
 
-def test_asked_and_done_stand_side_by_side(bench: Bench) -> None:
+def test_set_and_achieved_values_are_shown_side_by_side(bench: Bench) -> None:
     bench.armed()
     cells = bench.window.devices.answers.cells
     bench.qtbot.waitUntil(lambda: cells["spots"][1].text() not in ("–", "0"))
@@ -346,8 +346,8 @@ def test_asked_and_done_stand_side_by_side(bench: Bench) -> None:
     assert cells["spots"][0].text() == cells["spots"][1].text()
 
 
-def test_who_is_uncertain_is_marked_and_counted(bench: Bench) -> None:
-    """One of the toy's seven always is; it stands in a diamond, and gets no light."""
+def test_an_uncertain_particle_is_marked_and_counted(bench: Bench) -> None:
+    """One of the seven simulated particles is always uncertain: its mark is a diamond, and it gets no light."""
     bench.armed()
     bench.window.poll()
     view = bench.window.view
@@ -360,7 +360,7 @@ def test_who_is_uncertain_is_marked_and_counted(bench: Bench) -> None:
     assert (12, "its identity is uncertain") in newest.withheld
 
 
-def test_click_to_follow_and_again_to_let_go(bench: Bench) -> None:
+def test_a_particle_is_followed_and_released(bench: Bench) -> None:
     bench.armed()
     window = bench.window
     x, y = bench.toy.camera.place_um[3]
@@ -401,14 +401,14 @@ def test_a_particle_is_given_a_species(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("typed", [5, None, "abc"])
-def test_a_particle_is_given_a_species_whatever_is_typed_there(bench: Bench, typed: object) -> None:
+def test_a_particle_is_given_a_species_despite_invalid_text(bench: Bench, typed: object) -> None:
     write(bench.window.panel.carrying.rows["species"], typed)
     bench.window.hand.give_species(2, 1)
     assert bench.window.session.plan.experiment.species == (0, 0, 1)
 
 
 def test_a_trap_keeps_its_handle_while_the_experiment_is_not_valid(bench: Bench) -> None:
-    """It moves its own trap, also after another force was removed; what is no place has no handle."""
+    """It moves its own trap, also after another force is removed; a trap without a valid position has no handle."""
     window, panel = bench.window, bench.window.panel
     for x_um in (5.0, 12.0):
         window.hand.drop_trap(x_um, 9.0)
@@ -432,7 +432,7 @@ def test_a_trap_keeps_its_handle_while_the_experiment_is_not_valid(bench: Bench)
     assert panel.data() == before
 
 
-def test_an_exception_in_the_loop_is_read_in_words_and_copied(bench: Bench) -> None:
+def test_an_exception_in_the_loop_is_shown_and_can_be_copied(bench: Bench) -> None:
     window = bench.window
     bench.armed()
     assert window.session.live is not None
@@ -451,7 +451,7 @@ def test_an_exception_in_the_loop_is_read_in_words_and_copied(bench: Bench) -> N
     assert window.actions_bar.start.isEnabled()
 
 
-def test_start_after_an_error_shows_nothing_of_the_loop_before(bench: Bench) -> None:
+def test_start_after_an_error_shows_nothing_of_the_previous_loop(bench: Bench) -> None:
     window = bench.window
     bench.armed()
     assert window.session.live is not None
@@ -476,8 +476,8 @@ def test_start_after_an_error_shows_nothing_of_the_loop_before(bench: Bench) -> 
     assert window.view.notice.text() == ""
 
 
-def test_a_rig_that_can_not_be_opened_after_an_error_is_said(bench: Bench) -> None:
-    """The error of the loop before it was said in its place, with each look."""
+def test_a_rig_that_can_not_be_opened_after_an_error_is_reported(bench: Bench) -> None:
+    """Regression: each poll reported the error of the previous loop instead."""
     window = bench.window
     bench.armed()
     assert window.session.live is not None
@@ -495,7 +495,7 @@ def test_a_rig_that_can_not_be_opened_after_an_error_is_said(bench: Bench) -> No
     assert window.strip.reason.whole == "the camera is gone"
 
 
-def test_candidates_are_drawn_as_the_form_stands(bench: Bench) -> None:
+def test_candidates_are_drawn_with_the_values_of_the_form(bench: Bench) -> None:
     window = bench.window
     bench.armed()
     window.devices.candidates.setChecked(True)
@@ -506,12 +506,12 @@ def test_candidates_are_drawn_as_the_form_stands(bench: Bench) -> None:
     assert len(window.view.rejected.data) >= 7
     write(window.devices.forms["tracking"].rows["diameter_px"], 12)
     window.judging.show()
-    bench.qtbot.waitUntil(lambda: "odd" in window.devices.trouble.text())  # a look may be on its way
+    bench.qtbot.waitUntil(lambda: "odd" in window.devices.trouble.text())  # a search may still be running
     window.devices.candidates.setChecked(False)
     assert len(window.view.rejected.data) == 0
 
 
-def test_what_a_device_gave_back_stands_beside_what_was_asked(bench: Bench) -> None:
+def test_values_read_back_are_shown_beside_the_set_values(bench: Bench) -> None:
     answers = bench.window.devices.answers
     answers.show_returned([Returned("camera.exposure_s", 0.01, 0.02), Returned("laser.power_mw", 5.0, float("nan"))])
     assert [cell.text() for cell in answers.cells["camera exposure"]] == ["0.01 s", "0.02 s"]
@@ -519,7 +519,7 @@ def test_what_a_device_gave_back_stands_beside_what_was_asked(bench: Bench) -> N
     assert answers.cells["laser power"][1].text() == "not said"
 
 
-def test_what_goes_on_is_logged_once(bench: Bench) -> None:
+def test_a_lasting_condition_is_logged_once(bench: Bench) -> None:
     log = bench.window.log
     turns = [blank(number, (f"{number} forces clipped, the largest from 0.{number} pN",)) for number in range(1, 90)]
     log.add(turns)
@@ -536,7 +536,7 @@ def blank(number: int, notes: tuple[str, ...]) -> Turn:
 
 
 def test_the_families_are_in_the_chooser(bench: Bench) -> None:
-    """Those with images; and one opens like any other experiment, with its trap."""
+    """Only families with images are listed; one opens like any other experiment, with its trap."""
     box = bench.window.panel.list.box
     titles = [box.itemText(index) for index in range(box.count())]
     assert "Many particles, two rings: square" in titles
@@ -546,8 +546,8 @@ def test_the_families_are_in_the_chooser(bench: Bench) -> None:
     assert made.experiment.about.startswith("Sixteen particles")
 
 
-def test_stop_says_dark_only_after_a_turn_that_is_dark(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loop that hangs has not obeyed."""
+def test_stop_reports_dark_only_after_a_dark_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that hangs does not obey."""
     bench.armed()
     window, live = bench.window, bench.window.session.live
     assert live is not None
@@ -563,12 +563,12 @@ def test_stop_says_dark_only_after_a_turn_that_is_dark(bench: Bench, monkeypatch
     assert len(bench.toy.beam.last) == 0
 
 
-def test_a_record_has_a_file_of_its_own_also_within_a_second(bench: Bench) -> None:
+def test_records_within_a_second_have_different_files(bench: Bench) -> None:
     paths = [bench.window._record_path() for _ in range(3)]
     assert len({*paths}) == 3
 
 
-def test_a_web_link_that_is_dropped_is_refused_in_a_sentence(bench: Bench) -> None:
+def test_a_dropped_web_link_is_refused_in_a_sentence(bench: Bench) -> None:
     data = QMimeData()
     data.setUrls([QUrl("https://example.org/a.yaml")])
     copy, button, keys = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier

@@ -1,4 +1,4 @@
-"""The window opens what was open the last time: an experiment, a rig or a run; and also where that can't be opened."""
+"""The window opens the last experiment, rig or run again; it also opens if that file can't be opened."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RIG = EXPERIMENTS.parent / "rigs" / "simulated.yaml"
 
 @pytest.fixture
 def shown(qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """What a window of the next day says, where `path` was open last: (exit code, kind and title, reason)."""
+    """A function that opens a window whose last file was `path`: (exit code, kind and title, reason)."""
     memory = tmp_path / "memory"
     memory.mkdir()
     monkeypatch.setattr("app.desktop.window.remembered_layout.user_config_path", lambda *_, **__: memory)
@@ -53,10 +53,10 @@ def test_it_starts_after_a_rig_was_open(shown: Any, tmp_path: Path) -> None:
     own.write_text(RIG.read_text())
     code, title, reason = shown(own)
     assert (code, title, reason) == (0, "SIMULATED: Annular activity", "not started")
-    assert RememberedLayout().path == own  # and once more
+    assert RememberedLayout().path == own  # it is remembered again
 
 
-def test_a_mistake_in_the_last_file_is_said_and_the_window_opens(shown: Any, tmp_path: Path) -> None:
+def test_a_mistake_in_the_last_file_is_reported_and_the_window_opens(shown: Any, tmp_path: Path) -> None:
     bad = tmp_path / "mine.yaml"
     bad.write_text(FIRST.read_text().replace("kind: programmed", "kind: programed"))
     code, title, reason = shown(bad)
@@ -65,15 +65,15 @@ def test_a_mistake_in_the_last_file_is_said_and_the_window_opens(shown: Any, tmp
     assert "programed" in reason
 
 
-def test_the_file_of_a_plan_is_the_one_that_was_opened(recorded: Path) -> None:
+def test_the_planner_returns_the_path_of_the_opened_file(recorded: Path) -> None:
     assert [planner(path, None)[0] for path in (RIG, FIRST, recorded)] == [RIG, FIRST, recorded]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, 0])
-def test_a_laser_that_could_not_be_put_out_at_the_end_is_said(
+def test_a_laser_that_may_be_on_at_the_end_is_reported(
     qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """The sentence and the exit code were made before the window was closed: "the laser is dark", and 0."""
+    """Regression: the sentence "the laser is dark" and exit code 0 were made before the window was closed."""
 
     def hangs(window: Window) -> None:
         real = window.session.close
@@ -100,10 +100,10 @@ def test_a_laser_that_could_not_be_put_out_at_the_end_is_said(
         assert opened() == 1
 
 
-def test_a_laser_that_was_never_opened_is_not_called_dark(
+def test_a_laser_that_was_never_opened_is_not_reported_dark(
     qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A real laser may be lit from before; SIGTERM before Start said that it is dark."""
+    """Regression: SIGTERM before Start reported that the laser is dark, but a real laser may be on from before."""
 
     def take_picture(*_: Any) -> None:
         raise Stopped(signal.SIGTERM)

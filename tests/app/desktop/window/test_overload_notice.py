@@ -1,4 +1,4 @@
-"""A loop that does not keep up: the window lives, says what is too slow, and offers what would help."""
+"""A loop that is too slow: the window stays responsive, names the slow part and offers remedies."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def shown_hz(bench: Bench) -> float:
 
 @pytest.fixture
 def slow_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The toys' tracker takes a quarter of a second."""
+    """The simulated tracker takes 0.25 s."""
     quick = toy.Tracker.step
 
     def slow(self: toy.Tracker, memory: None, frame: Frame, expected: Expected = NOBODY) -> object:
@@ -50,7 +50,7 @@ def slow_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("slow_tracking")
-def test_slow_tracking_is_said_and_a_lower_rate_is_one_click(bench: Bench) -> None:
+def test_slow_tracking_is_reported_and_a_lower_rate_is_one_click(bench: Bench) -> None:
     window, told = bench.window, bench.window.watching.too_slow
     bench.armed()
     beam = bench.toy.beam
@@ -67,14 +67,14 @@ def test_slow_tracking_is_said_and_a_lower_rate_is_one_click(bench: Bench) -> No
 
 
 def slow(rig: Rig, *_: object) -> Overload:
-    """As of the toys with a tracker that takes 110 ms."""
+    """An overload by a tracker that takes 110 ms."""
     found = overload(rig, 8.5, {"tracker": 0.11}, "", 7)
     assert found is not None
     return found
 
 
 def test_each_offer_is_one_click_and_is_undone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A locator in flight; a region and bins dark, with the devices opened anew."""
+    """A locator changes in flight; a camera region and binning close the rig, dark."""
     monkeypatch.setattr(Judge, "look", lambda self, rig, *more: slow(rig))
     window, told = bench.window, bench.window.watching.too_slow
     for name in ("locator windows", "region 128×128 px", "pixels binned 2×2"):
@@ -97,8 +97,8 @@ def test_each_offer_is_one_click_and_is_undone(bench: Bench, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("width_px", [340, 380, 700])
-def test_offers_are_read_whole_on_a_narrow_image(qtbot: QtBot, width_px: int) -> None:
-    """As on a screen of 1366x768 at 150 %, where Qt would cut their words."""
+def test_offers_are_fully_visible_on_a_narrow_image(qtbot: QtBot, width_px: int) -> None:
+    """As on a screen of 1366x768 at 150 %, where Qt would cut off their text."""
     image = QWidget()
     qtbot.addWidget(image)
     image.resize(width_px, 400)
@@ -115,8 +115,8 @@ def test_offers_are_read_whole_on_a_narrow_image(qtbot: QtBot, width_px: int) ->
     assert (first.y() == second.y()) == (width_px > 600)
 
 
-def test_a_button_offers_what_helps_now(qtbot: QtBot) -> None:
-    """Not what would have helped before the tracking was changed."""
+def test_a_button_applies_the_newest_offer(qtbot: QtBot) -> None:
+    """Not an offer from before the tracking was changed."""
     image, chosen = QWidget(), []
     qtbot.addWidget(image)
     told = TooSlow(image)
@@ -132,13 +132,13 @@ def test_a_button_offers_what_helps_now(qtbot: QtBot) -> None:
 
 
 def values_of(rig: Rig) -> dict[str, object]:
-    """By dotted key."""
+    """The values of a rig by dotted key."""
     return {f"{part}.{name}": value for part, values in plain(rig).items() if isinstance(values, dict)
             for name, value in values.items()}  # fmt: skip
 
 
 @pytest.mark.usefixtures("slow_tracking")
-def test_what_was_put_away_stays_away(bench: Bench) -> None:
+def test_a_dismissed_notice_stays_hidden(bench: Bench) -> None:
     told = bench.window.watching.too_slow
     bench.armed()
     bench.qtbot.waitUntil(told.isVisible)
@@ -162,7 +162,7 @@ def test_painting_takes_at_most_half_of_the_windows_time(bench: Bench, monkeypat
     assert polls[0] >= 1.5 * shows[0]
 
 
-def test_a_window_without_news_looks_ten_times_a_second(qtbot: QtBot) -> None:
+def test_a_window_without_messages_polls_ten_times_a_second(qtbot: QtBot) -> None:
     ends, beats = os.pipe(), [0.0]
     pulse = Pulse(lambda: ends[0])
     pulse.beat.connect(lambda: beats.append(time.monotonic()))

@@ -1,4 +1,4 @@
-"""Plans from edits: what `set` says goes into the rig, and comes out of it again."""
+"""Plans from edits: values of `set` go into the rig; without them it has its earlier values again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_an_experiment_that_is_in_force_is_the_same_plan() -> None:
     assert bench.edits.planned(bench.plan.experiment) is bench.plan
 
 
-def test_a_key_that_is_set_no_more_gets_its_earlier_value() -> None:
+def test_a_key_that_is_no_longer_set_gets_its_earlier_value() -> None:
     bench = Bench()
     first = bench.plan.experiment
     before = bench.plan.rig.tracking.memory
@@ -50,7 +50,7 @@ def test_only_settings_of_devices_need_an_opening() -> None:
     assert bench.edits.needs_opening(replace(first, set={**first.set, "camera.exposure_s": 0.002}))
 
 
-def test_conditions_are_those_of_the_rig_and_of_the_particles_seen() -> None:
+def test_conditions_are_those_of_the_rig_and_of_the_tracked_particles() -> None:
     bench = Bench()
     rig = bench.plan.rig
     found = bench.edits.conditions(bench.plan.experiment)
@@ -63,7 +63,7 @@ def test_conditions_are_those_of_the_rig_and_of_the_particles_seen() -> None:
     assert bench.edits.particles == 0
 
 
-def test_what_can_not_fly_is_refused() -> None:
+def test_invalid_settings_are_refused() -> None:
     bench = Bench()
     wrong = replace(bench.plan.experiment, set={**bench.plan.experiment.set, "tracking.diameter_px": 100_001})
     with pytest.raises(Refused, match="diameter_px"):

@@ -1,4 +1,4 @@
-"""The keys of the playback act where the focused widget has no use for them."""
+"""The keys of the playback act if the focused widget does not use them."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def window(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
 def press(widget: QWidget, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
     widget.activateWindow()
     widget.setFocus()
-    QTest.keyClick(widget, key, modifier)  # type: ignore[call-overload]  # the stubs ask for a self
+    QTest.keyClick(widget, key, modifier)  # type: ignore[call-overload]  # the type stubs expect `self`
 
 
-def test_keys_move_the_film_unless_the_focused_widget_uses_them(window: Window) -> None:
+def test_keys_control_the_playback_unless_the_focused_widget_uses_them(window: Window) -> None:
     transport, box, tabs = window.transport, window.devices.candidates, window.panel.tabs
     press(window.view, Qt.Key.Key_Right)
     assert transport.position == 1.0
@@ -60,5 +60,5 @@ def test_keys_move_the_film_unless_the_focused_widget_uses_them(window: Window) 
     press(bar, Qt.Key.Key_Right)
     assert tabs.currentIndex() == 1
     assert (transport.playing, transport.position) == (False, place)
-    press(bar, Qt.Key.Key_Space)  # of no use for tabs
+    press(bar, Qt.Key.Key_Space)  # tabs do not use Space
     assert transport.playing

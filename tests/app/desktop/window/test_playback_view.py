@@ -40,7 +40,7 @@ def window(qtbot: QtBot, recorded: Path) -> Iterator[Window]:
     opened.close()
 
 
-def test_it_says_that_it_is_a_recording(window: Window, qtbot: QtBot) -> None:
+def test_a_recording_is_marked_as_a_replay(window: Window, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: window.playback.shown is not None)
     assert window.strip.kind.word == "REPLAY"
     assert window.strip.beam.word == "dark"
@@ -51,7 +51,7 @@ def test_it_says_that_it_is_a_recording(window: Window, qtbot: QtBot) -> None:
 
 
 def test_scrub_step_and_play(window: Window, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The film's clock is in the test's hands: a busy machine must not play on to the end of it."""
+    """The test sets the clock of the playback: a busy computer must not play on to the end."""
     now_s = [0.0]
     monkeypatch.setattr("app.desktop.window.playback_controls.time", SimpleNamespace(monotonic=lambda: now_s[0]))
     reel = window.transport.reel
@@ -80,7 +80,7 @@ def test_scrub_step_and_play(window: Window, qtbot: QtBot, monkeypatch: pytest.M
     assert shown() == len(reel) - 1
 
 
-def test_an_edited_law_is_compared_with_what_was_sent(window: Window, qtbot: QtBot) -> None:
+def test_an_edited_law_is_compared_with_the_sent_spots(window: Window, qtbot: QtBot) -> None:
     window.transport.go(110)
     assert len(window.view.compared.data) == 0
     shape = force(window.panel).rows["shape"]
@@ -93,7 +93,7 @@ def test_an_edited_law_is_compared_with_what_was_sent(window: Window, qtbot: QtB
 
 
 def test_a_run_is_tracked_again_with_other_settings(window: Window, qtbot: QtBot) -> None:
-    """What was sent then stays; the rings are those of the new settings, and go where these find nobody."""
+    """The spots that were sent stay; the rings are from the new settings, and vanish if these find no particle."""
     window.transport.go(110)
     qtbot.waitUntil(lambda: len(window.view.good.data) == 1)
     write(window.devices.forms["tracking"].rows["minmass"], 1e6)
@@ -119,7 +119,7 @@ def test_from_a_recording_to_an_experiment_and_back(window: Window, recorded: Pa
 
 
 def test_a_recording_has_its_numbers_and_latencies(window: Window, recorded: Path, qtbot: QtBot) -> None:
-    """Those of main.py analyse, as soon as it is opened; measured once while it stands still."""
+    """The numbers are those of `main.py analyse`, and are computed once while the playback stands still."""
     qtbot.waitUntil(lambda: window.playback.shown is not None)
     numbers = window.plots.numbers
     window.plots.setCurrentWidget(numbers)
@@ -149,7 +149,7 @@ def test_a_recording_has_its_numbers_and_latencies(window: Window, recorded: Pat
     assert numbers.rowCount() == 0
 
 
-def test_a_file_that_can_not_be_read_leaves_the_picture(window: Window, recorded: Path, qtbot: QtBot) -> None:
+def test_an_unreadable_file_does_not_close_the_recording(window: Window, recorded: Path, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: window.playback.shown is not None)
     bad = recorded.parent / "bad.yaml"
     bad.write_text("a: 1\n")

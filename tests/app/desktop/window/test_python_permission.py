@@ -1,4 +1,4 @@
-"""A law in a Python file runs in the window only after a press below its path."""
+"""A law in a Python file runs in the window only after the user permits it in a question that shows its path."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def window(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
 
 
 def asked(window: Window) -> str:
-    """What the question says."""
+    """The text of the question."""
     return " ".join(label.text() for label in window.asking.findChildren(QLabel))
 
 
@@ -51,12 +51,14 @@ def run_it(window: Window) -> None:
 
 
 def applied(window: Window) -> bool:
-    """Whether a turn has taken an APPLY."""
+    """Whether a recent turn contains an APPLY."""
     live = window.session.live
     return live is not None and any(order.kind == "APPLY" for _, turn in live.recent() for order in turn.orders)
 
 
-def test_an_opened_experiment_asks_with_the_path_of_its_file(window: Window, qtbot: QtBot, tmp_path: Path) -> None:
+def test_the_question_for_an_opened_experiment_shows_the_path_of_its_law(
+    window: Window, qtbot: QtBot, tmp_path: Path
+) -> None:
     experiment = lay_out(tmp_path / "lab", source=MARK + SPRING)
     window.files.open(experiment)
     qtbot.waitUntil(lambda: window.files.reading is None)
@@ -78,7 +80,7 @@ def test_an_opened_experiment_asks_with_the_path_of_its_file(window: Window, qtb
 def test_a_law_that_is_applied_in_flight_runs_in_the_loop_s_process(
     window: Window, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process was started before the permission."""
+    """The process starts before the permission is given."""
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     window.actions_bar.start.trigger()
@@ -112,13 +114,13 @@ def test_a_law_that_is_applied_in_flight_runs_in_the_loop_s_process(
 
 
 def pressed(button: str) -> None:
-    """The button of the dialog that is open."""
+    """Press this button of the open dialog."""
     (box,) = [one for one in QApplication.topLevelWidgets() if isinstance(one, QMessageBox) and one.isVisible()]
     next(one for one in box.buttons() if one.text() == button).click()
 
 
 @pytest.mark.parametrize("button", ["Run it", "Not now"])
-def test_before_there_is_a_window_a_dialog_asks(qtbot: QtBot, tmp_path: Path, button: str) -> None:
+def test_a_dialog_asks_before_the_window_opens(qtbot: QtBot, tmp_path: Path, button: str) -> None:
     experiment = lay_out(tmp_path)
     QTimer.singleShot(300, lambda: pressed(button))
     if button == "Run it":

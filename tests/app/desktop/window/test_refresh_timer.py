@@ -1,4 +1,4 @@
-"""When the window looks: often enough, and right after the news where it can wait for them."""
+"""The window polls often enough, and right after a message if it can wait for one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pipe() -> Iterator[tuple[int, int]]:
         os.close(end)
 
 
-def test_without_a_handle_it_beats_by_itself(qtbot: QtBot) -> None:
+def test_without_a_handle_the_timer_beats_periodically(qtbot: QtBot) -> None:
     beats: list[float] = []
     pulse = Pulse(lambda: None)
     pulse.beat.connect(lambda: beats.append(time.monotonic()))
@@ -30,11 +30,11 @@ def test_without_a_handle_it_beats_by_itself(qtbot: QtBot) -> None:
     number = len(beats)
     qtbot.wait(100)
     assert len(beats) == number
-    assert beats[-1] - beats[0] > 0.8 * PAINT_S * (number - 1) - PAINT_S  # a late one is made up for
+    assert beats[-1] - beats[0] > 0.8 * PAINT_S * (number - 1) - PAINT_S  # a late beat is compensated
 
 
-def test_with_a_handle_it_waits_for_the_news(qtbot: QtBot, pipe: tuple[int, int]) -> None:
-    """News, not the clock: each beat finds them; and in long silence it looks all the same."""
+def test_with_a_handle_the_timer_waits_for_messages(qtbot: QtBot, pipe: tuple[int, int]) -> None:
+    """Each message causes a beat that finds it; without messages the timer still beats."""
     reader, writer = pipe
     heard: list[bytes] = []
 
@@ -48,7 +48,7 @@ def test_with_a_handle_it_waits_for_the_news(qtbot: QtBot, pipe: tuple[int, int]
     pulse = Pulse(lambda: reader)
     pulse.beat.connect(hear)
     pulse.start()
-    assert heard == [b""]  # the first look waits for nothing
+    assert heard == [b""]  # the first beat does not wait
     for number in range(4):
         qtbot.wait(int(2e3 * PAINT_S))
         told = f"turn {number}".encode()

@@ -1,4 +1,4 @@
-"""What the window remembers: a layout for each size of screen."""
+"""The window remembers a layout for each screen size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.desktop.window.remembered_layout import RememberedLayout
 
 
 def test_a_layout_belongs_to_a_size_of_screen(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A layout of a large screen squeezed the image and the form on a small one."""
+    """Regression: a layout of a large screen left little room for the image and the form on a small one."""
     window = QMainWindow()
     qtbot.addWidget(window)
     window.resize(700, 500)
@@ -27,7 +27,7 @@ def test_a_layout_belongs_to_a_size_of_screen(qtbot: QtBot, tmp_path: Path, monk
         assert window.width() == width
 
 
-def test_a_kept_layout_that_is_none_is_left(qtbot: QtBot, tmp_path: Path) -> None:
+def test_an_invalid_stored_layout_is_ignored(qtbot: QtBot, tmp_path: Path) -> None:
     window = QMainWindow()
     qtbot.addWidget(window)
     window.resize(400, 300)

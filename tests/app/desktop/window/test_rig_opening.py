@@ -40,13 +40,13 @@ class Loop:
 
 
 def begun() -> tuple[Any, Any]:
-    """An opening, and its loop; Any: their states change between two checks."""
+    """An opening and its loop, typed as Any because their states change between two checks."""
     opening, loop = RigOpening(), Loop()
     opening.begin(loop)  # type: ignore[arg-type]
     return opening, loop
 
 
-def test_a_loop_comes_once_when_it_is_open() -> None:
+def test_an_open_loop_is_returned_once() -> None:
     opening, loop = begun()
     assert loop.begun
     assert (opening.poll(), opening.note) == (None, "compiling")
@@ -56,7 +56,7 @@ def test_a_loop_comes_once_when_it_is_open() -> None:
     assert (opening.poll(), opening.duration_s, opening.note) == (None, None, "")
 
 
-def test_a_failed_opening_is_over_and_its_loop_is_known() -> None:
+def test_a_failed_opening_ends_and_its_loop_is_known() -> None:
     opening, loop = begun()
     loop.error = Refused("there is no such bench")
     with pytest.raises(Refused, match="no such bench"):
@@ -65,7 +65,7 @@ def test_a_failed_opening_is_over_and_its_loop_is_known() -> None:
     assert (opening.poll(), opening.duration_s) == (None, None)
 
 
-def test_a_cancelled_opening_ends_in_the_background_and_the_next_one_waits_for_it() -> None:
+def test_the_next_opening_waits_for_the_end_of_a_cancelled_one() -> None:
     opening, loop = begun()
     in_doubt: list[tuple[Any, str]] = []
     assert opening.cancel(lambda *said: in_doubt.append(said))

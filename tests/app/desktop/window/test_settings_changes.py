@@ -1,4 +1,4 @@
-"""Edits while a recording is read again with another setting of its camera."""
+"""Edits while a recording is read again with another camera setting."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read(bench: Bench) -> None:
 
 
 def type_radius(bench: Bench, text: str) -> None:
-    """Without a wait for the focus: meanwhile the recording is read."""
+    """Type without waiting for the focus, since the recording is read meanwhile."""
     box = radius_box(bench)
     box.setFocus()
     typed(box, text)
@@ -47,8 +47,8 @@ def fps(window: Window) -> float:
     return window.session.plan.rig.camera.fps
 
 
-def test_an_undo_that_reads_again_leaves_the_law_typed_meanwhile(bench: Bench, recording: Window) -> None:
-    """The step of the undo stack after the reading was of the typed law."""
+def test_an_undo_that_rereads_keeps_a_law_typed_meanwhile(bench: Bench, recording: Window) -> None:
+    """Regression: the step of the undo stack after the reading was that of the typed law."""
     window, panel = recording, recording.panel
     before = fps(window)
     window.settings.change_rig({"camera.fps": 50.0}, True)
@@ -60,14 +60,14 @@ def test_an_undo_that_reads_again_leaves_the_law_typed_meanwhile(bench: Bench, r
     read(bench)
     assert fps(window) == before
     assert radius_um(panel.read()) == 1.25
-    panel.undo_button.click()  # of the undo, which came last
+    panel.undo_button.click()  # reverts the undo, which came last
     read(bench)
     assert fps(window) == 50.0
     panel.undo_button.click()
     assert radius_um(panel.read()) == 1.0
 
 
-def test_a_redo_that_reads_again_leaves_the_stack_alone(bench: Bench, recording: Window) -> None:
+def test_a_redo_that_rereads_keeps_the_undo_stack(bench: Bench, recording: Window) -> None:
     window, panel = recording, recording.panel
     type_radius(bench, "1.25")
     window.settings.change_rig({"camera.fps": 50.0}, True)
@@ -83,7 +83,7 @@ def test_a_redo_that_reads_again_leaves_the_stack_alone(bench: Bench, recording:
 
 
 def test_edits_are_refused_in_a_sentence_while_a_recording_is_read_again(bench: Bench, recording: Window) -> None:
-    """They were said to be in force, and were gone when it had been read."""
+    """Regression: the edits were reported as in force, and were lost after the reading."""
     window, panel = recording, recording.panel
     window.settings.change_rig({"camera.fps": 50.0}, True)
     plan = window.session.plan

@@ -1,4 +1,4 @@
-"""The state strip: what it says of the beam when no loop runs."""
+"""The state strip: the state of the beam in flight and without a loop; words fit into their badges."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_every_word_fits_into_its_badge(qtbot: QtBot) -> None:
         assert room_px() >= 40
 
 
-def test_a_simulated_beam_beside_a_real_camera_is_no_light(qtbot: QtBot) -> None:
+def test_a_simulated_beam_with_a_real_camera_is_shown_as_no_light(qtbot: QtBot) -> None:
     strip = StateStrip("WATCH ONLY")
     qtbot.addWidget(strip)
     spot = Command(np.zeros((1, 2)), np.array([5.0]), np.array([1e-3]), np.array([0]))
@@ -65,7 +65,7 @@ def test_a_simulated_beam_beside_a_real_camera_is_no_light(qtbot: QtBot) -> None
     assert (strip.kind.word, strip.level.word, strip.beam.word) == ("WATCH ONLY", "ARMED", "no light")
     assert (strip.level.colour, strip.level.quiet) == (theme.CALM, True)  # not the amber of a beam that may be lit
     assert strip.reason.whole == "no light exists (watch only): armed by the operator"
-    strip.doubt = "the laser could not be put out"  # that of the rig before
+    strip.doubt = "the laser could not be put out"  # that of the previous rig
     strip.show_turn(armed)
     assert strip.beam.word == "MAY BE ON"
     strip.doubt = ""

@@ -1,6 +1,6 @@
-"""From Escape to STOP in the loop's pipe, while the window does its heaviest work; a loop that is silent, or killed.
+"""Time from Escape to STOP in the loop's pipe during the heaviest work of the window; a loop that is silent or killed.
 
-What is bounded is the CPU time of the window's thread between the two: on a busy computer it stays what it is.
+The tests limit the CPU time of the window's thread, since this does not depend on other load of the computer.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ THREAD_CLOCKS = pytest.mark.skipif(
 
 
 class Flight:
-    """A window over a loop in its own process; it notes when an order that darkens is in that process's pipe."""
+    """A window and a loop in its own process; notes when STOP or the order to end is in the pipe to that process."""
 
     def __init__(self, qtbot: QtBot, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         application()
@@ -76,7 +76,7 @@ class Flight:
         return live.pid
 
     def fill(self) -> None:
-        """As many turns in the plots as they keep, as after an evening."""
+        """Add as many turns to the plots as they keep, as after hours of running."""
         newest = self.session.newest
         assert newest is not None
         turns = []
@@ -87,8 +87,8 @@ class Flight:
         self.window.plots.add(turns)
 
     def press(self) -> None:
-        """Escape from another thread: it waits in the queue of this one."""
-        self.window.escape._last = -1  # a key that is made here has no time of its own: it is another press
+        """Post Escape from another thread: the event waits in the queue of this one."""
+        self.window.escape._last = -1  # an artificial event has no timestamp: it shall count as a new press
 
         def post() -> None:
             key = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
@@ -99,8 +99,8 @@ class Flight:
         keyboard.join()
 
     def escaped_s(self, work: Callable[[], object]) -> float:
-        """CPU time of the window's thread from an Escape that comes as `work` begins to the order in the pipe."""
-        self.qtbot.wait(50)  # what the work before has left is done
+        """CPU time (s) of the window's thread from an Escape at the start of `work` to the order in the pipe."""
+        self.qtbot.wait(50)  # the rest of the previous work is done
         self.sent_s.clear()
         self.press()
         began_s = time.thread_time()
@@ -117,7 +117,7 @@ def flight(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 def heavy(window: Window) -> dict[str, Callable[[], object]]:
-    """What a person does in the window, in this order."""
+    """User actions by name, in the order of the test."""
     plots, panel, devices = window.plots, window.panel, window.devices
     tabs = {plots.tabText(index): index for index in range(plots.count())}
 
@@ -145,8 +145,8 @@ def heavy(window: Window) -> dict[str, Callable[[], object]]:
 
 
 @THREAD_CLOCKS
-def test_escape_reaches_the_loop_whatever_the_window_does(flight: Flight) -> None:
-    """The tab Numbers took 0.3 s of this thread, Apply of other tracking settings 0.25 s."""
+def test_escape_reaches_the_loop_during_each_heavy_action(flight: Flight) -> None:
+    """Regression: the tab Numbers took 0.3 s of CPU time, an Apply of other tracking settings 0.25 s."""
     window, found = flight.window, dict[str, float]()
     for name, work in heavy(window).items():
         flight.lit()
@@ -162,8 +162,8 @@ def test_escape_reaches_the_loop_whatever_the_window_does(flight: Flight) -> Non
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system does not stop processes")
-def test_a_silent_loop_is_said_and_neither_record_nor_escape_waits_and_a_killed_one_is_shown(flight: Flight) -> None:
-    """The window waited 15 s for the answer to Record, and showed the last level as if it were now."""
+def test_a_silent_or_killed_loop_is_shown_and_blocks_no_order(flight: Flight) -> None:
+    """Regression: the window waited 15 s for the answer to Record, and showed the last level as the present one."""
     window, session = flight.window, flight.session
     flight.lit()
     flight.sent_s.clear()
@@ -191,7 +191,7 @@ def test_a_silent_loop_is_said_and_neither_record_nor_escape_waits_and_a_killed_
 
 
 def assert_a_killed_loop_is_shown(flight: Flight) -> None:
-    """Killed while it is lit: the window shows OFF, how the loop ended, and what became of the light."""
+    """Killed while the beam is on: the window shows OFF, how the loop ended, and the state of the laser."""
     window = flight.window
     flight.lit()
     flight.qtbot.waitUntil(lambda: window.strip.beam.word.startswith("BEAM ON"))

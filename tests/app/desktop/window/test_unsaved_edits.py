@@ -1,4 +1,4 @@
-"""Edits that are not saved do not vanish: another experiment is chosen, or the window is closed, by mouse and keys."""
+"""Unsaved edits are kept when another experiment is chosen or the window is closed, by mouse or keys."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from tests.app.desktop.window.test_main_window import Bench
 from tests.app.desktop.window.test_main_window import bench as bench
 
 RING = FIRST.parent / "ring_crystal.yaml"
-REAL: Any = QTest  # whose stubs do not know that its functions are static
+REAL: Any = QTest  # its type stubs do not declare the functions as static
 
 
 def pick(window: Window, title: str) -> None:
-    """As a person does: the list is opened, and a row of it clicked."""
+    """Open the list and click the row with this title."""
     box = window.panel.list.box
     row = listed(box).index(title)
     box.showPopup()
@@ -55,7 +55,7 @@ def pick(window: Window, title: str) -> None:
     assert viewport is not None
     at = rows.visualRect(model.index(row, 0)).center()
     REAL.mouseMove(viewport, at)
-    REAL.qWait(QApplication.doubleClickInterval() + 50)  # a list takes no click as it opens
+    REAL.qWait(QApplication.doubleClickInterval() + 50)  # a list ignores clicks while it opens
     REAL.mouseClick(viewport, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
 
 
@@ -67,7 +67,7 @@ def read(bench: Bench) -> None:
     bench.qtbot.waitUntil(lambda: bench.window.files.reading is None)
 
 
-def test_a_drawn_curve_outlives_another_experiment_with_its_undo(bench: Bench) -> None:
+def test_a_drawn_curve_and_its_undo_survive_another_experiment(bench: Bench) -> None:
     window, panel = bench.window, bench.window.panel
     bench.armed()
     assert isinstance(choose(panel, "drawn").fields, DrawnEditor)
@@ -84,7 +84,7 @@ def test_a_drawn_curve_outlives_another_experiment_with_its_undo(bench: Bench) -
     found = shape_of(panel)
     assert isinstance(found, Drawn)
     assert found.radius_um[2] == 1.7
-    assert panel.apply_button.isEnabled()  # what is in force is what was
+    assert panel.apply_button.isEnabled()  # the earlier law is in force
     assert kept not in listed(panel.list.box)
     for _ in range(2):
         assert panel.undo_button.isEnabled()
@@ -96,7 +96,7 @@ def test_a_drawn_curve_outlives_another_experiment_with_its_undo(bench: Bench) -
     assert not any("unsaved" in name for name in listed(panel.list.box))  # all was undone
 
 
-def test_what_was_applied_and_not_saved_is_kept_too_until_it_is_saved(bench: Bench, tmp_path: Path) -> None:
+def test_applied_edits_are_kept_until_they_are_saved(bench: Bench, tmp_path: Path) -> None:
     window = bench.window
     box = focused(bench, radius_box(bench))
     typed(box, "1.25")
@@ -111,11 +111,11 @@ def test_what_was_applied_and_not_saved_is_kept_too_until_it_is_saved(bench: Ben
     bench.qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
     window.files.open(FIRST.parent / "ring_crystal.yaml")
     read(bench)
-    assert not any("unsaved" in name for name in listed(window.panel.list.box))  # it is in a file
+    assert not any("unsaved" in name for name in listed(window.panel.list.box))  # a file contains the edits
 
 
-def test_kept_edits_go_on_with_the_rig_as_its_file_says_now(bench: Bench) -> None:
-    """They brought back the rig of then, with its map and its power cap."""
+def test_kept_edits_are_resumed_with_the_present_rig_file(bench: Bench) -> None:
+    """Regression: they restored the earlier rig, with its map and its power cap."""
     window = bench.window
     choose(window.panel, "drawn")
     pick(window, "Ring crystal")
@@ -128,8 +128,8 @@ def test_kept_edits_go_on_with_the_rig_as_its_file_says_now(bench: Bench) -> Non
     assert any("files of this rig have other settings" in line and "loop" in line for line in window.log.read())
 
 
-def test_kept_edits_of_a_rig_of_the_command_line_find_it_again() -> None:
-    """It is the one that is more alike; a real rig that nothing names any more is refused."""
+def test_kept_edits_find_a_rig_of_the_command_line_again() -> None:
+    """The more similar rig is used; a real rig that neither the file nor the command line names is refused."""
     real = plan(FIRST.parent / "ring_crystal.yaml", RIGS / "serial.yaml", ["set={}"])
     capped = plan(FIRST.parent / "ring_crystal.yaml", RIGS / "serial.yaml", ["set={}", "loop.power_cap_mw=20"])
     own = planned()
@@ -139,7 +139,7 @@ def test_kept_edits_of_a_rig_of_the_command_line_find_it_again() -> None:
         with_kept([own], real)
 
 
-def test_settings_of_devices_are_kept_too_and_an_undo_leaves_them(bench: Bench) -> None:
+def test_device_settings_are_kept_and_an_undo_of_the_law_leaves_them(bench: Bench) -> None:
     window = bench.window
     window.devices.forms["camera"].rows["exposure_s"].put(0.004)
     window.devices.forms["camera"].edited.emit()
@@ -155,16 +155,16 @@ def test_settings_of_devices_are_kept_too_and_an_undo_leaves_them(bench: Bench) 
     typed(box, "1.25")
     REAL.keyClick(box, Qt.Key.Key_Return)
     window.settings.change_rig({"tracking.memory": 5}, False)
-    REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # of the rig, which was changed last
+    REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # undoes the rig, which was changed last
     assert window.session.plan.rig.tracking.memory == 7
     assert radius_um(window.panel.read()) == 1.25
-    REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # of the law only
+    REAL.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)  # undoes the law only
     assert window.panel.data()["set"]["tracking.memory"] == 7
     assert not window.panel.apply_button.isEnabled()
 
 
 @pytest.mark.parametrize("asks", [True, False])
-def test_a_dialog_to_save_belongs_to_the_experiment_it_was_opened_for(bench: Bench, tmp_path: Path, asks: bool) -> None:
+def test_a_save_dialog_is_closed_when_another_experiment_is_shown(bench: Bench, tmp_path: Path, asks: bool) -> None:
     window, panel = bench.window, bench.window.panel
     path = tmp_path / "A.yaml"
     path.write_text("as it was")
@@ -218,7 +218,7 @@ def test_a_typed_value_in_a_floating_panel_is_kept(bench: Bench, floats: str) ->
 
 @pytest.fixture
 def evening(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[[], Window]]:
-    """Windows one after the other that remember."""
+    """Opens windows one after the other; they share the remembered layout and the kept edits."""
     application()
     made: list[Window] = []
 
@@ -252,7 +252,7 @@ def test_closing_while_armed_keeps_the_edits_for_the_next_time(evening: Callable
     pick(again, kept)
     qtbot.waitUntil(lambda: again.files.reading is None)
     shape = again.panel.data()["policy"]["forces"][0]["shape"]
-    assert shape["formula"] == "0.5*k*(r-R)**2 +"  # as it stood, faults and all
+    assert shape["formula"] == "0.5*k*(r-R)**2 +"  # unchanged, with its fault
     assert again.session.plan.experiment.title == "Annular activity"
     again.panel.undo()
     assert shape_of(again.panel).kind == "annular"  # type: ignore[attr-defined]
@@ -260,7 +260,7 @@ def test_closing_while_armed_keeps_the_edits_for_the_next_time(evening: Callable
     assert not any("unsaved" in name for name in listed(evening().panel.list.box))
 
 
-def test_edits_that_can_not_be_kept_keep_the_window_open_once(
+def test_the_first_close_is_refused_if_edits_can_not_be_kept(
     evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path
 ) -> None:
     window = evening()
@@ -277,7 +277,7 @@ def full(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_a_copy_in_the_list_is_written_at_the_next_closing_once_the_disk_has_room(
+def test_a_copy_is_written_at_the_next_close_when_the_disk_has_room(
     evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = evening()
@@ -292,7 +292,7 @@ def test_a_copy_in_the_list_is_written_at_the_next_closing_once_the_disk_has_roo
     assert kept.data["policy"]["forces"][0]["shape"]["kind"] == "drawn"
 
 
-def test_new_edits_that_can_not_be_kept_are_said_before_they_go(
+def test_the_close_is_refused_again_for_new_edits_that_can_not_be_kept(
     evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = evening()
@@ -304,7 +304,7 @@ def test_new_edits_that_can_not_be_kept_are_said_before_they_go(
     window.files.open(RING)
     qtbot.waitUntil(lambda: window.files.reading is None)
     choose(window.panel, "drawn")
-    assert not window.close()  # these are others
+    assert not window.close()  # these edits are new
     assert "can't be kept" in window.strip.reason.whole
     assert window.close()
 
@@ -361,7 +361,7 @@ def first_force(data: dict[str, Any]) -> Any:
         ({"opened": "/no/such/file.yaml"}, "write its new path there"),
     ],
 )
-def test_a_copy_that_can_not_be_resumed_is_said_in_a_sentence_and_stays_in_its_file(
+def test_a_copy_that_can_not_be_resumed_is_reported_and_stays_in_its_file(
     evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path, parts: dict[str, Any], said: str
 ) -> None:
     file = written(tmp_path, **parts)
@@ -377,10 +377,10 @@ def test_a_copy_that_can_not_be_resumed_is_said_in_a_sentence_and_stays_in_its_f
     assert shape_of(window.panel).kind == "drawn"  # type: ignore[attr-defined]
     assert window.close()
     assert file.read_text() == was
-    assert len(list(file.parent.iterdir())) == 2  # it, and the edits of this evening
+    assert len(list(file.parent.iterdir())) == 2  # this copy, and the new edits
 
 
-def test_a_copy_of_another_rig_says_on_which_rig_it_is_resumed(
+def test_the_log_names_the_rig_on_which_a_copy_is_resumed(
     evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path
 ) -> None:
     written(tmp_path, rig="a wide one", devices={"camera.gone": 5})
@@ -419,8 +419,8 @@ def test_a_copy_of_a_stack_with_two_channels_asks_for_the_channel(
     assert not list(window.files.copies)
 
 
-def test_a_second_program_loses_no_copy_of_the_first(tmp_path: Path) -> None:
-    """Each deletes only what it has read or written itself."""
+def test_a_second_program_keeps_the_copies_of_the_first(tmp_path: Path) -> None:
+    """Each program deletes only copies that it has read or written itself."""
 
     def copy(title: str) -> Unsaved:
         return Unsaved(FIRST, title, {"title": title}, {})
@@ -447,7 +447,9 @@ def test_copies_that_are_not_listed_are_counted(tmp_path: Path) -> None:
     assert again.unread == [f"2 older copies of edits are not listed; they stay in {tmp_path}"]
 
 
-def test_what_was_saved_is_opened_the_next_time(evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_saved_file_is_remembered_for_the_next_window(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path
+) -> None:
     window = evening()
     window.save(tmp_path / "mine.yaml")
     qtbot.waitUntil(lambda: "saved to" in window.status.currentMessage())
@@ -455,7 +457,7 @@ def test_what_was_saved_is_opened_the_next_time(evening: Callable[[], Window], q
     assert RememberedLayout(tmp_path / "memory").path == tmp_path / "mine.yaml"
 
 
-def test_two_copies_with_other_settings_of_devices_are_two(tmp_path: Path) -> None:
+def test_copies_with_different_device_settings_are_separate(tmp_path: Path) -> None:
     copies = Copies(tmp_path)
     for fps in (50.0, 60.0, 60.0):
         copies.add(Unsaved(FIRST, "one", {"title": "one"}, {"camera.fps": fps}))

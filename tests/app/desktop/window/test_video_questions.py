@@ -1,4 +1,4 @@
-"""A video whose frame rate or scale is not known: the window says so, draws no µm, and asks."""
+"""A video with unknown frame rate or scale: the window states this, draws no µm, and asks for the values."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def opened(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[[Path], Window]]:
         window.close()
 
 
-def test_what_is_not_known_is_asked_for_and_lengths_are_in_pixels_until_then(
+def test_unknown_values_are_asked_for_and_lengths_are_first_in_pixels(
     opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path
 ) -> None:
     tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
@@ -93,8 +93,8 @@ def test_what_is_not_known_is_asked_for_and_lengths_are_in_pixels_until_then(
     assert not window.panel.apply_button.isEnabled()
 
 
-def test_it_is_asked_once_for_a_file(opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path) -> None:
-    """Not after each edit of the camera: the question would take the keyboard. Its button stays."""
+def test_the_question_is_asked_once_per_opening(opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path) -> None:
+    """Not after each edit of the camera, since the question takes the keyboard focus. Its button stays."""
     tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
     window = opened(tmp_path / "a.tif")
     window.asking.reject()
@@ -112,7 +112,7 @@ def test_it_is_asked_once_for_a_file(opened: Callable[[Path], Window], qtbot: Qt
 def test_an_undo_of_given_values_makes_them_guesses_again(
     opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path
 ) -> None:
-    """They would be facts of the recording, with a scale bar in µm and a theory of free particles."""
+    """Otherwise they would count as known: the window would draw a scale bar in µm and a theory of free particles."""
     tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
     window = opened(tmp_path / "a.tif")
     panel, stated = window.panel, window.transport.stated
@@ -142,7 +142,7 @@ def test_an_undo_of_given_values_makes_them_guesses_again(
 def test_values_of_a_recording_are_not_saved_with_a_law(
     opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path
 ) -> None:
-    """On another rig they would stand in place of its own. What the law itself sets stays as it was."""
+    """On another rig they would replace its own values. Values that the law itself sets are saved."""
     tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
     window = opened(tmp_path / "a.tif")
     give(window, qtbot, 50.0, 0.25)
@@ -169,7 +169,7 @@ def give(window: Window, qtbot: QtBot, fps: float, um_per_px: float) -> None:
 
 
 def step(window: Window, qtbot: QtBot, action: Callable[[], None]) -> None:
-    """An action for which the recording is read again."""
+    """Do an action, and wait until the recording has been read again."""
     action()
     qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
 
@@ -183,7 +183,7 @@ def apply_fps(window: Window, qtbot: QtBot, fps: float) -> None:
     assert window.playback.reel.fps == fps
 
 
-def test_what_the_file_states_is_not_asked_for(opened: Callable[[Path], Window], tmp_path: Path) -> None:
+def test_values_stated_in_the_file_are_not_asked_for(opened: Callable[[Path], Window], tmp_path: Path) -> None:
     said = {"axes": "TYX", "TimeIncrement": 0.02, "PhysicalSizeX": 0.13, "PhysicalSizeY": 0.13}
     tifffile.imwrite(tmp_path / "a.ome.tif", IMAGES, ome=True, photometric="minisblack", metadata=said)
     window = opened(tmp_path / "a.ome.tif")
@@ -193,7 +193,7 @@ def test_what_the_file_states_is_not_asked_for(opened: Callable[[Path], Window],
     assert any("camera.fps 50 (its OME-XML: TimeIncrement)" in line for line in window.log.read())
 
 
-def test_the_channel_of_a_stack_is_asked_for_and_another_one_is_shown_as_soon_as_it_is_applied(
+def test_the_channel_of_a_stack_is_asked_for_and_can_be_changed(
     opened: Callable[[Path], Window], qtbot: QtBot, tmp_path: Path
 ) -> None:
     tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
@@ -218,7 +218,7 @@ def test_the_channel_of_a_stack_is_asked_for_and_another_one_is_shown_as_soon_as
     qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
     assert np.array_equal(shown(window), two[0, 0])
     assert devices.edits() == {}
-    devices.forms["camera"].rows["channel_number"].put(3)  # there is none
+    devices.forms["camera"].rows["channel_number"].put(3)  # no such channel
     devices.forms["camera"].edited.emit()
     devices.button.click()
     qtbot.waitUntil(lambda: window.files.reading is None)
