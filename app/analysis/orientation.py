@@ -33,10 +33,10 @@ def heading_memory(tracks: pd.DataFrame, tau_s: float, fps: float, longest_s: fl
 
 def persistence_s(memory: pd.Series[float], tau_s: float) -> float:
     """1 / D_phi from the decay between tau and 0.3 of the initial value; nan if no decay is found."""
-    late = memory[(memory.index.to_numpy() >= tau_s) & (memory.to_numpy() > 0.3 * memory.iloc[0])]
-    if len(late) < 3:
+    decay = memory[(memory.index.to_numpy() >= tau_s) & (memory.to_numpy() > 0.3 * memory.iloc[0])]
+    if len(decay) < 3:
         return float("nan")
-    slope = np.polyfit(late.index.to_numpy(np.float64), np.log(late.to_numpy()), 1)[0]
+    slope = np.polyfit(decay.index.to_numpy(np.float64), np.log(decay.to_numpy()), 1)[0]
     return float(-1.0 / slope) if slope < 0 else float("nan")
 
 

@@ -170,9 +170,9 @@ class Teller:
 
     def applied(self, text: str) -> str:
         """The changes of an APPLY, in words. The next APPLY is compared with this text."""
-        before, self._experiment = self._experiment, text
+        previous, self._experiment = self._experiment, text
         try:
-            return f"APPLY: {changes(before, text, self._rig)}" if before and text else "APPLY"
+            return f"APPLY: {changes(previous, text, self._rig)}" if previous and text else "APPLY"
         except Refused as refused:
             return f"APPLY: {refused}"
 

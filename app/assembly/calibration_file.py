@@ -107,8 +107,8 @@ def save(path: Path, calibrations: CalibrationFile) -> None:
 
 def add(path: Path, rig: str, record: CalibrationRecord) -> None:
     """Append a record to the file. Create the file if it does not exist. Raises Refused, Fault."""
-    before = load(path) if kind_of(path) else CalibrationFile(rig=rig)
-    save(path, replace(before, records=(*before.records, record)))
+    calibrations = load(path) if kind_of(path) else CalibrationFile(rig=rig)
+    save(path, replace(calibrations, records=(*calibrations.records, record)))
 
 
 def newest(path: Path) -> CalibrationRecord:
@@ -122,8 +122,8 @@ def newest(path: Path) -> CalibrationRecord:
 def undo(path: Path) -> CalibrationRecord:
     """Remove the newest record and return it. Raises Refused if there is none, Fault."""
     record = newest(path)
-    before = load(path)
-    save(path, replace(before, records=before.records[:-1]))
+    calibrations = load(path)
+    save(path, replace(calibrations, records=calibrations.records[:-1]))
     return record
 
 

@@ -102,8 +102,8 @@ def write(path: Path, image: Image) -> None:
 def read(path: Path) -> Image:
     """The image of a file, read again only if the file has changed. Raises Refused."""
     try:
-        now = path.stat()
-        stamp = (now.st_mtime_ns, now.st_size)
+        status = path.stat()
+        stamp = (status.st_mtime_ns, status.st_size)
     except (OSError, ValueError):
         return read_still_image(path)  # it raises Refused with the reason
     remember_read(path)

@@ -72,9 +72,9 @@ def _require_same_devices(rig: Rig, identities: Mapping[str, str]) -> None:
     """Raises Refused if the map of a rig was confirmed with other devices than those that answer now."""
     if not rig.confirmed or rig.calibration.probe is None:
         return
-    other = why_other_devices(rig.calibration.probe, identities)
-    if other:
-        raise Refused(f"{rig.title}: {other}")
+    difference = why_other_devices(rig.calibration.probe, identities)
+    if difference:
+        raise Refused(f"{rig.title}: {difference}")
 
 
 def _open_watch_only(plan: Plan, machine: Machine) -> Instrument:

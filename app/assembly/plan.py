@@ -136,11 +136,11 @@ def planned(
 
 def with_calibration(bench: Document, sets: Sequence[str]) -> Document:
     """The rig with the values of its calibration file, or of the one that `sets` name. Raises Refused."""
-    before = bench.data.get("calibration")
+    calibration_setting = bench.data.get("calibration")
     for item in sets:
         if names_calibration(item):
             bench = override(bench, *pair(item))
-    return calibrated(bench, before)
+    return calibrated(bench, calibration_setting)
 
 
 def names_calibration(item: str) -> bool:

@@ -40,18 +40,18 @@ def plan_replay(
         bench = parse(opened.header.rig, f"{recording}: the run's rig")
     experiment_document, folder = _experiment(experiment, opened, recording, sets)
     experiment_document, dropped = _without_rig_keys(experiment_document)
-    of_rig = [item for item in sets if first_word(item) != "set"]
-    _require_trapped_value(recording, opened, of_rig)
-    bench, measured = _with_measured(bench, of_rig)
+    rig_sets = [item for item in sets if first_word(item) != "set"]
+    _require_trapped_value(recording, opened, rig_sets)
+    bench, measured = _with_measured(bench, rig_sets)
     bench = put(_with_video_camera(bench, recording, opened), TRAPPED, _felt(opened), str(recording))
-    bench, notes, unknown = with_stated(bench, recording, opened.stated, of_rig, rig, measured)
+    bench, notes, unknown = with_stated(bench, recording, opened.stated, rig_sets, rig, measured)
     notes += _note_of_dropped(dropped, experiment, sets)
-    rest = [item for item in of_rig if not names_calibration(item)]
-    restored = _removed_values(bench, experiment_document, rest, recording)
+    other_sets = [item for item in rig_sets if not names_calibration(item)]
+    restored = _removed_values(bench, experiment_document, other_sets, recording)
     corrections = opened.header.corrections if opened.header is not None else None
 
     def build_plan(document: Document) -> Plan:
-        return planned(document, bench, rest, folder, check, corrections, restored)
+        return planned(document, bench, other_sets, folder, check, corrections, restored)
 
     try:
         plan = build_plan(experiment_document)

@@ -327,16 +327,16 @@ def scenes(settings: Tracking, canvas: Canvas) -> list[list[Floats | None]]:
     none = sites[:0]
     moved = [sites + 0.3 * step for step in range(settings.confirm + 4)]
     pair = sites[:1] + np.array([[0.0, 0.0], [settings.least_distance_px + 1.5, 0.0]])
-    rest = sites[2:] if len(sites) > 2 else none
+    other_sites = sites[2:] if len(sites) > 2 else none
     several: list[Floats | None] = [
         none, none, *moved, sites[:-1], sites[:-1], sites, sites[1:], None, sites, none, sites[:1], sites,
     ]  # fmt: skip
-    merging = [np.concatenate([pair, rest])] * (settings.confirm + 3)
-    merged = [np.concatenate([pair.mean(axis=0, keepdims=True), rest])] * 2
-    few = [sites[:count] for count in (1, 1, 2, 1, 0, 2, 2, MANY)]
+    merging = [np.concatenate([pair, other_sites])] * (settings.confirm + 3)
+    merged = [np.concatenate([pair.mean(axis=0, keepdims=True), other_sites])] * 2
+    small_groups = [sites[:count] for count in (1, 1, 2, 1, 0, 2, 2, MANY)]
     if len(sites) < 2:
-        return [several, list(few)]
-    return [several, [*merging, *merged, *merging[:2]], list(few)]
+        return [several, list(small_groups)]
+    return [several, [*merging, *merged, *merging[:2]], list(small_groups)]
 
 
 def sites_px(settings: Tracking, canvas: Canvas) -> Floats:

@@ -118,15 +118,15 @@ def from_rig(rig: Path, sets: Sequence[str], seconds: float) -> Looked:
     """IMAGES images of a rig's camera, evenly spread over `seconds`. The laser stays dark. Raises Refused, Fault."""
     experiment = {"title": "Images for a correction", "rig": str(rig), "policy": plain(Calibrating(motion=Carry()))}
     plan = planned(Document("correct", experiment, {}), read(rig), sets, rig.parent)
-    opened: list[Instrument] = []
+    instruments: list[Instrument] = []
     try:
         instrument = open_instrument(plan)
-        opened.append(instrument)
+        instruments.append(instrument)
         with closed_after(partial(close_instrument, instrument), "the rig"):
             images = _images(instrument, seconds)
     except Stopped as stopped:
         with signals.held():
-            light = "the laser is dark" if opened else put_out(plan) or "the laser is dark"
+            light = "the laser is dark" if instruments else put_out(plan) or "the laser is dark"
         stopped.outcome = "; ".join((light, *getattr(stopped, "__notes__", ())))
         raise
     except Fault as fault:

@@ -102,15 +102,15 @@ def fly(
     Raises Refused, Fault (with STILL_LIT in it if the laser could not be switched off), Stopped if a signal came.
     """
     refuse_unconfirmed(plan, armed)
-    opened: list[Instrument] = []
+    instruments: list[Instrument] = []
     closed: list[Path] = []
     try:
-        result = _open_and_run(plan, opened, closed, seconds, out, frames, title, source, armed, bar)
+        result = _open_and_run(plan, instruments, closed, seconds, out, frames, title, source, armed, bar)
         signals.raise_if_stopped()  # by a signal that came during the closing
         return result
     except Stopped as stopped:
         with signals.held():
-            light = "the laser is dark" if opened else put_out(plan) or "the laser is dark"
+            light = "the laser is dark" if instruments else put_out(plan) or "the laser is dark"
         notes = "".join(f"; {note}" for note in getattr(stopped, "__notes__", ()))  # devices that were not closed
         stopped.outcome = f"{light}{_record_note(closed, stopped.midway)}{notes}"
         raise
@@ -119,7 +119,9 @@ def fly(
             raise
         message = in_words(error)
         with signals.held():
-            light = light_after(message) if opened or STILL_LIT in message else put_out(plan) or light_after(message)
+            light = (
+                light_after(message) if instruments or STILL_LIT in message else put_out(plan) or light_after(message)
+            )
         raise signals.stopped(f"{message}; {light}{_record_note(closed)}") from error
 
 
@@ -147,7 +149,7 @@ def leave_unfinished(recorder: Recorder) -> None:
 
 def _open_and_run(
     plan: Plan,
-    opened: list[Instrument],
+    instruments: list[Instrument],
     closed: list[Path],
     seconds: float | None,
     out: Path | None,
@@ -158,7 +160,7 @@ def _open_and_run(
     bar: Bar,
 ) -> dict[str, Any]:
     instrument = open_instrument(plan)
-    opened.append(instrument)
+    instruments.append(instrument)
 
     with closed_after(partial(close_instrument, instrument), "the rig"):
         with signals.held():  # a file, once created, must be closed

@@ -80,9 +80,7 @@ class Checker:
 
     def __init__(self, build: Callable[[Plan, str], Any] = build_machine) -> None:
         self._build = build
-        self._newest_question: dict[
-            tuple[str, ...], int
-        ] = {}  # number of the newest question about networks_of and source
+        self._newest_question: dict[tuple[str, ...], int] = {}  # its number, by networks_of and source
         self._verdicts: dict[int, tuple[str, float]] = {}  # by number: why the plan can't run (empty: it can), time
         self._number = 0
         self._process: Any = None

@@ -341,12 +341,12 @@ class Apart:
             self._end_process(OPENING_S)
             self._require_dark()
             return
-        hung, was_over, began_s = bool(self.silence), self._over, time.monotonic()
+        not_responding, had_ended, began_s = bool(self.silence), self._over, time.monotonic()
         self._say(None)
-        left_s = self._wait_for_over(HUNG_S if hung else min(patience_s, REPLY_S), patience_s)
-        late = not self._over
+        left_s = self._wait_for_over(HUNG_S if not_responding else min(patience_s, REPLY_S), patience_s)
+        timed_out = not self._over
         self._end_process(max(left_s, 1.0))
-        if late and self._exit_code != 0:
+        if timed_out and self._exit_code != 0:
             self._dead = True
             light = f"; {self._rescued or STILL_LIT}" if self.light != "dark" or self._rescued else ""
             outcome = "it was ended by force" if self._ended.is_set() else "it could not be ended by force"
@@ -354,7 +354,7 @@ class Apart:
         self._require_dark()
         if not self._ended.is_set():
             raise Fault("the loop's process could not be ended")
-        if not was_over and self._trouble not in self.recorder_trouble:
+        if not had_ended and self._trouble not in self.recorder_trouble:
             self.recorder_trouble = "; ".join(filter(None, (self.recorder_trouble, self._trouble)))
 
     def _wait_for_over(self, reply_s: float, patience_s: float) -> float:

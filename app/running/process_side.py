@@ -140,12 +140,14 @@ def serve(orders: Connection, news: Connection, beats: Any, written: PlanTexts, 
 
     `beats`: number of the window's heartbeats, in shared memory.
     """
-    opened, parent = threading.Event(), parent_process()
+    instrument_open, parent = threading.Event(), parent_process()
     if parent is not None:
-        threading.Thread(target=_end_orphan, args=(parent.sentinel, opened), name="orphan", daemon=True).start()
+        threading.Thread(
+            target=_end_orphan, args=(parent.sentinel, instrument_open), name="orphan", daemon=True
+        ).start()
     try:
         host = _open_host(orders, news, beats, written, opening)
-        opened.set()
+        instrument_open.set()
     except Stopped:  # the laser may be on, and the exit code of a signal would mean that it is off
         sys.exit(CRASHED)
     if host is None:
@@ -158,10 +160,10 @@ def serve(orders: Connection, news: Connection, beats: Any, written: PlanTexts, 
     host.serve()
 
 
-def _end_orphan(window: int, opened: threading.Event) -> None:
+def _end_orphan(window: int, instrument_open: threading.Event) -> None:
     """End this process, which has the ports, if the window is gone and the opening of a device hangs."""
     connection.wait([window])
-    if not opened.wait(ORPHAN_S):
+    if not instrument_open.wait(ORPHAN_S):
         os._exit(CRASHED)
 
 

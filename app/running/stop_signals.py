@@ -257,12 +257,12 @@ def ending(stop: Callable[[], None], late: Callable[[], None] | None = None) -> 
     if not in_main_thread():  # signals belong to the run in the main thread
         yield
         return
-    before = _state.stop, _state.late
+    previous = _state.stop, _state.late
     _state.stop, _state.late = stop, late
     try:
         yield
     finally:
-        _state.stop, _state.late = before
+        _state.stop, _state.late = previous
 
 
 @contextmanager

@@ -171,9 +171,8 @@ class LiveRig:
         self._not_in_force = ""  # why the newest `apply` failed
         self._orders: deque[tuple[Order, Plan | None]] = deque()  # each with the plan that an APPLY puts in force
         self._faults: tuple[Order, ...] = ()
-        self._newest_faults: tuple[
-            Order, ...
-        ] = ()  # faults of sending or recording the newest turn, which the next turn shows
+        # faults of sending or recording the newest turn, which the next turn shows
+        self._newest_faults: tuple[Order, ...] = ()
         self._closing = False
 
     def __enter__(self) -> LiveRig:

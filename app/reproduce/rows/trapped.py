@@ -101,8 +101,8 @@ def draw_harvest(axes: Axes, facts: ExperimentFacts, options: Options, trajector
 def ramp(facts: ExperimentFacts, time_s: Floats) -> Floats:
     """[T] the stiffness of the trap at these times, by its formula."""
     number = facts.shape().parameters
-    done = np.clip((time_s - number["start"]) / number["length"], 0.0, 1.0)
-    return np.asarray(number["soft"] + (number["stiff"] - number["soft"]) * done)
+    fraction_done = np.clip((time_s - number["start"]) / number["length"], 0.0, 1.0)
+    return np.asarray(number["soft"] + (number["stiff"] - number["soft"]) * fraction_done)
 
 
 def jarzynski(facts: ExperimentFacts, options: Options) -> float:
