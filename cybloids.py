@@ -96,12 +96,12 @@ def load(
 
     Raises Refused.
     """
-    path, bench = path_of("experiment", experiment), None if rig is None else path_of("rig", rig)
+    path, rig_path = path_of("experiment", experiment), None if rig is None else path_of("rig", rig)
     items = assignments("sets", {} if sets is None else sets)
     allow(names("allow_python", allow_python))
     if law is not None:
         items.insert(0, f"policy={in_yaml('law', {'kind': 'python', 'law': give(law)})}")
-    return plan_of_files(path, bench, items, lambda made, source: flyable(replace(made, given_law=law), source))
+    return plan_of_files(path, rig_path, items, lambda plan, source: flyable(replace(plan, given_law=law), source))
 
 
 def run(
@@ -151,8 +151,8 @@ def run(
     if summary["trips"]:
         trip = f"the interlock tripped: {summary['trips'][0]}; {light_after(summary['reason'])}"
         raise Fault(f"{trip}; recorded in {path}")
-    if few := too_few(summary):
-        raise Fault(f"{few}; recorded in {path}")
+    if shortfall := too_few(summary):
+        raise Fault(f"{shortfall}; recorded in {path}")
     return Run(path, summary)
 
 
@@ -199,8 +199,8 @@ def findings(run: Run | str | Path) -> pd.DataFrame:
 
     They are measured over the longest armed interval under one law. Raises Refused.
     """
-    found, _, _ = tables(run.path if _is_run(run) else path_of("run", run))
-    return pd.DataFrame([plain(one) for one in findings_of(found)])
+    run_tables, _, _ = tables(run.path if _is_run(run) else path_of("run", run))
+    return pd.DataFrame([plain(finding) for finding in findings_of(run_tables)])
 
 
 def verify(
@@ -236,8 +236,8 @@ def locate(image: Image, *, diameter_px: int = 11, minmass: float = 100.0, **set
 
     Raises Refused.
     """
-    chosen = tracking_tables.settings_of({"diameter_px": diameter_px, "minmass": minmass, **settings})
-    return tracking_tables.locate(image, chosen)
+    tracking = tracking_tables.settings_of({"diameter_px": diameter_px, "minmass": minmass, **settings})
+    return tracking_tables.locate(image, tracking)
 
 
 def link(features: pd.DataFrame, *, search_px: float, memory: int = 0, **settings: Any) -> pd.DataFrame:
@@ -253,8 +253,8 @@ def link(features: pd.DataFrame, *, search_px: float, memory: int = 0, **setting
 
     Raises Refused.
     """
-    chosen = tracking_tables.settings_of({"search_px": search_px, "memory": memory, **settings})
-    return tracking_tables.link(linkable(features), chosen)
+    tracking = tracking_tables.settings_of({"search_px": search_px, "memory": memory, **settings})
+    return tracking_tables.link(linkable(features), tracking)
 
 
 def batch(frames: Iterable[Image], **settings: Any) -> pd.DataFrame:
@@ -280,11 +280,11 @@ def _positive(value: float, name: str) -> float:
 
 def _new_file(path: str | Path) -> Path:
     """The path of a run file that does not exist yet. Raises Refused."""
-    new = path_of("out", path, named=True)
-    if os.path.lexists(new):
-        raise Refused(f"{new}: there is a file of this name already, and a run is never written over")
-    require_writable("out", new)
-    return new
+    new_path = path_of("out", path, named=True)
+    if os.path.lexists(new_path):
+        raise Refused(f"{new_path}: there is a file of this name already, and a run is never written over")
+    require_writable("out", new_path)
+    return new_path
 
 
 def _stem(plan: Plan) -> str:

@@ -589,30 +589,30 @@ def verb() -> int:
     except Stopped as stopped:
         complain(str(stopped))
         return 128 + stopped.number
-    except SystemExit as ended:
+    except SystemExit as exit_error:
         if sys.stdout is not out:  # typer found standard output closed
             complain(UNREAD)
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        return exit_error.code if isinstance(exit_error.code, int) else int(exit_error.code is not None)
     except Refused as refused:
         complain(str(refused))
         return 2
     except Exception as error:
         from app.console.json_file import in_words
 
-        said = in_words(error)
-        if said is None:
+        message = in_words(error)
+        if message is None:
             raise
-        complain(sentence(said))
+        complain(sentence(message))
         return 1
     return 0
 
 
-def complain(said: str) -> None:
+def complain(message: str) -> None:
     """Print one sentence on standard error, if that is still open."""
     if sys.stderr is None:
         return
     with suppress(OSError, ValueError):
-        say(f"cybloids: {said}", error=True)
+        say(f"cybloids: {message}", error=True)
         sys.stderr.flush()
 
 

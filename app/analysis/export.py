@@ -54,14 +54,14 @@ def export(
         run.require_turns()
         if to == "ome-tiff" and run.image_count == 0:
             raise Refused(f"{run_path}: this run has no frames to export (it was recorded without them)")
-        before = os.path.lexists(out)
+        existed = os.path.lexists(out)
         try:
             out.mkdir(parents=True, exist_ok=True)
             if to == "ome-tiff":
                 return [_video(run, out / "frames.ome.tif", step, kind)]
             return _tables(run, to, out, step, kind)
         except BaseException as error:
-            if not before:
+            if not existed:
                 with suppress(OSError):  # it is not empty
                     out.rmdir()
             if isinstance(error, OSError):
@@ -86,9 +86,9 @@ def _tables(run: Run, to: str, out: Path, step: Step, kind: str) -> list[Path]:
 
     The writers are closed before the files are moved to their final paths, all of them or none.
     """
-    made = {name: out / f"{name}.{to}" for name in TIDY}
-    with fresh_files(dict.fromkeys(made.values(), kind)) as places, ExitStack() as writing:
-        parts = dict(zip(made, places, strict=True))
+    output_paths = {name: out / f"{name}.{to}" for name in TIDY}
+    with fresh_files(dict.fromkeys(output_paths.values(), kind)) as places, ExitStack() as writing:
+        parts = dict(zip(output_paths, places, strict=True))
         writers: dict[str, Any] = {}
         schemas: dict[str, Any] = {}
         for name, columns in tidy(run, run.batches(0, 0)).items():
@@ -100,7 +100,7 @@ def _tables(run: Run, to: str, out: Path, step: Step, kind: str) -> list[Path]:
                 arrays = [pa.array(values, ARROW[values.dtype.kind]) for values in columns.values()]
                 writers[name].write_table(pa.Table.from_arrays(arrays, schema=schemas[name]))
             step(done)
-    return list(made.values())
+    return list(output_paths.values())
 
 
 def _counted(run: Run) -> Iterator[tuple[int, Any]]:
@@ -112,17 +112,17 @@ def _counted(run: Run) -> Iterator[tuple[int, Any]]:
 
 def _schema(run: Run, columns: Columns) -> Any:
     """The schema of the columns. Units are metadata of each column, and `attrs["units"]` of the pandas table."""
-    known = units(columns)
+    unit_of = units(columns)
     fields = [
-        pa.field(name, ARROW[values.dtype.kind], metadata={"unit": known[name]} if known[name] else None)
+        pa.field(name, ARROW[values.dtype.kind], metadata={"unit": unit_of[name]} if unit_of[name] else None)
         for name, values in columns.items()
     ]
     empty = pd.DataFrame({name: pd.Series(dtype="str" if values.dtype == object else values.dtype)
                           for name, values in columns.items()})  # fmt: skip
-    empty.attrs = {"units": {name: unit for name, unit in known.items() if unit}}
+    empty.attrs = {"units": {name: unit for name, unit in unit_of.items() if unit}}
     pandas = pa.Schema.from_pandas(empty, preserve_index=False).metadata[b"pandas"]
-    about = {"pandas": pandas, "units": json.dumps(empty.attrs["units"]), "run": run.header.text()}
-    return pa.schema(fields, metadata=about)
+    metadata = {"pandas": pandas, "units": json.dumps(empty.attrs["units"]), "run": run.header.text()}
+    return pa.schema(fields, metadata=metadata)
 
 
 def _video(run: Run, path: Path, step: Step, kind: str) -> Path:
@@ -130,16 +130,16 @@ def _video(run: Run, path: Path, step: Step, kind: str) -> Path:
     header = run.header
     turns = run.rows("turns")
     kept = turns[turns["image"] >= 0]
-    about: dict[str, Any] = {"axes": "TYX", "Name": run.path.stem}
+    metadata: dict[str, Any] = {"axes": "TYX", "Name": run.path.stem}
     stated = of_run(header)  # a guess would become a fact of the new file
     if stated.um_per_px is not None:
-        about |= {"PhysicalSizeX": header.um_per_px, "PhysicalSizeXUnit": "µm"}
-        about |= {"PhysicalSizeY": header.um_per_px, "PhysicalSizeYUnit": "µm"}
+        metadata |= {"PhysicalSizeX": header.um_per_px, "PhysicalSizeXUnit": "µm"}
+        metadata |= {"PhysicalSizeY": header.um_per_px, "PhysicalSizeYUnit": "µm"}
     # from image to image, since readers assume even intervals; dropped frame numbers have no image
     fps = mean_hz(np.arange(len(kept)), kept["frame_time_s"], header.fps)
     if fps > 0 and stated.fps is not None:
-        about |= {"TimeIncrement": 1.0 / fps, "TimeIncrementUnit": "s"}
-        about |= {"Plane": {"DeltaT": kept["frame_time_s"].tolist(), "DeltaTUnit": ["s"] * len(kept)}}
+        metadata |= {"TimeIncrement": 1.0 / fps, "TimeIncrementUnit": "s"}
+        metadata |= {"Plane": {"DeltaT": kept["frame_time_s"].tolist(), "DeltaTUnit": ["s"] * len(kept)}}
     shape = (len(kept), header.height_px, header.width_px)
     large = bool(np.prod(shape, dtype=np.int64) * np.dtype(header.pixel_type).itemsize > 2**32 - 2**25)
     with fresh_file(path, kind=kind) as part, tifffile.TiffWriter(part, ome=True, bigtiff=large) as file:
@@ -148,7 +148,7 @@ def _video(run: Run, path: Path, step: Step, kind: str) -> Path:
             shape=shape,
             dtype=header.pixel_type,
             photometric="minisblack",
-            metadata=about,
+            metadata=metadata,
         )
     return path
 

@@ -75,15 +75,15 @@ class RunTables:
     changes: str = ""  # changes of the frame rate, in words; empty: none
 
 
-def means_of(made: Plan, particles: int, fps: float) -> Conditions:
+def means_of(plan: Plan, particles: int, fps: float) -> Conditions:
     """The conditions of a run for predictions: latency from mid-exposure to effect; hold for the mean frame interval.
 
     Args:
         fps: the mean frame rate, which may differ from the requested one.
     """
-    rig = made.rig
-    seen_s = rig.camera.image_age_s
-    return Conditions(rig.plant, build_light(made), seen_s + latency_s(rig), 1.0 / fps, particles)
+    rig = plan.rig
+    image_age_s = rig.camera.image_age_s
+    return Conditions(rig.plant, build_light(plan), image_age_s + latency_s(rig), 1.0 / fps, particles)
 
 
 def blocks(time_s: pd.Series[float], number: int) -> NDArray[np.float64]:
@@ -108,11 +108,11 @@ def alone(run: RunTables) -> OwnPast | None:
 
 def findings(run: RunTables) -> list[Finding]:
     """All findings that apply to this run."""
-    found: list[Finding] = []
+    results: list[Finding] = []
     makers: list[Callable[[RunTables], list[Finding]]] = [of_delay, of_memory, of_speed, of_heat, of_order]
     for make in makers:
-        found += make(run)
-    return found
+        results += make(run)
+    return results
 
 
 def of_delay(run: RunTables) -> list[Finding]:
@@ -121,28 +121,28 @@ def of_delay(run: RunTables) -> list[Finding]:
         return []
     lit = run.commands.loc[run.commands["command"] == "sent", "turn"]  # a dark command acts at another time
     turns = run.turns[np.isfinite(run.turns["sent_effect_s"]) & run.turns["turn"].isin(lit)]
-    late_s = (turns["sent_effect_s"] - turns["frame_time_s"]).to_numpy(np.float64)
-    found = []
-    if len(late_s):
-        found.append(
-            Finding("latency, mid-exposure to effect", "s", run.means.latency_s, float(np.median(late_s)),
-                    float(late_s.std()), "time stamps; the error is the jitter, rms")
+    latencies_s = (turns["sent_effect_s"] - turns["frame_time_s"]).to_numpy(np.float64)
+    results = []
+    if len(latencies_s):
+        results.append(
+            Finding("latency, mid-exposure to effect", "s", run.means.latency_s, float(np.median(latencies_s)),
+                    float(latencies_s.std()), "time stamps; the error is the jitter, rms")
         )  # fmt: skip
-        means = under(run.means, run.plan.experiment)
-        if means.lag_s > 0.0:
-            z, hold_s = means.late_z, means.hold_s
-            kappa = z / means.lag_s
-            measured = kappa * (float(np.median(late_s)) + 0.5 * hold_s)
+        conditions = under(run.means, run.plan.experiment)
+        if conditions.lag_s > 0.0:
+            z, hold_s = conditions.late_z, conditions.hold_s
+            kappa = z / conditions.lag_s
+            measured = kappa * (float(np.median(latencies_s)) + 0.5 * hold_s)
             source = "κ of the trap times the age of what it was aimed at: 1 + z times slower and colder (P9)"
-            found.append(Finding("z of the latency", "", z, measured, kappa * float(late_s.std()), source))
+            results.append(Finding("z of the latency", "", z, measured, kappa * float(latencies_s.std()), source))
     for table in (run.forces, run.rings):
         if len(table) and np.isfinite(table["delay_achieved_s"]).any():
-            got, wanted = (table[name][np.isfinite(table[name])] for name in ("delay_achieved_s", "delay_s"))
-            found.append(
-                Finding("achieved delay τ", "s", float(wanted.mean()), float(got.mean()), float(got.std()),
+            achieved, requested = (table[name][np.isfinite(table[name])] for name in ("delay_achieved_s", "delay_s"))
+            results.append(
+                Finding("achieved delay τ", "s", float(requested.mean()), float(achieved.mean()), float(achieved.std()),
                         "the error is the jitter, rms")
             )  # fmt: skip
-    return found
+    return results
 
 
 def of_memory(run: RunTables) -> list[Finding]:
@@ -154,28 +154,30 @@ def of_memory(run: RunTables) -> list[Finding]:
     if law is None or not (law.is_trap or law.speed_um_per_s > 0.0):  # neither bound nor started by fluctuations
         d = math.nan if run.acted else run.plan.rig.plant.diffusion_um2_per_s
         delays = any(force.delay_s for force in run.plan.experiment.policy.forces)
-        late, error = late_diffusion(run, longest_delay_s(run.plan.experiment) if run.acted else AT_ONCE_S)
-        if math.isnan(late) and run.acted and not delays:  # driven particles leave the field too soon for a long delay
-            late, error = late_diffusion(run, AT_ONCE_S)
+        d_eff, error = late_diffusion(run, longest_delay_s(run.plan.experiment) if run.acted else AT_ONCE_S)
+        if math.isnan(d_eff) and run.acted and not delays:  # driven particles leave the field too soon for a long delay
+            d_eff, error = late_diffusion(run, AT_ONCE_S)
         source = LATE if run.acted else f"kT/γ: no light has acted (P1); {LATE}"
-        return [Finding("D_eff", "µm²/s", d, late, error, source)]
+        return [Finding("D_eff", "µm²/s", d, d_eff, error, source)]
     plant = run.plan.rig.plant
     rate_hz = law.running_rate_hz if law.speed_um_per_s > 0.0 else law.rate_hz if law.holds else math.nan
-    got_s = np.concatenate([table["delay_achieved_s"].dropna() for table in (run.forces, run.rings)])
-    achieved, jitter = (rate_hz * got_s.mean(), rate_hz * got_s.std()) if len(got_s) else (math.nan, math.nan)
+    achieved_s = np.concatenate([table["delay_achieved_s"].dropna() for table in (run.forces, run.rings)])
+    achieved, jitter = (
+        (rate_hz * achieved_s.mean(), rate_hz * achieved_s.std()) if len(achieved_s) else (math.nan, math.nan)
+    )
     source = "κ of the force where the particle is, times the delay, as wanted and as achieved"
-    found = [Finding("z = κτ", "", rate_hz * law.delay_s, achieved, jitter, source)]
+    results = [Finding("z = κτ", "", rate_hz * law.delay_s, achieved, jitter, source)]
     if law.speed_um_per_s > 0.0:
-        return found + of_running(run, law)
+        return results + of_running(run, law)
     d, kelvin = plant.diffusion_um2_per_s, plant.temperature_k
-    late, error = late_diffusion(run, law.delay_s, law if law.holds else None)
-    ratio = math.sqrt(late / d) if late > 0 else math.nan
-    late_foreseen = law.late_um2_per_s if law.is_trap else math.nan
-    slower = math.sqrt(d / late_foreseen)
+    d_eff, error = late_diffusion(run, law.delay_s, law if law.holds else None)
+    ratio = math.sqrt(d_eff / d) if d_eff > 0 else math.nan
+    d_eff_predicted = law.late_um2_per_s if law.is_trap else math.nan
+    slower = math.sqrt(d / d_eff_predicted)
     return [
-        *found,
-        Finding("D_eff", "µm²/s", late_foreseen, late, error, f"D/(1 + z)², with the trap's lag (P9); {LATE}"),
-        Finding("T_eff", "K", kelvin / slower, kelvin * ratio, kelvin * ratio * error / (2.0 * late) if late > 0
+        *results,
+        Finding("D_eff", "µm²/s", d_eff_predicted, d_eff, error, f"D/(1 + z)², with the trap's lag (P9); {LATE}"),
+        Finding("T_eff", "K", kelvin / slower, kelvin * ratio, kelvin * ratio * error / (2.0 * d_eff) if d_eff > 0
                 else math.nan, "T/(1 + z) (P9); T √(D_eff/D)"),
     ]  # fmt: skip
 
@@ -183,36 +185,44 @@ def of_memory(run: RunTables) -> list[Finding]:
 def of_running(run: RunTables, law: OwnPast) -> list[Finding]:
     """D_eff of a particle that runs from its own past, from its speed and persistence time, and the matching T_eff."""
     plant, tau_s = run.plan.rig.plant, law.delay_s
-    seen_s, seen_error_s = lasting(run, tau_s, law.persistence_s)
+    persistence_time_s, error_s = lasting(run, tau_s, law.persistence_s)
     measured, error = in_blocks(speeds(run.tracks, tau_s, settle_s=tau_s), "speed_um_per_s")
-    late = measured**2 * seen_s / 2.0 + law.rest_um2_per_s
-    off = late * math.hypot(2.0 * error / measured, seen_error_s / seen_s) if late > 0 else math.nan
+    d_eff = measured**2 * persistence_time_s / 2.0 + law.rest_um2_per_s
+    d_eff_error = d_eff * math.hypot(2.0 * error / measured, error_s / persistence_time_s) if d_eff > 0 else math.nan
     source = "v² times half of the persistence time, and D/2(1 + z)² (P19), of what was foreseen and what was measured"
     if law.is_rough:
         source += f"; in a Gaussian spot {SHORTER:g} to 1 of what was foreseen, simulated"
-    hot = plant.temperature_k / plant.diffusion_um2_per_s
+    kelvin_per_d = plant.temperature_k / plant.diffusion_um2_per_s
     return [
-        Finding("D_eff", "µm²/s", law.late_um2_per_s, late, off, source),
+        Finding("D_eff", "µm²/s", law.late_um2_per_s, d_eff, d_eff_error, source),
         Finding(
-            "T_eff", "K", hot * law.late_um2_per_s, hot * late, hot * off, "T D_eff/D: how hot a bath would have to be"
+            "T_eff",
+            "K",
+            kelvin_per_d * law.late_um2_per_s,
+            kelvin_per_d * d_eff,
+            kelvin_per_d * d_eff_error,
+            "T D_eff/D: how hot a bath would have to be",
         ),
     ]
 
 
-def lasting(run: RunTables, tau_s: float, about_s: float) -> tuple[float, float]:
+def lasting(run: RunTables, tau_s: float, expected_s: float) -> tuple[float, float]:
     """(persistence time of the direction, its standard error) in s, by a jackknife over 8 stretches of time."""
-    longest_s = min(2.0 * about_s + tau_s, 20.0)
+    longest_s = min(2.0 * expected_s + tau_s, 20.0)
 
-    def seen_s(tracks: pd.DataFrame) -> float:
+    def estimate_s(tracks: pd.DataFrame) -> float:
         return persistence_s(heading_memory(tracks, tau_s, run.fps, longest_s), tau_s)
 
     time_s = run.tracks["time_s"]
     block = blocks(time_s, BLOCKS)
     if float(np.ptp(time_s)) < BLOCKS * tau_s:
-        return seen_s(run.tracks), math.nan
-    without = np.array([seen_s(run.tracks[block != one]) for one in range(BLOCKS)])
-    found, error = seen_s(run.tracks), math.sqrt((BLOCKS - 1) / BLOCKS * ((without - without.mean()) ** 2).sum())
-    return (found, error) if error < found else (math.nan, math.nan)  # the run is too short
+        return estimate_s(run.tracks), math.nan
+    jackknife_s = np.array([estimate_s(run.tracks[block != index]) for index in range(BLOCKS)])
+    value_s, error = (
+        estimate_s(run.tracks),
+        math.sqrt((BLOCKS - 1) / BLOCKS * ((jackknife_s - jackknife_s.mean()) ** 2).sum()),
+    )
+    return (value_s, error) if error < value_s else (math.nan, math.nan)  # the run is too short
 
 
 def late_diffusion(run: RunTables, tau_s: float, law: OwnPast | None = None) -> tuple[float, float]:
@@ -234,23 +244,25 @@ def late_diffusion(run: RunTables, tau_s: float, law: OwnPast | None = None) -> 
     time_s = run.tracks["time_s"]
     span_s = float(time_s.max() - time_s.min())
     paths = less_drift(run.tracks)
-    usual_s = float(paths["frames"].median()) / run.fps if len(paths) else 0.0  # median length of the stretches
-    longest_s = min(max(4.0 * first_s, 2.0), span_s / 8.0, usual_s / 2.0)
+    median_s = float(paths["frames"].median()) / run.fps if len(paths) else 0.0  # median length of the stretches
+    longest_s = min(max(4.0 * first_s, 2.0), span_s / 8.0, median_s / 2.0)
     if longest_s < 4.0 / 3.0 * first_s:
         return math.nan, math.nan
 
     def slope(paths: pd.DataFrame) -> float:
-        spread = msd_less_drift(paths, run.fps, longest_s)
-        late = spread[spread.index.to_numpy() >= first_s].dropna()
-        lag_s = late.index.to_numpy(np.float64)
+        msd_table = msd_less_drift(paths, run.fps, longest_s)
+        late_part = msd_table[msd_table.index.to_numpy() >= first_s].dropna()
+        lag_s = late_part.index.to_numpy(np.float64)
         free_s = _free_s(run, law, lag_s) if len(lag_s) > 2 else None
         if free_s is None:
             return math.nan
-        left_s = free_s - late["taken_s"].to_numpy()
-        moved, still = (float(np.polyfit(lag_s, one, 1)[0]) for one in (late["msd_um2"].to_numpy(), left_s))
-        return moved / (4.0 * still) if still > 0.0 else math.nan
+        remaining_s = free_s - late_part["taken_s"].to_numpy()
+        msd_slope, remaining_slope = (
+            float(np.polyfit(lag_s, values, 1)[0]) for values in (late_part["msd_um2"].to_numpy(), remaining_s)
+        )
+        return msd_slope / (4.0 * remaining_slope) if remaining_slope > 0.0 else math.nan
 
-    parts = np.array([slope(own) for _, own in paths.groupby(blocks(paths["time_s"], 4))])
+    parts = np.array([slope(part) for _, part in paths.groupby(blocks(paths["time_s"], 4))])
     return slope(paths), float(parts.std(ddof=1) / 2.0)
 
 
@@ -269,16 +281,18 @@ def of_speed(run: RunTables) -> list[Finding]:
     tau_s = longest_delay_s(experiment)
     measured, error = in_blocks(speeds(run.tracks, tau_s, settle_s=tau_s), "speed_um_per_s")
     foreseen = foreseen_speed_um_per_s(experiment, run.means) if run.acted else math.nan
-    found = [Finding("speed over τ", "µm/s", foreseen, measured, error, "γv = F(vτ) (P17, P20); |r(t) − r(t − τ)|/τ")]
+    results = [Finding("speed over τ", "µm/s", foreseen, measured, error, "γv = F(vτ) (P17, P20); |r(t) − r(t − τ)|/τ")]
     if math.isfinite(foreseen):
-        lasting_s = foreseen_persistence_s(experiment, run.means)
-        seen_s, off_s = lasting(run, tau_s, lasting_s)
+        predicted_s = foreseen_persistence_s(experiment, run.means)
+        measured_s, error_s = lasting(run, tau_s, predicted_s)
         law = alone(run)
         source = law.turns if law is not None else ""
-        found.append(Finding("persistence time", "s", lasting_s, seen_s, off_s, source))
-        way_um, off_um = measured * seen_s, measured * off_s
-        found.append(Finding("persistence length", "µm", foreseen * lasting_s, way_um, off_um, "v times that"))
-    return found
+        results.append(Finding("persistence time", "s", predicted_s, measured_s, error_s, source))
+        length_um, length_error_um = measured * measured_s, measured * error_s
+        results.append(
+            Finding("persistence length", "µm", foreseen * predicted_s, length_um, length_error_um, "v times that")
+        )
+    return results
 
 
 def of_heat(run: RunTables) -> list[Finding]:
@@ -309,13 +323,13 @@ def heat_of(run: RunTables) -> pd.DataFrame | None:
         return None
     turns = run.turns[run.turns["turn"].between(lit[0], lit[-1])].sort_values("turn")[:LONGEST_WORK_TURNS]
     commands = run.commands[run.commands["turn"].isin(turns["turn"])]
-    found: pd.DataFrame = work_and_heat(
+    table: pd.DataFrame = work_and_heat(
         run.tracks, commands, turns, waist_um=rig.optics.waist_um, depth_kt_per_mw=rig.optics.depth_kt_per_mw,
         diffusion_um2_per_s=rig.plant.diffusion_um2_per_s,
         settle_s=rig.deflector.settle_s,
         efficiency=rig.calibration.evenness.efficiency() if rig.calibration.evenness is not None else None,
     )  # fmt: skip
-    return found.dropna(subset="heat_kt")
+    return table.dropna(subset="heat_kt")
 
 
 def heat_rate(heat: pd.DataFrame) -> tuple[float, float]:
@@ -344,29 +358,31 @@ def of_order(run: RunTables) -> list[Finding]:
     """Bond order and bond length of many particles."""
     if run.tracks["particle"].nunique() < 5:
         return []
-    found = []
+    results = []
     step = max(round(run.fps / 10.0), 1)  # ten times a second is enough; less often for many particles
     step *= max(len(run.tracks) // step // MOST_ORDERED, 1)
-    every = run.tracks[run.tracks["frame"] % step == 0]
+    sampled = run.tracks[run.tracks["frame"] % step == 0]
     radius_um = ring_um(run.plan.experiment, run.means)
     for order in (6, 4):
-        mean, error = in_blocks(order_by_frame(every, order, radius_um), "order")
-        whose = f"its {order} nearest" if radius_um is None else f"{order} within 1.25 R, of those who have as many"
-        source = f"bonds to {whose}; random: of bonds that point anywhere (P25)"
-        found.append(Finding(f"|ψ{order}|", "", math.nan, mean, error, source, random_bond_order(order)))
+        mean, error = in_blocks(order_by_frame(sampled, order, radius_um), "order")
+        neighbours = (
+            f"its {order} nearest" if radius_um is None else f"{order} within 1.25 R, of those who have as many"
+        )
+        source = f"bonds to {neighbours}; random: of bonds that point anywhere (P25)"
+        results.append(Finding(f"|ψ{order}|", "", math.nan, mean, error, source, random_bond_order(order)))
     if radius_um is None:
-        return found
-    mean, error = in_blocks(bonds_by_frame(every, NEAR * radius_um), "bond_um")
+        return results
+    mean, error = in_blocks(bonds_by_frame(sampled, NEAR * radius_um), "bond_um")
     foreseen = radius_um if run.acted else math.nan
-    return [*found, Finding("bond length", "µm", foreseen, mean, error, "the ring's radius (P23)")]
+    return [*results, Finding("bond length", "µm", foreseen, mean, error, "the ring's radius (P23)")]
 
 
 def order_by_frame(tracks: pd.DataFrame, order: int, radius_um: float | None) -> pd.DataFrame:
     """time_s, order by frame: mean |psi_n| of particles with n bonds shorter than 1.25 R; without R, of all particles
     with their n nearest neighbours."""
     rows = [
-        (own["time_s"].iloc[0], mean_bond_order(own[POSITION].to_numpy(np.float64), order, radius_um))
-        for _, own in tracks.groupby("frame", sort=True)
+        (frame_tracks["time_s"].iloc[0], mean_bond_order(frame_tracks[POSITION].to_numpy(np.float64), order, radius_um))
+        for _, frame_tracks in tracks.groupby("frame", sort=True)
     ]
     return pd.DataFrame(rows, columns=["time_s", "order"], dtype=np.float64)
 
@@ -378,18 +394,18 @@ def mean_bond_order(place_um: Floats, order: int, radius_um: float | None) -> fl
     return float(np.mean(bond_order(place_um, order))) if len(place_um) > order else math.nan
 
 
-def row(one: Finding) -> tuple[str, str, str, str, str]:
-    foreseen = f"{one.foreseen:.4g}" if math.isfinite(one.foreseen) else "–"
-    measured = f"{one.measured:.4g}" if math.isfinite(one.measured) else "–"
-    if math.isfinite(one.error):
-        measured += f" ± {one.error if one.error > ROUNDING * abs(one.measured) else 0.0:.2g}"
-    name = f"{one.name}  (random {one.random:.3f})" if math.isfinite(one.random) else one.name
-    return name, foreseen, measured, one.unit, one.source
+def row(finding: Finding) -> tuple[str, str, str, str, str]:
+    foreseen = f"{finding.foreseen:.4g}" if math.isfinite(finding.foreseen) else "–"
+    measured = f"{finding.measured:.4g}" if math.isfinite(finding.measured) else "–"
+    if math.isfinite(finding.error):
+        measured += f" ± {finding.error if finding.error > ROUNDING * abs(finding.measured) else 0.0:.2g}"
+    name = f"{finding.name}  (random {finding.random:.3f})" if math.isfinite(finding.random) else finding.name
+    return name, foreseen, measured, finding.unit, finding.source
 
 
-def plain(one: Finding) -> dict[str, Any]:
-    values = {"foreseen": one.foreseen, "measured": one.measured, "stderr": one.error}
-    if math.isfinite(one.random):
-        values["random"] = one.random
-    known = {name: value if math.isfinite(value) else None for name, value in values.items()}
-    return {"name": one.name, "unit": one.unit, "from": one.source, **known}
+def plain(finding: Finding) -> dict[str, Any]:
+    values = {"foreseen": finding.foreseen, "measured": finding.measured, "stderr": finding.error}
+    if math.isfinite(finding.random):
+        values["random"] = finding.random
+    finite_values = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return {"name": finding.name, "unit": finding.unit, "from": finding.source, **finite_values}

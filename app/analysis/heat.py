@@ -48,24 +48,24 @@ def work_and_heat(
         particle. `lasted_s`: duration of the old light; `heat_kt`: nan if the particle was not seen at its beginning.
     """
     lights = _lights(commands, turns, depth_kt_per_mw, settle_s, efficiency)
-    seen = _frames(tracks)
-    period_s = float(np.median(np.diff(seen.time_s))) if len(seen.time_s) > 1 else 0.0
-    found: list[tuple[Floats, ...]] = []
-    had = np.empty(0, np.int64), np.empty(0)  # particles, sorted, and their energy when the old light began
+    frames = _frames(tracks)
+    period_s = float(np.median(np.diff(frames.time_s))) if len(frames.time_s) > 1 else 0.0
+    rows: list[tuple[Floats, ...]] = []
+    previous = np.empty(0, np.int64), np.empty(0)  # particles, sorted, and their energy when the old light began
     for old, new in pairwise(lights):
-        after = int(np.searchsorted(seen.time_s, new[0]))
-        if not 0 < after < len(seen.time_s) or seen.time_s[after] - seen.time_s[after - 1] > 1.5 * period_s:
-            had = had[0][:0], had[1][:0]
+        after = int(np.searchsorted(frames.time_s, new[0]))
+        if not 0 < after < len(frames.time_s) or frames.time_s[after] - frames.time_s[after - 1] > 1.5 * period_s:
+            previous = previous[0][:0], previous[1][:0]
             continue
-        ids, place = _places(seen, after, old, new, waist_um, diffusion_um2_per_s)
+        ids, place = _places(frames, after, old, new, waist_um, diffusion_um2_per_s)
         ended_kt, begins_kt = _energy_kt(place, old, waist_um), _energy_kt(place, new, waist_um)
         heat = np.full(len(ids), np.nan)
-        _, was, now = np.intersect1d(had[0], ids, True, return_indices=True)
-        heat[now] = had[1][was] - ended_kt[now]
-        had = ids, begins_kt
+        _, old_index, new_index = np.intersect1d(previous[0], ids, True, return_indices=True)
+        heat[new_index] = previous[1][old_index] - ended_kt[new_index]
+        previous = ids, begins_kt
         at_s, lasted_s = np.full(len(ids), new[0]), np.full(len(ids), new[0] - old[0])
-        found.append((at_s, ids.astype(np.float64), begins_kt - ended_kt, heat, lasted_s))
-    columns = [np.concatenate(column) for column in zip(*found, strict=True)] if found else [np.empty(0)] * len(COLUMNS)
+        rows.append((at_s, ids.astype(np.float64), begins_kt - ended_kt, heat, lasted_s))
+    columns = [np.concatenate(column) for column in zip(*rows, strict=True)] if rows else [np.empty(0)] * len(COLUMNS)
     return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True))).astype({"particle": np.int64})
 
 
@@ -82,18 +82,18 @@ def _lights(
     energy = sent["power_mw"].to_numpy(np.float64) * dwell_s * depth_kt_per_mw
     if efficiency is not None and len(place_um):
         energy = energy * efficiency(place_um)
-    every = turns[np.isfinite(turns["sent_effect_s"])].sort_values("turn", kind="stable")
-    effect_s = every["sent_effect_s"].to_numpy(np.float64)
+    with_effect = turns[np.isfinite(turns["sent_effect_s"])].sort_values("turn", kind="stable")
+    effect_s = with_effect["sent_effect_s"].to_numpy(np.float64)
     soonest_s = np.minimum.accumulate(np.append(effect_s[1:], np.inf)[::-1])[::-1]  # of all later ones
-    acted = effect_s < soonest_s  # darkness acts at once, also before the light that was ordered the turn before
-    own = every["turn"].to_numpy()[acted]
-    first, last = np.searchsorted(turn, own), np.searchsorted(turn, own, side="right")
-    found = []
-    for since_s, begin, end in zip(effect_s[acted].tolist(), first.tolist(), last.tolist(), strict=True):
+    acts = effect_s < soonest_s  # darkness acts at once, also before the light that was ordered the turn before
+    turn_numbers = with_effect["turn"].to_numpy()[acts]
+    first, last = np.searchsorted(turn, turn_numbers), np.searchsorted(turn, turn_numbers, side="right")
+    lights = []
+    for since_s, begin, end in zip(effect_s[acts].tolist(), first.tolist(), last.tolist(), strict=True):
         number = end - begin
         cycle_s = dwell_s[begin:end].sum() + (number * settle_s if number > 1 else 0.0)
-        found.append((since_s, place_um[begin:end], energy[begin:end] / (cycle_s if number else 1.0)))
-    return found
+        lights.append((since_s, place_um[begin:end], energy[begin:end] / (cycle_s if number else 1.0)))
+    return lights
 
 
 @dataclass(frozen=True)
@@ -116,18 +116,20 @@ def _frames(tracks: pd.DataFrame) -> Frames:
 
 
 def _places(
-    seen: Frames, after: int, old: Spots, new: Spots, waist_um: float, diffusion_um2_per_s: float
+    frames: Frames, after: int, old: Spots, new: Spots, waist_um: float, diffusion_um2_per_s: float
 ) -> tuple[NDArray[np.int64], Floats]:
     """Sorted IDs of particles in frame `after` and the one before, and positions [N, 2] when the new light begins."""
-    first, last = (slice(seen.first[k], seen.first[k + 1]) for k in (after - 1, after))
-    ids, one, other = np.intersect1d(seen.particle[first], seen.particle[last], True, return_indices=True)
-    interval_s = seen.time_s[after] - seen.time_s[after - 1]
-    share = (new[0] - seen.time_s[after - 1]) / interval_s
-    place = seen.place_um[first][one] * (1.0 - share) + seen.place_um[last][other] * share
+    first, last = (slice(frames.first[k], frames.first[k + 1]) for k in (after - 1, after))
+    ids, index_before, index_after = np.intersect1d(
+        frames.particle[first], frames.particle[last], True, return_indices=True
+    )
+    interval_s = frames.time_s[after] - frames.time_s[after - 1]
+    share = (new[0] - frames.time_s[after - 1]) / interval_s
+    place = frames.place_um[first][index_before] * (1.0 - share) + frames.place_um[last][index_after] * share
     bent_s = share * (1.0 - share) * interval_s
     if bent_s > 0.0:
-        stronger = _force_kt_per_um(place, new, waist_um) - _force_kt_per_um(place, old, waist_um)
-        place = place - bent_s * diffusion_um2_per_s * stronger
+        force_change = _force_kt_per_um(place, new, waist_um) - _force_kt_per_um(place, old, waist_um)
+        place = place - bent_s * diffusion_um2_per_s * force_change
     return ids, place
 
 

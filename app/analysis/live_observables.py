@@ -33,36 +33,36 @@ def paths(tracks: list[Tracks], period_s: float, most: int | None = None) -> Pat
 
     `most`: largest number of paths; those seen most often are kept.
     """
-    tracks = [seen for seen in tracks if len(seen) and np.isfinite(seen.time_s)]
+    tracks = [entry for entry in tracks if len(entry) and np.isfinite(entry.time_s)]
     if not tracks:
         return Paths(period_s, np.empty(0), np.empty(0, np.int64), np.empty((0, 0, 2)))
-    time_s: Floats = np.array([seen.time_s for seen in tracks], np.float64)
+    time_s: Floats = np.array([entry.time_s for entry in tracks], np.float64)
     newest = np.flatnonzero(
         (time_s > time_s[-1] - MOST_GAPS * max(len(tracks), 20) * period_s) & (time_s <= time_s[-1])
     )
     tracks, start_s = [tracks[index] for index in newest], float(time_s[newest].min())
-    row = np.array([round((seen.time_s - start_s) / period_s) for seen in tracks])
-    rows = np.repeat(row, [len(seen) for seen in tracks])  # [S] of every sighting, as are the arrays below
-    who = np.concatenate([seen.particle for seen in tracks])
-    place_um = np.concatenate([seen.position_um for seen in tracks])
-    state = np.concatenate([seen.state for seen in tracks])
-    path = _parted(who, state == State.UNCERTAIN) if (state == State.UNCERTAIN).any() else who
-    chosen, first, times = np.unique(path, return_index=True, return_counts=True)
-    if most is not None and len(chosen) > most:
-        kept = np.sort(np.argsort(-times, kind="stable")[:most])
-        chosen, first = chosen[kept], first[kept]
-    known = np.isin(path, chosen)
-    position_um = np.full((int(row.max()) + 1, len(chosen), 2), np.nan)
-    position_um[rows[known], np.searchsorted(chosen, path[known])] = place_um[known]
+    row = np.array([round((entry.time_s - start_s) / period_s) for entry in tracks])
+    rows = np.repeat(row, [len(entry) for entry in tracks])  # [S] of every sighting, as are the arrays below
+    particle = np.concatenate([entry.particle for entry in tracks])
+    place_um = np.concatenate([entry.position_um for entry in tracks])
+    state = np.concatenate([entry.state for entry in tracks])
+    path = _split_at_uncertain(particle, state == State.UNCERTAIN) if (state == State.UNCERTAIN).any() else particle
+    path_ids, first, sightings = np.unique(path, return_index=True, return_counts=True)
+    if most is not None and len(path_ids) > most:
+        kept = np.sort(np.argsort(-sightings, kind="stable")[:most])
+        path_ids, first = path_ids[kept], first[kept]
+    selected = np.isin(path, path_ids)
+    position_um = np.full((int(row.max()) + 1, len(path_ids), 2), np.nan)
+    position_um[rows[selected], np.searchsorted(path_ids, path[selected])] = place_um[selected]
     grid_s: Floats = start_s + period_s * np.arange(len(position_um), dtype=np.float64)
-    return Paths(period_s, grid_s, who[first], position_um)
+    return Paths(period_s, grid_s, particle[first], position_um)
 
 
-def _parted(who: Ints, doubted: NDArray[np.bool_]) -> Ints:
+def _split_at_uncertain(particle: Ints, is_uncertain: NDArray[np.bool_]) -> Ints:
     """[S] path of each sighting; a new path begins at every sighting with uncertain identity."""
-    order = np.argsort(who, kind="stable")  # in time within each particle
-    begins = np.append(True, np.diff(who[order]) != 0) | doubted[order]
-    path = np.empty_like(who)
+    order = np.argsort(particle, kind="stable")  # in time within each particle
+    begins = np.append(True, np.diff(particle[order]) != 0) | is_uncertain[order]
+    path = np.empty_like(particle)
     path[order] = np.cumsum(begins)
     return path
 
@@ -74,28 +74,28 @@ def lags(longest: int, number: int = 24) -> Ints:
     return np.unique(np.round(np.geomspace(1, longest, number)).astype(np.int64))
 
 
-def mean_square_displacement(made: Paths, lag: Ints) -> Floats:
+def mean_square_displacement(path_data: Paths, lag: Ints) -> Floats:
     """[L] mean square displacement in um^2, over all particles and starting times; nan for a lag without data."""
-    return displacement.msd(made.position_um, lag)
+    return displacement.msd(path_data.position_um, lag)
 
 
-def steps_um(made: Paths, lag: int = 1) -> Floats:
+def steps_um(path_data: Paths, lag: int = 1) -> Floats:
     """[K] displacements along x and y together, over `lag` frames."""
-    moved = displacement.displacements(made.position_um, lag).ravel()
-    known: Floats = moved[np.isfinite(moved)]
-    return known
+    moved = displacement.displacements(path_data.position_um, lag).ravel()
+    finite_um: Floats = moved[np.isfinite(moved)]
+    return finite_um
 
 
-def speed_um_per_s(made: Paths, over_s: float) -> Floats:
+def speed_um_per_s(path_data: Paths, over_s: float) -> Floats:
     """[T] mean over the particles of |r(t) - r(t - over)| / over; nan for the first frames, without a past position."""
-    lag = max(round(over_s / made.period_s), 1)
-    speed = np.full(len(made.position_um), np.nan)
-    if len(made.position_um) > lag:
-        moved = made.position_um[lag:] - made.position_um[:-lag]
+    lag = max(round(over_s / path_data.period_s), 1)
+    speed = np.full(len(path_data.position_um), np.nan)
+    if len(path_data.position_um) > lag:
+        moved = path_data.position_um[lag:] - path_data.position_um[:-lag]
         length = np.hypot(moved[..., 0], moved[..., 1])  # [T - lag, P]
         count = np.isfinite(length).sum(axis=1)
         total = np.nansum(length, axis=1)
-        speed[lag:] = np.where(count > 0, total / np.maximum(count, 1), np.nan) / (lag * made.period_s)
+        speed[lag:] = np.where(count > 0, total / np.maximum(count, 1), np.nan) / (lag * path_data.period_s)
     return speed
 
 
@@ -110,5 +110,5 @@ def bond_order(place_um: Floats, neighbours: int) -> Floats:
     order = freud.order.Hexatic(k=neighbours)
     points = np.column_stack([middle, np.zeros(len(middle))])
     order.compute((box, points), {"num_neighbors": neighbours, "exclude_ii": True})
-    found: Floats = np.abs(order.particle_order).astype(np.float64)
-    return found
+    magnitude: Floats = np.abs(order.particle_order).astype(np.float64)
+    return magnitude

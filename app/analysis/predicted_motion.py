@@ -38,8 +38,8 @@ def own_past(experiment: Experiment, conditions: Conditions) -> OwnPast | None:
 
 def foreseen_persistence_s(experiment: Experiment, conditions: Conditions) -> float:
     """Persistence time of a particle that runs from its own past (P18); nan if it does not run."""
-    own = own_past(experiment, conditions)
-    return own.persistence_s if own is not None and own.speed_um_per_s > 0.0 else math.nan
+    motion = own_past(experiment, conditions)
+    return motion.persistence_s if motion is not None and motion.speed_um_per_s > 0.0 else math.nan
 
 
 def longest_delay_s(experiment: Experiment) -> float:
@@ -49,8 +49,8 @@ def longest_delay_s(experiment: Experiment) -> float:
 
 def foreseen_speed_um_per_s(experiment: Experiment, conditions: Conditions) -> float:
     """Predicted speed of a particle that runs from its own past; nan if it does not run."""
-    own = own_past(experiment, conditions)
-    return math.nan if own is None else own.speed_um_per_s or math.nan
+    motion = own_past(experiment, conditions)
+    return math.nan if motion is None else motion.speed_um_per_s or math.nan
 
 
 def foreseen_msd_um2(experiment: Experiment, conditions: Conditions, lag_s: Floats) -> Floats | None:
@@ -59,20 +59,20 @@ def foreseen_msd_um2(experiment: Experiment, conditions: Conditions, lag_s: Floa
     For a runner it is the sum of a persistent random walk (P18), the fluctuations along the motion (P7, P19), and those
     across it: 2 D t for lags below the delay; for longer lags they are part of the turning of the direction.
     """
-    own = own_past(experiment, conditions)
-    if own is None:
+    motion = own_past(experiment, conditions)
+    if motion is None:
         return None
-    d, delay_s = conditions.plant.diffusion_um2_per_s, own.delay_s
-    runs = own.speed_um_per_s > 0.0
-    if not own.holds or (not runs and (own.pushed_um_per_s > 0.0 or not (own.is_trap and own.ideal))):
+    d, delay_s = conditions.plant.diffusion_um2_per_s, motion.delay_s
+    runs = motion.speed_um_per_s > 0.0
+    if not motion.holds or (not runs and (motion.pushed_um_per_s > 0.0 or not (motion.is_trap and motion.ideal))):
         return None
-    z = own.slow_z(own.running_rate_hz) if runs else own.rate_hz * delay_s
+    z = motion.slow_z(motion.running_rate_hz) if runs else motion.rate_hz * delay_s
     if not 0.0 < z < delayed.LARGEST_KAPPA_TAU:
         return None
     along_um2 = delayed.msd_um2(d, z / delay_s, delay_s, lag_s)
     if not runs:
         return np.asarray(2.0 * along_um2)
-    turned = lag_s / own.persistence_s
-    walk_um2 = 2.0 * (own.speed_um_per_s * own.persistence_s) ** 2 * (turned + np.expm1(-turned))
+    scaled_lag = lag_s / motion.persistence_s
+    walk_um2 = 2.0 * (motion.speed_um_per_s * motion.persistence_s) ** 2 * (scaled_lag + np.expm1(-scaled_lag))
     across_um2 = -2.0 * d * delay_s * np.expm1(-lag_s / delay_s)
     return np.asarray(walk_um2 + along_um2 + across_um2)

@@ -33,29 +33,29 @@ class PotentialCurve:
     reach_pn: float  # largest force of a trap; inf for painted light
 
 
-def curve(shape: Any, mode: str, means: Conditions, points: int = 240) -> PotentialCurve | None:
+def curve(shape: Any, mode: str, conditions: Conditions, points: int = 240) -> PotentialCurve | None:
     """The curve of a central shape (it depends only on the distance); None for other shapes."""
     if not is_central(shape):
         return None
     r_um = np.linspace(0.0, span_um(shape), points + 1)[1:]
-    kt_pn_um = means.plant.kt_pn_um
+    kt_pn_um = conditions.plant.kt_pn_um
     energy_kt = shape.radial_energy_pn_um(r_um, kt_pn_um=kt_pn_um) / kt_pn_um
     force_pn = np.asarray(shape.radial_force_pn(r_um, kt_pn_um=kt_pn_um))
     if mode == "steered":
-        reach_pn = means.light.largest_force_pn
-        acts_pn = means.acting_pn(force_pn)
+        reach_pn = conditions.light.largest_force_pn
+        acts_pn = conditions.acting_pn(force_pn)
         steps = 0.5 * (acts_pn[1:] + acts_pn[:-1]) * np.diff(r_um)
         acts_kt = -np.concatenate([[0.0], np.cumsum(steps)]) / kt_pn_um
         acts_kt += energy_kt.min() - acts_kt.min()
         return PotentialCurve(r_um, energy_kt, force_pn, acts_kt, acts_pn, reach_pn)
     try:
-        rings = paint(shape, waist_um=means.light.waist_um, kt_pn_um=kt_pn_um)
+        rings = paint(shape, waist_um=conditions.light.waist_um, kt_pn_um=kt_pn_um)
     except Refused:
         return PotentialCurve(
             r_um, energy_kt, force_pn, np.full_like(r_um, np.nan), np.full_like(r_um, np.nan), math.inf
         )
-    acts_kt = painted_energy_pn_um(rings, r_um, waist_um=means.light.waist_um, kt_pn_um=kt_pn_um) / kt_pn_um
-    acts_pn = painted_force_pn(rings, r_um, waist_um=means.light.waist_um, kt_pn_um=kt_pn_um)
+    acts_kt = painted_energy_pn_um(rings, r_um, waist_um=conditions.light.waist_um, kt_pn_um=kt_pn_um) / kt_pn_um
+    acts_pn = painted_force_pn(rings, r_um, waist_um=conditions.light.waist_um, kt_pn_um=kt_pn_um)
     return PotentialCurve(r_um, energy_kt, force_pn, acts_kt, acts_pn, math.inf)
 
 
@@ -77,19 +77,19 @@ def power(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, ...
     else:
         total_kt = _painted_kt(experiment, conditions)
     share = total_kt / light.depth_kt_per_mw / light.power_mw
-    said = [
+    predictions = [
         Foreseen("power", f"{share:.0%} of {light.power_mw:.3g} mW", f"{conditions.particles} particles", share > 1)
     ]
     if experiment.mode == "steered":
         pn, drag = light.largest_force_pn, conditions.plant.drag_pn_s_per_um
-        said.append(
+        predictions.append(
             Foreseen("largest force", f"{1e3 * pn:.3g} fN, {pn / drag:.3g} µm/s", "of one trap, at half its waist")
         )
         if conditions.lag_s > 0.0:
             z, source = conditions.late_z, f"a steered potential is as much slower and colder (P9){conditions.mean}"
             row = Foreseen("1 + z of latency", f"{1.0 + z:.3g}", source)
-            said.append(conditions.not_held(row.name) if math.isnan(z) else row)
-    return tuple(said)
+            predictions.append(conditions.not_held(row.name) if math.isnan(z) else row)
+    return tuple(predictions)
 
 
 def _painted_kt(experiment: Experiment, conditions: Conditions) -> float:

@@ -55,26 +55,29 @@ class Recent:
 
     def copy(self) -> Recent:
         """A copy for another thread; turns added later are not in it."""
-        made = Recent()
-        made.moments = self.moments.copy()
-        return made
+        copied = Recent()
+        copied.moments = self.moments.copy()
+        return copied
 
     def tables(self, plan: Plan) -> RunTables | None:
         """The tables, as in main.py analyse; None before a second of turns with particles."""
-        asked_hz = plan.rig.camera.fps
+        requested_hz = plan.rig.camera.fps
         particles = max((len(moment.tracks) for moment in self.moments), default=0)
         moments = [*self.moments][-most(particles) :]
-        if not particles or len(moments) < max(asked_hz, 16.0):
+        if not particles or len(moments) < max(requested_hz, 16.0):
             return None
         framed = [each for each in moments if each.frame >= 0]
-        numbers, seen_s = np.array([each.frame for each in framed]), np.array([each.tracks.time_s for each in framed])
-        means = means_of(plan, particles, mean_hz(numbers, seen_s, asked_hz))
-        fps = counting_hz(numbers, seen_s, asked_hz)
+        numbers, frame_time_s = (
+            np.array([each.frame for each in framed]),
+            np.array([each.tracks.time_s for each in framed]),
+        )
+        conditions = means_of(plan, particles, mean_hz(numbers, frame_time_s, requested_hz))
+        fps = counting_hz(numbers, frame_time_s, requested_hz)
         return RunTables(
-            plan, means, fps, tracks_of(moments, fps), commands_of(moments),
+            plan, conditions, fps, tracks_of(moments, fps), commands_of(moments),
             delays_of(moments, lambda wanted: wanted.delay_s), delays_of(moments, lambda wanted: wanted.ring_delay_s),
             turns_of(moments), plan.kind.light_acts and any(len(each.sent) for each in moments),
-            changes=changes_in_words(numbers, seen_s),
+            changes=changes_in_words(numbers, frame_time_s),
         )  # fmt: skip
 
 
@@ -90,12 +93,12 @@ def tracks_of(moments: list[Moment], fps: float) -> pd.DataFrame:
     """
     counts = [len(moment.tracks) for moment in moments]
     carried = [apart(each.tracks, each.wanted) for each in moments]
-    seen_s, whose = np.unique([each.tracks.time_s for each in moments], return_inverse=True)
-    frame = int(seen_s[0] * fps + 1e-6) + numbers_by_time(seen_s, fps)
+    frame_time_s, frame_index = np.unique([each.tracks.time_s for each in moments], return_inverse=True)
+    frame = int(frame_time_s[0] * fps + 1e-6) + numbers_by_time(frame_time_s, fps)
     place_um = np.concatenate([each.tracks.position_um for each in moments])
     return pd.DataFrame(
         {
-            "frame": np.repeat(frame[whose], counts),
+            "frame": np.repeat(frame[frame_index], counts),
             "time_s": np.repeat([each.tracks.time_s for each in moments], counts),
             "particle": np.concatenate([each.tracks.particle for each in moments]),
             "x_um": place_um[:, 0],
@@ -107,8 +110,8 @@ def tracks_of(moments: list[Moment], fps: float) -> pd.DataFrame:
 
 def apart(tracks: Tracks, wanted: Forces) -> NDArray[np.bool_]:
     """[N] `not_counted` for the particles of one turn."""
-    held = np.isin(tracks.particle, wanted.particle[wanted.carried])
-    return not_counted(held, tracks.state) if len(tracks.state) else held
+    is_carried = np.isin(tracks.particle, wanted.particle[wanted.carried])
+    return not_counted(is_carried, tracks.state) if len(tracks.state) else is_carried
 
 
 def commands_of(moments: list[Moment]) -> pd.DataFrame:
@@ -130,10 +133,10 @@ def commands_of(moments: list[Moment]) -> pd.DataFrame:
 
 def delays_of(moments: list[Moment], delay_s: Callable[[Forces], NDArray[Any]]) -> pd.DataFrame:
     """delay_s, delay_achieved_s: a row for each force or ring."""
-    wanted_s = [delay_s(each.wanted) for each in moments]
-    asked_s = np.concatenate(wanted_s)
-    late_s = np.repeat([each.late_s for each in moments], [len(own) for own in wanted_s])
-    return pd.DataFrame({"delay_s": asked_s, "delay_achieved_s": asked_s + late_s})
+    per_turn_s = [delay_s(each.wanted) for each in moments]
+    requested_s = np.concatenate(per_turn_s)
+    late_s = np.repeat([each.late_s for each in moments], [len(delays_s) for delays_s in per_turn_s])
+    return pd.DataFrame({"delay_s": requested_s, "delay_achieved_s": requested_s + late_s})
 
 
 def turns_of(moments: list[Moment]) -> pd.DataFrame:

@@ -29,7 +29,7 @@ def info(run_path: Path | str) -> dict[str, Any]:
 def about(run: Run) -> dict[str, Any]:
     """`info` of an open run."""
     header, turns = run.header, run.rows("turns")
-    seen = turns[turns["has_frame"] != 0]
+    with_frame = turns[turns["has_frame"] != 0]
     tracked = run.column("tracks", "particle")
     return {
         "run": str(run.path),
@@ -44,7 +44,7 @@ def about(run: Run) -> dict[str, Any]:
         "seed": header.seed,
         "turns": len(run),
         "first_turn": run.first_turn,
-        "frames": len(seen),
+        "frames": len(with_frame),
         "frames_kept": run.image_count,
         "frames_dropped": int(turns["dropped"][-1] - turns["dropped"][0]) if len(turns) else 0,
         "duration_s": float(np.ptp(turns["now_s"])) if len(turns) else 0.0,
@@ -70,36 +70,39 @@ def about(run: Run) -> dict[str, Any]:
     }
 
 
-def text(found: dict[str, Any]) -> str:
+def text(facts: dict[str, Any]) -> str:
     """`info` for the console."""
-    ended = "ended cleanly" if found["ended"] == "cleanly" else "ended unfinished (killed, or still being recorded)"
-    frames = f"{found['frames']} frames, {found['width_px']}x{found['height_px']} px, {found['fps']:g} fps"
-    kept = "all kept" if found["frames_kept"] == found["frames"] else f"{found['frames_kept']} kept"
-    begun = f"begun in flight at turn {found['first_turn']}, " if found["first_turn"] else ""
-    known = found["versions"]
+    ended = "ended cleanly" if facts["ended"] == "cleanly" else "ended unfinished (killed, or still being recorded)"
+    frames = f"{facts['frames']} frames, {facts['width_px']}x{facts['height_px']} px, {facts['fps']:g} fps"
+    kept = "all kept" if facts["frames_kept"] == facts["frames"] else f"{facts['frames_kept']} kept"
+    begun = f"begun in flight at turn {facts['first_turn']}, " if facts["first_turn"] else ""
+    versions = facts["versions"]
     lines = [
-        ("run", f"{found['run']} ({found['megabytes']:g} MB)"),
-        ("kind", f"{found['kind']}, {begun}{ended}, {found['turns']} turns in {found['duration_s']:.2f} s"),
-        ("started", found["started"] or "not known"),
-        ("experiment", f"{found['experiment']}, on {found['rig']}"),
-        ("checkpoint", _hashed(found["checkpoints"])),
-        ("law", _hashed(found["python_laws"])),
-        ("source", found["source"]),
-        ("seed", "none" if found["seed"] is None else found["seed"]),
-        ("frames", f"{frames}, {kept}, {found['frames_dropped']} dropped"),
-        ("guess", found["guess"]),
-        ("tracks", f"{found['positions']} positions of {found['particles']} particles"),
-        ("locator", found["locator"]),
-        ("corrected", ", ".join(f"by {file}" for file in found["corrections"])),
-        ("light", f"in {found['turns_lit']} of {found['turns']} turns"),
-        ("trips", "none" if not found["trips"] else ""),
-        *(("", f"turn {trip['turn']}, {trip['time_s']:.3f} s: {trip['reason']}") for trip in found["trips"]),
-        *_devices(found["devices"]),
-        ("calibration", _calibrated(found["calibration"], found["run"])),
-        ("versions", ", ".join(f"{name} {known[name]}" for name in SHOWN_VERSIONS if name in known)),
-        ("code", found["git_hash"] or "not known"),
+        ("run", f"{facts['run']} ({facts['megabytes']:g} MB)"),
+        (
+            "kind",
+            f"{facts['kind']}, {begun}{ended}, {facts['turns']} turns in {facts['duration_s']:.2f} s",
+        ),
+        ("started", facts["started"] or "not known"),
+        ("experiment", f"{facts['experiment']}, on {facts['rig']}"),
+        ("checkpoint", _hashed(facts["checkpoints"])),
+        ("law", _hashed(facts["python_laws"])),
+        ("source", facts["source"]),
+        ("seed", "none" if facts["seed"] is None else facts["seed"]),
+        ("frames", f"{frames}, {kept}, {facts['frames_dropped']} dropped"),
+        ("guess", facts["guess"]),
+        ("tracks", f"{facts['positions']} positions of {facts['particles']} particles"),
+        ("locator", facts["locator"]),
+        ("corrected", ", ".join(f"by {file}" for file in facts["corrections"])),
+        ("light", f"in {facts['turns_lit']} of {facts['turns']} turns"),
+        ("trips", "none" if not facts["trips"] else ""),
+        *(("", f"turn {trip['turn']}, {trip['time_s']:.3f} s: {trip['reason']}") for trip in facts["trips"]),
+        *_devices(facts["devices"]),
+        ("calibration", _calibrated(facts["calibration"], facts["run"])),
+        ("versions", ", ".join(f"{name} {versions[name]}" for name in SHOWN_VERSIONS if name in versions)),
+        ("code", facts["git_hash"] or "not known"),
     ]
-    return "\n".join(f"{name:<11} {said}".rstrip() for name, said in lines if said != "" or name == "trips")
+    return "\n".join(f"{name:<11} {value}".rstrip() for name, value in lines if value != "" or name == "trips")
 
 
 def device_facts(extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,18 +114,22 @@ def device_facts(extra: Mapping[str, Any]) -> dict[str, Any]:
     returned = extra.get("returned")
     world = extra.get("world")
     return {
-        "firmware": {name: said for name, said in firmware.items() if isinstance(said, str)}
+        "firmware": {name: version for name, version in firmware.items() if isinstance(version, str)}
         if isinstance(firmware, dict) else {},
-        "returned": [one for one in returned if _is_returned(one)] if isinstance(returned, list) else [],
+        "returned": [setting for setting in returned if _is_returned(setting)] if isinstance(returned, list) else [],
         "world": world if isinstance(world, str) else "",
     }  # fmt: skip
 
 
-def _is_returned(one: Any) -> bool:
+def _is_returned(setting: Any) -> bool:
     """Whether it is one valid setting: name, asked, and returned (null if the device reports none)."""
-    if not isinstance(one, dict) or set(one) != {"name", "asked", "returned"} or not isinstance(one["name"], str):
+    if (
+        not isinstance(setting, dict)
+        or set(setting) != {"name", "asked", "returned"}
+        or not isinstance(setting["name"], str)
+    ):
         return False
-    numbers = (one["asked"], 0.0 if one["returned"] is None else one["returned"])
+    numbers = (setting["asked"], 0.0 if setting["returned"] is None else setting["returned"])
     return all(
         isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_SETTING
         for value in numbers
@@ -132,9 +139,9 @@ def _is_returned(one: Any) -> bool:
 def _devices(facts: dict[str, Any]) -> list[tuple[str, str]]:
     """The lines of `text` about the devices: firmware, settings read back, simulated world."""
     returned = [
-        f"{one['name']} " + ("not known" if one["returned"] is None else f"{one['returned']:.6g}")
-        + f" (asked for {one['asked']:.6g})"
-        for one in facts["returned"]
+        f"{setting['name']} " + ("not known" if setting["returned"] is None else f"{setting['returned']:.6g}")
+        + f" (asked for {setting['asked']:.6g})"
+        for setting in facts["returned"]
     ]  # fmt: skip
     return [
         (
@@ -148,11 +155,11 @@ def _devices(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _locator(run: Run) -> str:
     """The locator that found the particles; for `auto` also its choice and the reason."""
-    named = _part(run.header.rig, "tracking").get("locator", "")
+    locator = _part(run.header.rig, "tracking").get("locator", "")
     events = run.rows("events")
     rows = events["text"][events["kind"] == b"tracker_note"]
-    said = dict.fromkeys(run.printable_text(int(row)) for row in np.unique(rows))
-    return "; ".join([note for note in said if note.startswith("auto: ")]) or _said(named)
+    notes = dict.fromkeys(run.printable_text(int(row)) for row in np.unique(rows))
+    return "; ".join([note for note in notes if note.startswith("auto: ")]) or _text_or_empty(locator)
 
 
 def hashes_of(run: Run, kind: str, name: str, sha256: str) -> list[tuple[str, str]]:
@@ -160,7 +167,7 @@ def hashes_of(run: Run, kind: str, name: str, sha256: str) -> list[tuple[str, st
     orders = run.rows("orders")
     applied = [run.printable_text(int(row)) for row in orders["text"][orders["kind"] == b"APPLY"]]
     laws = [_part(experiment, "policy") for experiment in (run.header.experiment, *applied)]
-    return [(_said(law.get(name)), _said(law.get(sha256))) for law in laws if law.get("kind") == kind]
+    return [(_text_or_empty(law.get(name)), _text_or_empty(law.get(sha256))) for law in laws if law.get("kind") == kind]
 
 
 def _hashed(files: list[tuple[str, str]]) -> str:
@@ -170,9 +177,9 @@ def _hashed(files: list[tuple[str, str]]) -> str:
 
 def _calibrated(calibration: dict[str, Any], source: str) -> str:
     """The calibration of the rig, in words. Raises Refused if it can't be read."""
-    made = ", ".join(f"{one.what} {one.date[:10]}" for one in made_in(calibration, source))
-    place = f"map {calibration['map']}" if "map" in calibration else ""
-    return "; ".join(said for said in (made or str(calibration.get("origin", "not known")), place) if said)
+    calibrations = ", ".join(f"{record.what} {record.date[:10]}" for record in made_in(calibration, source))
+    map_state = f"map {calibration['map']}" if "map" in calibration else ""
+    return "; ".join(part for part in (calibrations or str(calibration.get("origin", "not known")), map_state) if part)
 
 
 def _changes(run: Run, only: str = "") -> list[dict[str, Any]]:
@@ -199,16 +206,16 @@ def _mapping(settings: str) -> dict[str, Any]:
 
 def _part(settings: str, key: str) -> dict[str, Any]:
     """The mapping at a key of a YAML text; empty if there is none, since the file of a run may have any source."""
-    found = _mapping(settings).get(key)
-    return found if isinstance(found, dict) else {}
+    section = _mapping(settings).get(key)
+    return section if isinstance(section, dict) else {}
 
 
-def _said(found: Any) -> str:
+def _text_or_empty(value: Any) -> str:
     """The value if it is a text; else ""."""
-    return found if isinstance(found, str) else ""
+    return value if isinstance(value, str) else ""
 
 
 def _title(settings: str) -> str:
     """The title in a YAML text, or its first line."""
-    named = _mapping(settings).get("title")
-    return str(named) if named else (settings.strip().splitlines() or ["not known"])[0]
+    title = _mapping(settings).get("title")
+    return str(title) if title else (settings.strip().splitlines() or ["not known"])[0]

@@ -64,8 +64,8 @@ class Line:
 
     @classmethod
     def of(cls, happening: Happening) -> Line:
-        who = set() if happening.particle is None else {happening.particle}
-        return cls(happening, 1, happening.at_s, who, dict.fromkeys(named_in(happening.text)))
+        particles = set() if happening.particle is None else {happening.particle}
+        return cls(happening, 1, happening.at_s, particles, dict.fromkeys(named_in(happening.text)))
 
     def takes(self, other: Happening) -> bool:
         """Whether the event repeats this line within QUIET_S.
@@ -87,18 +87,18 @@ class Line:
     @property
     def text(self) -> str:
         first = self.first
-        at = "" if first.at_s is None else f"{first.at_s:9.2f} s  "
-        again = ""
+        time = "" if first.at_s is None else f"{first.at_s:9.2f} s  "
+        repeats = ""
         if self.times > 1 and self.last_s != first.at_s:
-            again = (
+            repeats = (
                 f"  (until {self.last_s:.2f} s)" if self.particles else f"  (×{self.times}, until {self.last_s:.2f} s)"
             )
-        said = no_light(self.particles, first.text) if self.particles else " ".join(first.text.splitlines())
+        message = no_light(self.particles, first.text) if self.particles else " ".join(first.text.splitlines())
         others = [*self.named][1:]
         if others and not self.particles:
             more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-            said = f"{said}; likewise {', '.join(others[:NAMED])}{more}"
-        return f"{at}{said}{f'; {first.advice}' if first.advice else ''}{again}"
+            message = f"{message}; likewise {', '.join(others[:NAMED])}{more}"
+        return f"{time}{message}{f'; {first.advice}' if first.advice else ''}{repeats}"
 
 
 def named_in(text: str) -> list[str]:
@@ -107,11 +107,11 @@ def named_in(text: str) -> list[str]:
     >>> named_in("particles 3 and 9 are seen as one"), named_in("2 spots outside of the field were left out")
     (['3 and 9'], [])
     """
-    found: list[str] = PARTICLES.findall(text)
-    return found[:1]
+    names: list[str] = PARTICLES.findall(text)
+    return names[:1]
 
 
-def no_light(particles: set[int], why: str) -> str:
+def no_light(particles: set[int], reason: str) -> str:
     """One line about particles that get no light.
 
     >>> no_light(set(range(12)), "new")
@@ -120,10 +120,10 @@ def no_light(particles: set[int], why: str) -> str:
     'no light for 3, 7: its identity is uncertain'
     """
     if len(particles) <= NAMED:
-        return f"no light for {', '.join(map(str, sorted(particles)))}: {why}"
-    if why in ("new", "lost"):
-        return f"no light for {len(particles)} {why} particles"
-    return f"no light for {len(particles)} particles: {why}"
+        return f"no light for {', '.join(map(str, sorted(particles)))}: {reason}"
+    if reason in ("new", "lost"):
+        return f"no light for {len(particles)} {reason} particles"
+    return f"no light for {len(particles)} particles: {reason}"
 
 
 class Teller:
@@ -149,19 +149,19 @@ class Teller:
         for note in turn.notes:
             yield Happening(EventKind.NOTE, note, turn.now_s)
         withheld = frozenset(turn.withheld)
-        for who, why in sorted(withheld - self._withheld):
-            yield Happening(EventKind.DARK, why, turn.now_s, particle=who)
+        for particle, reason in sorted(withheld - self._withheld):
+            yield Happening(EventKind.DARK, reason, turn.now_s, particle=particle)
         self._level, self._tripped_by, self._withheld = turn.level, tripped_by, withheld
 
-    def of_order(self, order: Order, at_s: float, why: str) -> Iterator[Happening]:
+    def of_order(self, order: Order, at_s: float, reason: str) -> Iterator[Happening]:
         """The event of an order, unless the resulting change of level states the same.
 
         Args:
-            why: reason of the change of level in this turn; empty: no change.
+            reason: reason of the change of level in this turn; empty: no change.
         """
         if order.kind is OrderKind.APPLY:
             yield Happening(EventKind.ORDER, self.applied(order.text), at_s)
-        elif why != (order.text or SAYS.get(order.kind, str(order.kind))):
+        elif reason != (order.text or SAYS.get(order.kind, str(order.kind))):
             words = order.text.partition("\n")[0]
             if order.kind is OrderKind.TRIP:
                 yield Happening(EventKind.FAULT, f"TRIPPED: {words or 'tripped'}", at_s)
@@ -170,9 +170,9 @@ class Teller:
 
     def applied(self, text: str) -> str:
         """The changes of an APPLY, in words. The next APPLY is compared with this text."""
-        before, self._experiment = self._experiment, text
+        previous, self._experiment = self._experiment, text
         try:
-            return f"APPLY: {changes(before, text, self._rig)}" if before and text else "APPLY"
+            return f"APPLY: {changes(previous, text, self._rig)}" if previous and text else "APPLY"
         except Refused as refused:
             return f"APPLY: {refused}"
 
@@ -212,14 +212,14 @@ class EventLog:
         """Add events. Return (new lines, `id` of each older line that has changed)."""
         new: list[Line] = []
         changed: set[int] = set()
-        for one in happenings:
-            like = self._open.get(one.like)
-            if like is not None and like.takes(one):
-                like.add(one)
-                changed.add(id(like))
+        for happening in happenings:
+            open_line = self._open.get(happening.like)
+            if open_line is not None and open_line.takes(happening):
+                open_line.add(happening)
+                changed.add(id(open_line))
                 continue
-            line = Line.of(one)
-            self._open[one.like] = line
+            line = Line.of(happening)
+            self._open[happening.like] = line
             new.append(line)
         self.lines += new
         return new, changed - {id(line) for line in new}
@@ -231,7 +231,7 @@ class EventLog:
             return False
         extra += self._most // 4
         small = [line for line in self.lines if line.first.kind in (EventKind.NOTE, EventKind.DARK)]
-        gone = {id(line) for line in small[:extra]} or {id(line) for line in self.lines[:extra]}
-        self.lines = [line for line in self.lines if id(line) not in gone]
-        self._open = {like: line for like, line in self._open.items() if id(line) not in gone}
+        removed = {id(line) for line in small[:extra]} or {id(line) for line in self.lines[:extra]}
+        self.lines = [line for line in self.lines if id(line) not in removed]
+        self._open = {like: line for like, line in self._open.items() if id(line) not in removed}
         return True

@@ -20,27 +20,27 @@ def changes(before: str, after: str, rig: Mapping[str, Any]) -> str:
         rig: the rig under `before`, as plain values: the first `set` of a key is compared with it.
     """
     old, new = (parse(text, "the experiment of an APPLY").data for text in (before, after))
-    found = [*_differences("", {**old, "set": {}}, {**new, "set": {}}), *_sets(old, new, rig)]
-    said = [one for key, one in found if key not in NAMES]
-    return "; ".join(said) or "; ".join(one for _, one in found) or "the same settings again"
+    differences = [*_differences("", {**old, "set": {}}, {**new, "set": {}}), *_sets(old, new, rig)]
+    effective = [change for key, change in differences if key not in NAMES]
+    return "; ".join(effective) or "; ".join(change for _, change in differences) or "the same settings again"
 
 
 def _sets(old: dict[str, Any], new: dict[str, Any], rig: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Changes of the rig by `set`; a key that is no longer set returns to the value of the rig file."""
-    first, then = (each.get("set") or {} for each in (old, new))
-    for key in dict.fromkeys((*first, *then)):
-        was = first.get(key, _within(rig, key))
-        if key not in then:
-            yield key, f"{key} {_short(was)} → as in the rig file"
-        elif was != then[key]:
-            yield key, f"{key} {_short(was)} → {_short(then[key])}"
+    old_sets, new_sets = (each.get("set") or {} for each in (old, new))
+    for key in dict.fromkeys((*old_sets, *new_sets)):
+        previous = old_sets.get(key, _within(rig, key))
+        if key not in new_sets:
+            yield key, f"{key} {_short(previous)} → as in the rig file"
+        elif previous != new_sets[key]:
+            yield key, f"{key} {_short(previous)} → {_short(new_sets[key])}"
 
 
 def _within(rig: Mapping[str, Any], key: str) -> Any:
-    found: Any = rig
+    value: Any = rig
     for name in key.split("."):
-        found = found.get(name, MISSING) if isinstance(found, Mapping) else MISSING
-    return found
+        value = value.get(name, MISSING) if isinstance(value, Mapping) else MISSING
+    return value
 
 
 def _differences(key: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:

@@ -33,28 +33,28 @@ def read_tracks(path: Path) -> tuple[Columns, Columns | None]:
     The tracks have the columns time_s, particle, x_um, y_um, carried (default: false), and fx_pn, fy_pn (default: 0).
     The forces may instead be in a table `forces` beside the table `tracks`, as `export` writes them.
     """
-    path = _tracks_in(path)
-    tracks = _once_each(read_table(path, NEEDED), path)
+    path = _table_in(path)
+    tracks = _without_duplicates(read_table(path, NEEDED), path)
     tracks["carried"] = _carried(tracks, path)
-    given = [name for name in FORCES if name in tracks]
-    if len(given) == 1:
-        raise Refused(f"{path}: there is a column '{given[0]}' alone; a force needs both fx_pn and fy_pn")
-    if given:
+    force_columns = [name for name in FORCES if name in tracks]
+    if len(force_columns) == 1:
+        raise Refused(f"{path}: there is a column '{force_columns[0]}' alone; a force needs both fx_pn and fy_pn")
+    if force_columns:
         check(tracks, FORCES, path)
         return tracks, None
-    beside = path.with_name(f"forces{path.suffix}")
-    if path.stem == "tracks" and beside.exists() and "frame" in tracks:
-        return tracks, read_table(beside, ("frame", "particle", *FORCES), empty=True)
+    forces_path = path.with_name(f"forces{path.suffix}")
+    if path.stem == "tracks" and forces_path.exists() and "frame" in tracks:
+        return tracks, read_table(forces_path, ("frame", "particle", *FORCES), empty=True)
     return tracks | {name: np.zeros(len(tracks["time_s"])) for name in FORCES}, None
 
 
-def _tracks_in(path: Path) -> Path:
+def _table_in(path: Path) -> Path:
     if kind_of(path) != "a folder":
         return path
-    there = [path / f"tracks{suffix}" for suffix in TABLES if (path / f"tracks{suffix}").exists()]
-    if not there:
+    tables = [path / f"tracks{suffix}" for suffix in TABLES if (path / f"tracks{suffix}").exists()]
+    if not tables:
         raise Refused(f"{path}: this folder has no table tracks.csv or tracks.parquet")
-    return there[0]
+    return tables[0]
 
 
 def read_table(path: Path, needed: tuple[str, ...], empty: bool = False) -> Columns:
@@ -97,19 +97,21 @@ def _read_parquet(path: Path) -> Columns:
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
-        said = file.metadata
-        groups = [said.row_group(index) for index in range(said.num_row_groups)]
-        rows = max(said.num_rows, sum(group.num_rows for group in groups))
-        _require_size(path, rows, said.num_columns)
-        inflated = sum(group.column(at).total_uncompressed_size for group in groups for at in range(group.num_columns))
+        metadata = file.metadata
+        groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+        rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
+        _require_size(path, rows, metadata.num_columns)
+        inflated = sum(
+            group.column(column).total_uncompressed_size for group in groups for column in range(group.num_columns)
+        )
         if inflated > 8 * MOST_VALUES:
             raise Refused(f"{path}: this table has {inflated / 1e6:.0f} MB (allowed: {8e-6 * MOST_VALUES:g} MB)")
-        leaves = [file.schema.column(at) for at in range(said.num_columns)]
+        leaves = [file.schema.column(column) for column in range(metadata.num_columns)]
         plain = {leaf.path for leaf in leaves if leaf.physical_type in PLAIN and leaf.max_repetition_level == 0}
-        known = {leaf.path for leaf in leaves} & KNOWN
-        for name in sorted(known - plain):
+        columns = {leaf.path for leaf in leaves} & KNOWN
+        for name in sorted(columns - plain):
             raise Refused(f"{path}: the column '{name}' holds something that is not a finite number")
-        table = file.read(columns=sorted(known))
+        table = file.read(columns=sorted(columns))
         return {name: table.column(name).to_numpy() for name in table.column_names}
 
 
@@ -131,24 +133,24 @@ def check(columns: Columns, names: tuple[str, ...], path: Path) -> None:
             raise Refused(f"{path}: the column '{name}' holds numbers beyond {largest:g}")
 
 
-def _once_each(tracks: Columns, path: Path) -> Columns:
+def _without_duplicates(tracks: Columns, path: Path) -> Columns:
     """The tracks without duplicate rows. Raises Refused if a particle is at two positions at the same time."""
     order = np.lexsort((tracks["time_s"], tracks["particle"]))
-    who, when = tracks["particle"][order], tracks["time_s"][order]
-    again = np.concatenate([[False], (who[1:] == who[:-1]) & (when[1:] == when[:-1])])
+    particle, time_s = tracks["particle"][order], tracks["time_s"][order]
+    is_duplicate = np.concatenate([[False], (particle[1:] == particle[:-1]) & (time_s[1:] == time_s[:-1])])
     for axis in ("x_um", "y_um"):
         place = tracks[axis][order]
-        apart = np.flatnonzero(again[1:] & (place[1:] != place[:-1]))
-        if len(apart):
-            row = apart[0] + 1
-            raise Refused(f"{path}: particle {who[row]:g} is at two places at {when[row]:g} s")
-    steps_s = np.diff(when.astype(np.float64))[(who[1:] == who[:-1]) & ~again[1:]]
+        conflicts = np.flatnonzero(is_duplicate[1:] & (place[1:] != place[:-1]))
+        if len(conflicts):
+            row = conflicts[0] + 1
+            raise Refused(f"{path}: particle {particle[row]:g} is at two places at {time_s[row]:g} s")
+    steps_s = np.diff(time_s.astype(np.float64))[(particle[1:] == particle[:-1]) & ~is_duplicate[1:]]
     if len(steps_s) and steps_s.min() < SHORTEST_S:
         raise Refused(
             f"{path}: the column 'time_s' has times of one particle that are {steps_s.min():g} s apart "
             f"(allowed: at least {SHORTEST_S:g} s)"
         )
-    keep = np.sort(order[~again])
+    keep = np.sort(order[~is_duplicate])
     return {name: values[keep] for name, values in tracks.items()}
 
 

@@ -29,13 +29,13 @@ END: Any = object()  # of a movie
 MOST_PIXELS = 100_000_000  # of an image in lists
 
 
-def settings_of(given: dict[str, Any]) -> Tracking:
+def settings_of(values: dict[str, Any]) -> Tracking:
     """The tracking settings with these values, and defaults for all others. Raises Refused."""
     for name in FILES:
-        value = given.get(name)
+        value = values.get(name)
         if value is not None and not (type(value) is str and not value):  # empty: none
             raise Refused(f"{name}: this setting needs a rig file; correct the images before")
-    plain = {name: json.loads(in_yaml(name, value)) for name, value in given.items()}
+    plain = {name: json.loads(in_yaml(name, value)) for name, value in values.items()}
     return build(Document("the tracking settings", plain, {}), Tracking)
 
 
@@ -98,18 +98,19 @@ def batch(frames: Iterable[NDArray[Any]], s: Tracking) -> pd.DataFrame:
 
 
 def _table(number: int, tracks: Tracks) -> pd.DataFrame:
-    found = Features(
+    features = Features(
         tracks.position_px, tracks.mass, tracks.size_px, tracks.ecc, tracks.signal, tracks.raw_mass, tracks.ep_px
     )
-    own = {"frame": np.full(len(tracks), number), "particle": tracks.particle}
-    return pd.DataFrame({**own, **_columns(found), "state": tracks.state.astype(np.int64)})
+    identity = {"frame": np.full(len(tracks), number), "particle": tracks.particle}
+    return pd.DataFrame({**identity, **_columns(features), "state": tracks.state.astype(np.int64)})
 
 
-def _columns(found: Features) -> dict[str, NDArray[np.float64]]:
+def _columns(features: Features) -> dict[str, NDArray[np.float64]]:
     """The columns by trackpy's names."""
     return {
-        "x": found.position_px[:, 0], "y": found.position_px[:, 1], "mass": found.mass, "size": found.size_px,
-        "ecc": found.ecc, "signal": found.signal, "raw_mass": found.raw_mass, "ep": found.ep_px,
+        "x": features.position_px[:, 0], "y": features.position_px[:, 1], "mass": features.mass,
+        "size": features.size_px, "ecc": features.ecc, "signal": features.signal, "raw_mass": features.raw_mass,
+        "ep": features.ep_px,
     }  # fmt: skip
 
 

@@ -44,15 +44,15 @@ def each(tracks: pd.DataFrame, *, once: bool = True) -> Iterator[Track]:
     particle, frame = tracks["particle"].to_numpy(np.int64), tracks["frame"].to_numpy(np.int64)
     order = np.lexsort((frame, particle))
     if once and len(order):
-        who, when = particle[order], frame[order]
-        order = order[np.append((np.diff(who) != 0) | (np.diff(when) != 0), True)]
+        sorted_particle, sorted_frame = particle[order], frame[order]
+        order = order[np.append((np.diff(sorted_particle) != 0) | (np.diff(sorted_frame) != 0), True)]
     particle, frame = particle[order], frame[order]
     place_um = tracks[POSITION].to_numpy(np.float64)[order]
     time_s = tracks["time_s"].to_numpy(np.float64)[order] if "time_s" in tracks else np.full(len(order), np.nan)
     carried = tracks["carried"].to_numpy(np.bool_)[order] if "carried" in tracks else np.zeros(len(order), np.bool_)
     edges = [*np.flatnonzero(np.diff(particle, prepend=particle[:1] - 1)).tolist(), len(order)]
-    for own in (slice(*pair) for pair in pairwise(edges)):
-        yield Track(int(particle[own.start]), frame[own], time_s[own], place_um[own], carried[own])
+    for rows in (slice(*pair) for pair in pairwise(edges)):
+        yield Track(int(particle[rows.start]), frame[rows], time_s[rows], place_um[rows], carried[rows])
 
 
 def speeds(tracks: pd.DataFrame, tau_s: float, settle_s: float = 0.0) -> pd.DataFrame:
@@ -68,31 +68,31 @@ def speeds(tracks: pd.DataFrame, tau_s: float, settle_s: float = 0.0) -> pd.Data
     Returns:
         columns frame, time_s, particle, speed_um_per_s: sightings not carried in [t - tau - settle, t].
     """
-    found = [(own, *_speeds(own, tau_s, settle_s)) for own in each(tracks, once=False)]
+    results = [(track, *_speeds(track, tau_s, settle_s)) for track in each(tracks, once=False)]
     rows: dict[str, list[NDArray[Any]]] = {
-        "frame": [own.frame[known] for own, known, _ in found],
-        "time_s": [own.time_s[known] for own, known, _ in found],
-        "particle": [np.full(np.count_nonzero(known), own.particle) for own, known, _ in found],
-        "speed_um_per_s": [speed[known] for _, known, speed in found],
+        "frame": [track.frame[valid] for track, valid, _ in results],
+        "time_s": [track.time_s[valid] for track, valid, _ in results],
+        "particle": [np.full(np.count_nonzero(valid), track.particle) for track, valid, _ in results],
+        "speed_um_per_s": [speed[valid] for _, valid, speed in results],
     }
     none: dict[str, NDArray[Any]] = {"frame": np.empty(0, np.int64), "particle": np.empty(0, np.int64)}
     return pd.DataFrame({name: np.concatenate([none.get(name, np.empty(0)), *parts]) for name, parts in rows.items()})
 
 
-def _speeds(own: Track, tau_s: float, settle_s: float) -> tuple[NDArray[np.bool_], Floats]:
+def _speeds(track: Track, tau_s: float, settle_s: float) -> tuple[NDArray[np.bool_], Floats]:
     """(whether each sighting of one particle has a speed [T], its speed [T])."""
-    time_s, frame, place_um = own.time_s, own.frame, own.position_um
-    then_s = time_s - tau_s
-    after = np.minimum(np.searchsorted(time_s, then_s - 1e-9), len(frame) - 1)  # the first sighting at t - tau or later
-    known = after < np.arange(len(frame))
-    exact = np.abs(time_s[after] - then_s) <= 1e-9
+    time_s, frame, place_um = track.time_s, track.frame, track.position_um
+    past_s = time_s - tau_s
+    after = np.minimum(np.searchsorted(time_s, past_s - 1e-9), len(frame) - 1)  # the first sighting at t - tau or later
+    valid = after < np.arange(len(frame))
+    exact = np.abs(time_s[after] - past_s) <= 1e-9
     before = np.where(exact, after, after - 1)
-    known &= exact | ((before >= 0) & (frame[after] - frame[before] == 1))
+    valid &= exact | ((before >= 0) & (frame[after] - frame[before] == 1))
     gap_s = time_s[after] - time_s[before]
-    share = np.where(exact | (gap_s <= 0.0), 0.0, (then_s - time_s[before]) / np.where(gap_s > 0.0, gap_s, 1.0))
-    then_um = place_um[before] + share[:, None] * (place_um[after] - place_um[before])
-    known &= carried_between(own, then_s - settle_s) == 0
-    return known, np.linalg.norm(place_um - then_um, axis=1) / tau_s
+    share = np.where(exact | (gap_s <= 0.0), 0.0, (past_s - time_s[before]) / np.where(gap_s > 0.0, gap_s, 1.0))
+    past_um = place_um[before] + share[:, None] * (place_um[after] - place_um[before])
+    valid &= carried_between(track, past_s - settle_s) == 0
+    return valid, np.linalg.norm(place_um - past_um, axis=1) / tau_s
 
 
 def not_counted(carried: NDArray[np.bool_], state: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
@@ -110,13 +110,13 @@ def sure(tracks: pd.DataFrame) -> pd.DataFrame:
     return tracks.assign(carried=not_counted(tracks["carried"].to_numpy(np.bool_), tracks["state"].to_numpy()))
 
 
-def carried_between(own: Track, since_s: Floats) -> NDArray[np.int64]:
+def carried_between(track: Track, since_s: Floats) -> NDArray[np.int64]:
     """[T] number of carried sightings of one particle from since_s [T] until each sighting."""
-    so_far = np.concatenate([[0], np.cumsum(own.carried)])
+    total = np.concatenate([[0], np.cumsum(track.carried)])
     # one sighting earlier: a carried stretch that ended between two sightings reaches into the window
-    first = np.maximum(np.searchsorted(own.time_s, since_s - 1e-9) - 1, 0)
-    between: NDArray[np.int64] = so_far[1:] - so_far[first]
-    return between
+    first = np.maximum(np.searchsorted(track.time_s, since_s - 1e-9) - 1, 0)
+    number: NDArray[np.int64] = total[1:] - total[first]
+    return number
 
 
 def msd(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.Series[float]:
@@ -127,9 +127,9 @@ def msd(tracks: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.Series[flo
     most = 2 * tracks["frame"].nunique() + 1000  # lags with possible pairs, limited for memory
     longest = min(int(largest_lag_s * fps + 1e-6), most)
     total, count = np.zeros(longest), np.zeros(longest)
-    for own in each(tracks):
-        place_um = np.where(own.carried[:, None], np.nan, own.position_um)
-        displacement.add_square_displacements(own.frame, place_um, np.cumsum(own.carried), total, count)
+    for track in each(tracks):
+        place_um = np.where(track.carried[:, None], np.nan, track.position_um)
+        displacement.add_square_displacements(track.frame, place_um, np.cumsum(track.carried), total, count)
     lag_s = pd.Index(np.arange(1, longest + 1) / fps, name="lag_s")
     return pd.Series(displacement.mean_of(total, count), index=lag_s, name="msd_um2")
 
@@ -144,25 +144,25 @@ def less_drift(tracks: pd.DataFrame) -> pd.DataFrame:
         the line in frames); sorted by particle and frame, without carried sightings.
     """
     parts: list[dict[str, NDArray[Any]]] = []
-    for own in each(tracks):
-        free = ~own.carried
+    for track in each(tracks):
+        free = ~track.carried
         if not free.any():
             continue
-        frame, place_um = own.frame[free], own.position_um[free]
-        _, first, stretch = np.unique(np.cumsum(own.carried)[free], return_index=True, return_inverse=True)
+        frame, place_um = track.frame[free], track.position_um[free]
+        _, first, stretch = np.unique(np.cumsum(track.carried)[free], return_index=True, return_inverse=True)
         last = np.append(first[1:], len(frame)) - 1
         frames = frame[last] - frame[first]
         share = (frame - frame[first][stretch]) / np.maximum(frames, 1)[stretch]
         line_um = place_um[first][stretch] + share[:, None] * (place_um[last] - place_um[first])[stretch]
         x_um, y_um = (place_um - line_um).T
         parts.append(
-            {"frame": frame, "time_s": own.time_s[free], "particle": np.full(len(frame), own.particle), "x_um": x_um,
-             "y_um": y_um, "stretch": stretch, "frames": frames[stretch]}
+            {"frame": frame, "time_s": track.time_s[free], "particle": np.full(len(frame), track.particle),
+             "x_um": x_um, "y_um": y_um, "stretch": stretch, "frames": frames[stretch]}
         )  # fmt: skip
-    whole = dict.fromkeys(("frame", "particle", "stretch", "frames"), np.int64)
+    types = dict.fromkeys(("frame", "particle", "stretch", "frames"), np.int64)
     names = ("frame", "time_s", "particle", *POSITION, "stretch", "frames")
-    columns = {name: np.concatenate([np.empty(0), *(one[name] for one in parts)]) for name in names}
-    return pd.DataFrame(columns).astype(whole)
+    columns = {name: np.concatenate([np.empty(0), *(part[name] for part in parts)]) for name in names}
+    return pd.DataFrame(columns).astype(types)
 
 
 def msd_less_drift(straight: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.DataFrame:
@@ -176,7 +176,7 @@ def msd_less_drift(straight: pd.DataFrame, fps: float, largest_lag_s: float) -> 
     """
     most = 2 * straight["frame"].nunique() + 1000
     longest = min(int(largest_lag_s * fps + 1e-6), most)
-    total, count, taken, again = (np.zeros(longest) for _ in range(4))
+    total, count, taken, taken_count = (np.zeros(longest) for _ in range(4))
     particle, frame, stretch, frames = (
         straight[name].to_numpy() for name in ("particle", "frame", "stretch", "frames")
     )
@@ -184,17 +184,17 @@ def msd_less_drift(straight: pd.DataFrame, fps: float, largest_lag_s: float) -> 
     # t^2 / T is the square displacement, over t, of a coordinate that moves by 1 / sqrt(T) a frame
     pace = (frame / np.sqrt(np.maximum(frames, 1)))[:, None]
     edges = [*np.flatnonzero(np.diff(particle, prepend=particle[:1] - 1)).tolist(), len(particle)]
-    for own in (slice(*pair) for pair in pairwise(edges)):
-        displacement.add_square_displacements(frame[own], place_um[own], stretch[own], total, count)
-        displacement.add_square_displacements(frame[own], pace[own], stretch[own], taken, again)
+    for rows in (slice(*pair) for pair in pairwise(edges)):
+        displacement.add_square_displacements(frame[rows], place_um[rows], stretch[rows], total, count)
+        displacement.add_square_displacements(frame[rows], pace[rows], stretch[rows], taken, taken_count)
     columns = {"msd_um2": displacement.mean_of(total, count), "taken_s": displacement.mean_of(taken, count) / fps}
     return pd.DataFrame(columns, index=pd.Index(np.arange(1, longest + 1) / fps, name="lag_s"))
 
 
-def seen_at(frame: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Index of each wanted frame in the sorted `frame`; -1 if it is missing."""
-    at = np.minimum(np.searchsorted(frame, wanted), len(frame) - 1)
-    return np.where(frame[at] == wanted, at, -1)
+def seen_at(frame: NDArray[np.int64], requested: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Index of each requested frame in the sorted `frame`; -1 if it is missing."""
+    index = np.minimum(np.searchsorted(frame, requested), len(frame) - 1)
+    return np.where(frame[index] == requested, index, -1)
 
 
 @dataclass(frozen=True)
@@ -224,8 +224,8 @@ def bonds(position_um: Floats, cutoff_um: float, order: int = 6) -> Bonds:
     if count < 2:
         none = np.zeros(count, np.int64)
         return Bonds(none, np.full(count, np.nan + 0j), np.empty(0))
-    cutoff_um = _reached_um(position_um, cutoff_um)
-    system = _open(position_um, cutoff_um)
+    cutoff_um = _limited_cutoff_um(position_um, cutoff_um)
+    system = _box_and_points(position_um, cutoff_um)
     pairs, length_um = _pairs(position_um, cutoff_um)
     neighbours = np.asarray(pairs.neighbor_counts, np.int64)
     psi = np.asarray(freud.order.Hexatic(k=order).compute(system, pairs).particle_order, np.complex128)
@@ -236,29 +236,29 @@ def _pairs(position_um: Floats, cutoff_um: float) -> tuple[Any, Floats]:
     """(freud's neighbour list of all pairs closer than the cutoff, the length of each bond once [B])."""
     if len(position_um) < 2:
         return None, np.empty(0)
-    cutoff_um = _reached_um(position_um, cutoff_um)
-    box, points = _open(position_um, cutoff_um)
-    found = freud.locality.AABBQuery(box, points).query(points, {"r_max": cutoff_um, "exclude_ii": True})
-    pairs = found.toNeighborList()
-    one, other = np.asarray(pairs[:])[pairs[:, 0] < pairs[:, 1]].T
-    return pairs, np.linalg.norm(position_um[one] - position_um[other], axis=1)  # freud's own are float32
+    cutoff_um = _limited_cutoff_um(position_um, cutoff_um)
+    box, points = _box_and_points(position_um, cutoff_um)
+    query = freud.locality.AABBQuery(box, points).query(points, {"r_max": cutoff_um, "exclude_ii": True})
+    pairs = query.toNeighborList()
+    first, second = np.asarray(pairs[:])[pairs[:, 0] < pairs[:, 1]].T
+    return pairs, np.linalg.norm(position_um[first] - position_um[second], axis=1)  # freud's own are float32
 
 
 def bonds_by_frame(tracks: pd.DataFrame, cutoff_um: float, order: int = 6) -> pd.DataFrame:
     """By frame: mean bond length; mean |psi| of particles with `order` neighbours, and of all with bonds; counts."""
     rows = []
-    for frame, own in tracks.groupby("frame", sort=True):
-        found = bonds(own[POSITION].to_numpy(np.float64), cutoff_um, order)
-        bonded = np.abs(found.psi[found.neighbours > 0])
+    for frame, frame_tracks in tracks.groupby("frame", sort=True):
+        frame_bonds = bonds(frame_tracks[POSITION].to_numpy(np.float64), cutoff_um, order)
+        bonded = np.abs(frame_bonds.psi[frame_bonds.neighbours > 0])
         rows.append(
             {
                 "frame": frame,
-                "time_s": own["time_s"].iloc[0],
-                "bond_um": found.mean_length_um,
-                "order_inner": found.mean_order(order),
+                "time_s": frame_tracks["time_s"].iloc[0],
+                "bond_um": frame_bonds.mean_length_um,
+                "order_inner": frame_bonds.mean_order(order),
                 "order_all": float(bonded.mean()) if len(bonded) else float("nan"),
-                "particles": len(own),
-                "bonds": len(found.length_um),
+                "particles": len(frame_tracks),
+                "bonds": len(frame_bonds.length_um),
             }
         )
     if not rows:
@@ -282,14 +282,14 @@ def pair_correlation(
     if largest_um > min(a, b):
         raise ValueError(f"g(r) is known up to the shorter side of the field, {min(a, b):g} um")
     edges = np.linspace(0.0, largest_um, bins + 1)
-    seen, expected = np.zeros(bins), np.zeros(bins)
+    observed, expected = np.zeros(bins), np.zeros(bins)
     chance = np.diff(_distance_chance(edges, a, b))
     place_um = tracks[POSITION].to_numpy(np.float64)
     inside = tracks[((place_um >= np.asarray(low_um)) & (place_um <= np.asarray(high_um))).all(axis=1)]
-    for _, own in inside.groupby("frame"):
-        seen += np.histogram(_pairs(own[POSITION].to_numpy(np.float64), largest_um)[1], edges)[0]
-        expected += len(own) * (len(own) - 1) / 2.0 * chance
-    ratio = np.divide(seen, expected, out=np.full(bins, np.nan), where=expected > 0)
+    for _, frame_tracks in inside.groupby("frame"):
+        observed += np.histogram(_pairs(frame_tracks[POSITION].to_numpy(np.float64), largest_um)[1], edges)[0]
+        expected += len(frame_tracks) * (len(frame_tracks) - 1) / 2.0 * chance
+    ratio = np.divide(observed, expected, out=np.full(bins, np.nan), where=expected > 0)
     return pd.Series(ratio, index=pd.Index((edges[1:] + edges[:-1]) / 2.0, name="r_um"), name="g")
 
 
@@ -299,12 +299,12 @@ def _distance_chance(r: Floats, a: float, b: float) -> Floats:
     return area / (a * b) ** 2
 
 
-def _reached_um(position_um: Floats, cutoff_um: float) -> float:
+def _limited_cutoff_um(position_um: Floats, cutoff_um: float) -> float:
     """The cutoff, at most ten times the extent of the positions [N, 2]: more would exceed the precision of float32."""
     return min(cutoff_um, max(10.0 * float(np.ptp(position_um, axis=0).sum()), 1.0))
 
 
-def _open(position_um: Floats, reach_um: float) -> tuple[Any, NDArray[np.float32]]:
+def _box_and_points(position_um: Floats, reach_um: float) -> tuple[Any, NDArray[np.float32]]:
     """freud's box and points [N, 3], in a box so large that periodic images do not interact."""
     middle = (position_um.min(0) + position_um.max(0)) / 2.0
     side_um = float(2.0 * np.ptp(position_um, axis=0).max() + 4.0 * reach_um)

@@ -32,4 +32,4 @@ def advice(reason: str) -> str:
     >>> advice("tripped")
     'Reset, then Arm'
     """
-    return next((said for kind, said in KINDS if kind.search(reason)), RESET)
+    return next((text for kind, text in KINDS if kind.search(reason)), RESET)

@@ -86,29 +86,29 @@ class CalibrationFile:
 def made_in(calibration: Mapping[str, Any], source: str) -> tuple[Made, ...]:
     """The calibrations that the header of the run `source` lists. Raises Refused."""
     try:
-        return tuple(build(Document(source, dict(one), {}), Made) for one in calibration.get("made", ()))
+        return tuple(build(Document(source, dict(item), {}), Made) for item in calibration.get("made", ()))
     except (TypeError, ValueError, AttributeError, Refused):
         raise Refused(f"{source}: what the header says of the calibration can't be read") from None
 
 
 def load(path: Path) -> CalibrationFile:
     """Read a calibration file. Raises Refused."""
-    found: CalibrationFile = build(read(path), CalibrationFile)
-    return found
+    calibrations: CalibrationFile = build(read(path), CalibrationFile)
+    return calibrations
 
 
-def save(path: Path, made: CalibrationFile) -> None:
+def save(path: Path, calibrations: CalibrationFile) -> None:
     """Write the file atomically: completely or not at all. Raises Fault."""
     try:
-        write_file(path, write(made), "a calibration file", kind=None, own=True)
+        write_file(path, write(calibrations), "a calibration file", kind=None, own=True)
     except OSError as error:
         raise Fault(f"{path}: the calibration could not be saved ({error.strerror or error})") from None
 
 
 def add(path: Path, rig: str, record: CalibrationRecord) -> None:
     """Append a record to the file. Create the file if it does not exist. Raises Refused, Fault."""
-    before = load(path) if kind_of(path) else CalibrationFile(rig=rig)
-    save(path, replace(before, records=(*before.records, record)))
+    calibrations = load(path) if kind_of(path) else CalibrationFile(rig=rig)
+    save(path, replace(calibrations, records=(*calibrations.records, record)))
 
 
 def newest(path: Path) -> CalibrationRecord:
@@ -121,10 +121,10 @@ def newest(path: Path) -> CalibrationRecord:
 
 def undo(path: Path) -> CalibrationRecord:
     """Remove the newest record and return it. Raises Refused if there is none, Fault."""
-    taken = newest(path)
-    before = load(path)
-    save(path, replace(before, records=before.records[:-1]))
-    return taken
+    record = newest(path)
+    calibrations = load(path)
+    save(path, replace(calibrations, records=calibrations.records[:-1]))
+    return record
 
 
 def today() -> str:
@@ -140,19 +140,21 @@ def calibrated(bench: Document, before: Any = None) -> Document:
     if not isinstance(name, str):
         return bench
     place = bench.place(("calibration",))
-    path = next((at for at in (Path(bench.source).parent / name, Path(name)) if kind_of(at)), None)
+    path = next((candidate for candidate in (Path(bench.source).parent / name, Path(name)) if kind_of(candidate)), None)
     if path is None:
         raise Refused(f"{place}: there is no calibration file {name}")
     saved = load(path)
-    believed = {"map": before["map"]} if isinstance(before, dict) and "map" in before else {}
-    mapped = max((number for number, one in enumerate(saved.records, 1) if "calibration.plane" in one.set), default=0)
-    entries: list[tuple[str, Any, str]] = [("calibration", {"file": str(path), **believed}, str(path))]
+    stated_map = {"map": before["map"]} if isinstance(before, dict) and "map" in before else {}
+    map_number = max(
+        (number for number, entry in enumerate(saved.records, 1) if "calibration.plane" in entry.set), default=0
+    )
+    entries: list[tuple[str, Any, str]] = [("calibration", {"file": str(path), **stated_map}, str(path))]
     for number, record in enumerate(saved.records, 1):
         source = f"{path}: {record.what} of {record.date}"
         entries += [(key, value, source) for key, value in record.set.items()]
-        if number == mapped and "calibration.probe" not in record.set:
-            older = probe_of_older_file(saved.records[:number], saved.rig, str(bench.data.get("title")))
-            entries.append(("calibration.probe", plain(older) if older is not None else None, source))
+        if number == map_number and "calibration.probe" not in record.set:
+            older_probe = probe_of_older_file(saved.records[:number], saved.rig, str(bench.data.get("title")))
+            entries.append(("calibration.probe", plain(older_probe) if older_probe is not None else None, source))
     entries.append(("calibration.made", [plain(record.brief()) for record in saved.records], str(path)))
     bench = put_all(bench, entries)
     size_px = _size_by_run(path.parent, mapping_at(bench, "calibration").get("probe"))
@@ -167,10 +169,10 @@ def _size_by_run(folder: Path, probe: Any) -> list[int] | None:
     if not isinstance(probe, dict):
         return None
     try:
-        made: ProbeMove = build(Document("", probe, {}), ProbeMove)
-        if set(SIZE) <= made.rig.keys():
+        move: ProbeMove = build(Document("", probe, {}), ProbeMove)
+        if set(SIZE) <= move.rig.keys():
             return None
-        with read_run(folder / made.run) as run:
+        with read_run(folder / move.run) as run:
             return [run.header.width_px, run.header.height_px]
     except (Refused, ValueError):  # ValueError: an impossible path
         return None

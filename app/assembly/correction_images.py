@@ -48,38 +48,38 @@ def absolute(file: str, folder: Path) -> str:
     return os.path.abspath(folder / file)
 
 
-def with_corrections(made: Plan) -> Plan:
+def with_corrections(plan: Plan) -> Plan:
     """The plan with the images that its tracking settings name; images already loaded are kept. Raises Refused."""
-    if made.rig.camera.images == "ideal":  # a table of particles has no pixels
-        return replace(made, corrections={})
-    size_px = made.rig.camera.width_px, made.rig.camera.height_px
-    return replace(made, corrections=images_of(made.rig.tracking, made.corrections, size_px))
+    if plan.rig.camera.images == "ideal":  # a table of particles has no pixels
+        return replace(plan, corrections={})
+    size_px = plan.rig.camera.width_px, plan.rig.camera.height_px
+    return replace(plan, corrections=images_of(plan.rig.tracking, plan.corrections, size_px))
 
 
-def images_of(settings: Tracking, known: Mapping[str, Image], size_px: tuple[int, int] = (0, 0)) -> dict[str, Image]:
-    """The images that the settings name, by file name; images in `known` are not read again. Raises Refused.
+def images_of(settings: Tracking, loaded: Mapping[str, Image], size_px: tuple[int, int] = (0, 0)) -> dict[str, Image]:
+    """The images that the settings name, by file name; images in `loaded` are not read again. Raises Refused.
 
     Args:
         size_px: required width and height; 0: any.
     """
-    found: dict[str, Image] = {}
+    images: dict[str, Image] = {}
     for name in FILES:
         file = getattr(settings, name)
         if not file:
             continue
-        image = known[file] if file in known else read(Path(file))
+        image = loaded[file] if file in loaded else read(Path(file))
         require_size(file, name, image, size_px)
         if name == "hot_pixels_file" and (image != 0).mean() > MOST_HOT:
             raise Refused(f"{file}: {(image != 0).mean():.0%} of the pixels are not 0, which are to be replaced "
                           f"(allowed for tracking.{name}: {MOST_HOT:.0%})")  # fmt: skip
-        found[file] = image
-    return found
+        images[file] = image
+    return images
 
 
 def require_size(file: str, name: str, image: Image, size_px: tuple[int, int]) -> None:
     """Raises Refused if the size of an image differs from `size_px`, the camera's; 0: any."""
     height, width = image.shape
-    if any(wanted not in (0, found) for wanted, found in zip(size_px, (width, height), strict=True)):
+    if any(required not in (0, actual) for required, actual in zip(size_px, (width, height), strict=True)):
         raise Refused(f"{file}: found an image of {width}x{height} px, and tracking.{name} needs one of "
                       f"{size_px[0]}x{size_px[1]} px, as the camera's")  # fmt: skip
 
@@ -102,8 +102,8 @@ def write(path: Path, image: Image) -> None:
 def read(path: Path) -> Image:
     """The image of a file, read again only if the file has changed. Raises Refused."""
     try:
-        now = path.stat()
-        stamp = (now.st_mtime_ns, now.st_size)
+        status = path.stat()
+        stamp = (status.st_mtime_ns, status.st_size)
     except (OSError, ValueError):
         return read_still_image(path)  # it raises Refused with the reason
     remember_read(path)

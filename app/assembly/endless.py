@@ -32,15 +32,15 @@ class Endless(SystemExit):
 
 
 @contextmanager
-def ended_if_endless(who: str) -> Iterator[Callable[[], None]]:
+def ended_if_endless(code_name: str) -> Iterator[Callable[[], None]]:
     """Yield a function that the block calls after each step.
 
     Args:
-        who: name of the user code, for the error message; empty: there is no user code, and nothing is watched.
+        code_name: name of the user code, for the error message; empty: there is no user code, and nothing is watched.
 
     Raises Refused if a step takes LONGEST_S of CPU time. Compiled code can't be interrupted.
     """
-    if not who:
+    if not code_name:
         yield lambda: None
         return
     watch, where = _Watch(sys._getframe(2)), ""
@@ -57,7 +57,7 @@ def ended_if_endless(who: str) -> Iterator[Callable[[], None]]:
     finally:
         watch.close()  # again: a signal or an Endless may have interrupted the first call
     if watch.fired:
-        raise Refused(f"{who} does not end: one turn took {LONGEST_S:g} s of the processor's time{where}")
+        raise Refused(f"{code_name} does not end: one turn took {LONGEST_S:g} s of the processor's time{where}")
 
 
 class _Watch(event.Listener):
@@ -87,14 +87,14 @@ class _Watch(event.Listener):
         self._began_s = self._busy_s()
 
     def on_start(self, event: Any) -> None:
-        self._compiled(+1)
+        self._change_depth(+1)
 
     def on_end(self, event: Any) -> None:
-        self._compiled(-1)
+        self._change_depth(-1)
 
-    def _compiled(self, more: int) -> None:
+    def _change_depth(self, change: int) -> None:
         if threading.get_ident() == self._thread:
-            self._compiling += more
+            self._compiling += change
             self.step()
 
     def look(self) -> None:
@@ -147,8 +147,12 @@ def _clock_of(thread: int) -> Callable[[], float]:
     return time.process_time
 
 
-def _innermost(at: TracebackType | None) -> str:
+def _innermost(traceback: TracebackType | None) -> str:
     """File and line of the interrupted code, in words; empty if there is no traceback."""
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    return "" if at is None else f"; {quoted(at.tb_frame.f_code.co_filename, 200)}, line {at.tb_lineno}"
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return (
+        ""
+        if traceback is None
+        else f"; {quoted(traceback.tb_frame.f_code.co_filename, 200)}, line {traceback.tb_lineno}"
+    )

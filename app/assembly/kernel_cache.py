@@ -30,8 +30,10 @@ def provide() -> None:
     """
     require_threads()
     forget_changed_types()
-    named = os.environ.get(NAMED)
-    if (named and writable(Path(named))) or all(writable(ROOT / folder / "__pycache__") for folder in SOURCES):
+    cache_folder = os.environ.get(NAMED)
+    if (cache_folder and writable(Path(cache_folder))) or all(
+        writable(ROOT / folder / "__pycache__") for folder in SOURCES
+    ):
         return
     if writable(user_cache_path("numba", False)):
         return
@@ -47,10 +49,10 @@ def provide() -> None:
 
 def require_threads() -> None:
     """Raises Refused for a number of threads below 1. numba itself warns if the text is not a number."""
-    said = os.environ.get(THREADS, "")
+    text = os.environ.get(THREADS, "")
     with suppress(ValueError):
-        if int(said) < 1:
-            raise Refused(f"the environment variable {THREADS} is '{quoted(said)}' (allowed: a whole number from 1 on)")
+        if int(text) < 1:
+            raise Refused(f"the environment variable {THREADS} is '{quoted(text)}' (allowed: a whole number from 1 on)")
 
 
 def forget_changed_types(root: Path = ROOT) -> None:
@@ -62,8 +64,8 @@ def forget_changed_types(root: Path = ROOT) -> None:
     for path in (root / name for name in TYPES):
         with suppress(OSError):  # no such file in an installed program, or a read-only cache
             changed_s = path.stat().st_mtime
-            own = sha1(os.path.abspath(path.parent).encode(), usedforsecurity=False).hexdigest()  # as numba names it
-            for folder in (path.parent / "__pycache__", *(each / f"{path.parent.name}_{own}" for each in shared)):
+            digest = sha1(os.path.abspath(path.parent).encode(), usedforsecurity=False).hexdigest()  # as numba names it
+            for folder in (path.parent / "__pycache__", *(cache / f"{path.parent.name}_{digest}" for cache in shared)):
                 for entry in folder.glob("*.nbi"):
                     if entry.stat().st_mtime < changed_s:
                         entry.unlink()

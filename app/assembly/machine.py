@@ -22,17 +22,17 @@ from tracking.table import TableTracker
 from tracking.tracker import LinkingTracker as FrameTracker
 
 
-def build_machine(made: Plan, source: str = "the experiment") -> Machine:
+def build_machine(plan: Plan, source: str = "the experiment") -> Machine:
     """The Machine of a plan. Raises Refused for a delay that is too short, or a potential that light can't paint."""
-    rig, experiment = made.rig, made.experiment
+    rig, experiment = plan.rig, plan.experiment
     low_um, high_um = field_um(rig)
-    light = build_light(made)
-    policy = build_policy(made, light, source)
+    light = build_light(plan)
+    policy = build_policy(plan, light, source)
     if experiment.keep_in_field is not None:
         policy = Kept(policy, experiment.keep_in_field, light, low_um, high_um)
     period_s = 1.0 / rig.camera.fps
     return Machine(
-        tracker=build_tracker(made),
+        tracker=build_tracker(plan),
         policy=policy,
         light=light,
         limits=Limits(low_um, high_um, light.power_mw),
@@ -47,15 +47,15 @@ def build_machine(made: Plan, source: str = "the experiment") -> Machine:
     )
 
 
-def build_light(made: Plan) -> LightModel:
+def build_light(plan: Plan) -> LightModel:
     """The light that the single beam of a rig can provide for the traps of an experiment."""
-    rig = made.rig
+    rig = plan.rig
     return LightModel(
         waist_um=rig.optics.waist_um,
         depth_kt_per_mw=rig.optics.depth_kt_per_mw,
         kt_pn_um=rig.plant.kt_pn_um,
         power_mw=rig.power_mw,
-        trap_kt=made.experiment.trap.depth_kt,
+        trap_kt=plan.experiment.trap.depth_kt,
         dwell_s=rig.loop.dwell_s,
         shortest_dwell_s=rig.deflector.min_dwell_s,
         settle_s=rig.deflector.settle_s,
@@ -69,54 +69,57 @@ def latency_s(rig: Rig) -> float:
     return rig.loop.latency_s + rig.deflector.delay_s
 
 
-def build_tracker(made: Plan) -> Tracker:
+def build_tracker(plan: Plan) -> Tracker:
     """The tracker, with the map from px to um: the centre of the top left pixel is (0, 0).
 
     Raises Refused for an incomplete checkpoint of a classifier, and for a correction image that the plan lacks.
     """
-    rig = made.rig
+    rig = plan.rig
     if rig.camera.images == "ideal":
         return TableTracker()
     classifier: Classifier | None = None
-    if (sorting := rig.tracking.classifier) is not None:
+    if (classifier_settings := rig.tracking.classifier) is not None:
         from models.lie.species import open_classifier  # here, since torch takes seconds to import
 
         classifier = open_classifier(
-            made.folder / sorting.checkpoint, sorting.looks_a_frame, sorting.looks_kept, sorting.sure
+            plan.folder / classifier_settings.checkpoint,
+            classifier_settings.looks_a_frame,
+            classifier_settings.looks_kept,
+            classifier_settings.sure,
         )
     px_to_um = Affine.scale("px", "um", rig.optics.um_per_px)
-    rules = Rules.of_kernels(made.kernels)
-    correct = correction_of(rig.tracking, made.corrections)
+    rules = Rules.of_kernels(plan.kernels)
+    correct = correction_of(rig.tracking, plan.corrections)
     return FrameTracker(rig.tracking, px_to_um, classifier, rules, correct)
 
 
-def build_policy(made: Plan, light: LightModel, source: str) -> Policy:
+def build_policy(plan: Plan, light: LightModel, source: str) -> Policy:
     """The law of an experiment. Raises Refused."""
-    context = policy_context(made, light, source)
-    who = " or ".join(plug_in.words for plug_in in used_plug_ins(made.experiment.policy))
-    if not who:
-        return made.experiment.policy.build(context)
+    context = policy_context(plan, light, source)
+    plug_in_words = " or ".join(plug_in.words for plug_in in used_plug_ins(plan.experiment.policy))
+    if not plug_in_words:
+        return plan.experiment.policy.build(context)
     try:
-        with faults_of(who):
-            policy = made.experiment.policy.build(context)
+        with faults_of(plug_in_words):
+            policy = plan.experiment.policy.build(context)
     except Fault as fault:
         raise Refused(f"{source}: {fault}") from fault
-    return PlugInPolicy(SeenOnly(policy), who)
+    return PlugInPolicy(SeenOnly(policy), plug_in_words)
 
 
-def policy_context(made: Plan, light: LightModel, source: str) -> PolicyContext:
+def policy_context(plan: Plan, light: LightModel, source: str) -> PolicyContext:
     """The conditions for which the law of a plan is built."""
-    rig, experiment = made.rig, made.experiment
+    rig, experiment = plan.rig, plan.experiment
     low_um, high_um = field_um(rig)
 
     def open_network(checkpoint: str, runtime: Runtime, card_sha256: str) -> Policy:
         from models.learned import fly  # here, since torch takes seconds to import
 
-        return fly(made.folder / checkpoint, rig.plant, runtime, card_sha256)
+        return fly(plan.folder / checkpoint, rig.plant, runtime, card_sha256)
 
     def open_python(law: PythonLaw) -> PythonPolicy:
         middle_um = ((low_um[0] + high_um[0]) / 2.0, (low_um[1] + high_um[1]) / 2.0)
-        return build_law(law, made.folder, rig.plant, middle_um, source, made.given_law)
+        return build_law(law, plan.folder, rig.plant, middle_um, source, plan.given_law)
 
     return PolicyContext(
         source=source,
@@ -135,14 +138,14 @@ def policy_context(made: Plan, light: LightModel, source: str) -> PolicyContext:
     )
 
 
-def require_law(made: Plan, source: str) -> None:
+def require_law(plan: Plan, source: str) -> None:
     """Raises Refused for errors of a law that can be found without opening its network."""
-    made.experiment.policy.require(policy_context(made, build_light(made), source))
+    plan.experiment.policy.require(policy_context(plan, build_light(plan), source))
 
 
-def needs_network(made: Plan) -> bool:
+def needs_network(plan: Plan) -> bool:
     """Whether torch is needed to check the plan."""
-    return made.experiment.policy.needs_network or made.rig.tracking.classifier is not None
+    return plan.experiment.policy.needs_network or plan.rig.tracking.classifier is not None
 
 
 def ready_for_learned() -> None:

@@ -29,30 +29,30 @@ PUT_OUT_TRIES = 3
 TRY_AGAIN_S = 0.2  # a port may stay locked for a moment after its program has ended
 
 
-def open_real(made: Plan, machine: Machine, pairing: Pairing) -> Instrument:
+def open_real(plan: Plan, machine: Machine, pairing: Pairing) -> Instrument:
     """Open the devices of a rig with real or emulated light, or with a real camera, dark. Raises Refused, Fault."""
-    rig = made.rig
+    rig = plan.rig
     if isinstance(rig, RecordedRig):
         raise Refused(f"{rig.title}: this is the rig of a recorded run; open it from its rig file")
     if pairing is Pairing.WATCH_ONLY:
-        return _open_watch_only(made, machine)
+        return _open_watch_only(plan, machine)
     deflector, laser = of_class(rig.deflector, RealDeflector), of_class(rig.laser, RealLaser)
-    warm_up(made, machine)
-    means = BenchSettings(
+    warm_up(plan, machine)
+    bench_settings = BenchSettings(
         um_per_px=rig.optics.um_per_px, field_um=field_um(rig), power_cap_mw=rig.power_mw, um_to_v=rig.um_to_v(),
         heartbeat_s=rig.loop.stale_periods / rig.camera.fps,
     )  # fmt: skip
     if rig.emulated is None:
-        bench = open_real_bench(of_class(rig.camera, RealCamera), deflector, laser, means)
+        bench = open_real_bench(of_class(rig.camera, RealCamera), deflector, laser, bench_settings)
     else:
-        camera, seed = of_class(rig.camera, SimulatedCamera), made.experiment.seed
-        bench = open_emulated_bench(rig.sample, camera, deflector, laser, rig.emulated, means, seed=seed)
+        camera, seed = of_class(rig.camera, SimulatedCamera), plan.experiment.seed
+        bench = open_emulated_bench(rig.sample, camera, deflector, laser, rig.emulated, bench_settings, seed=seed)
     with _closed_on_failure(bench.close):
         identities = bench.identities()
         _require_same_devices(rig, identities)
         return Instrument(
-            made, machine, bench.camera, bench.beam, bench.clock, rig.camera.height_px, rig.camera.width_px,
-            pixel_type(made), None, identities,
+            plan, machine, bench.camera, bench.beam, bench.clock, rig.camera.height_px, rig.camera.width_px,
+            pixel_type(plan), None, identities,
             {"deflector": bench.deflector.firmware, "laser": bench.laser.firmware},
             "" if bench.world is None else bench.world.description, bench.returned,
         )  # fmt: skip
@@ -72,69 +72,69 @@ def _require_same_devices(rig: Rig, identities: Mapping[str, str]) -> None:
     """Raises Refused if the map of a rig was confirmed with other devices than those that answer now."""
     if not rig.confirmed or rig.calibration.probe is None:
         return
-    other = why_other_devices(rig.calibration.probe, identities)
-    if other:
-        raise Refused(f"{rig.title}: {other}")
+    difference = why_other_devices(rig.calibration.probe, identities)
+    if difference:
+        raise Refused(f"{rig.title}: {difference}")
 
 
-def _open_watch_only(made: Plan, machine: Machine) -> Instrument:
+def _open_watch_only(plan: Plan, machine: Machine) -> Instrument:
     """Open a real camera with simulated light that acts on nothing; a note states this. Raises Refused, Fault."""
-    rig = made.rig
+    rig = plan.rig
     deflector, laser = of_class(rig.deflector, SimulatedDeflector), of_class(rig.laser, SimulatedLaser)
-    warm_up(made, machine)
+    warm_up(plan, machine)
     low_um, high_um = field_um(rig)
     field = EmptyField(
         low_um=low_um, high_um=high_um, power_cap_mw=rig.power_mw, um_to_v=rig.um_to_v(),
         heartbeat_s=rig.loop.stale_periods / rig.camera.fps,
     )  # fmt: skip
-    eye, beam, clock = open_watch_only(of_class(rig.camera, RealCamera), deflector, laser, field)
+    watch_camera, beam, clock = open_watch_only(of_class(rig.camera, RealCamera), deflector, laser, field)
 
     def close() -> None:
-        with closed_after(eye.close, "the camera"):
+        with closed_after(watch_camera.close, "the camera"):
             beam.close()
 
     with _closed_on_failure(close):
-        camera = eye.camera
+        camera = watch_camera.camera
         note(WATCH_ONLY)
         return Instrument(
-            made, machine, eye, beam, clock, rig.camera.height_px, rig.camera.width_px, pixel_type(made), None,
+            plan, machine, watch_camera, beam, clock, rig.camera.height_px, rig.camera.width_px, pixel_type(plan), None,
             {"camera.device": camera.identity} if camera.identity else {},
             {"deflector": beam.deflector.firmware, "laser": beam.laser.firmware}, "", lambda: camera.returned,
         )  # fmt: skip
 
 
-def put_out(made: Plan) -> str:
+def put_out(plan: Plan) -> str:
     """Darken the devices of a program that has died, over new connections: the laser first, then the deflector.
 
     Return the outcome in words. Never raises.
     """
-    said = []
-    deflector, laser = made.rig.deflector, made.rig.laser
+    outcomes = []
+    deflector, laser = plan.rig.deflector, plan.rig.laser
     if isinstance(laser, RealLaser):
-        why = _tried(lambda: laser.put_out(PUT_OUT_S))
-        said.append(
-            f"{STILL_LIT} from here ({why}): switch it off by hand"
-            if why
+        error = _tried(lambda: laser.put_out(PUT_OUT_S))
+        outcomes.append(
+            f"{STILL_LIT} from here ({error}): switch it off by hand"
+            if error
             else "the laser was put out from here, and says that its emission is off"
         )
     if isinstance(deflector, RealDeflector) and deflector.blanks:
-        why = _tried(lambda: deflector.put_out(PacedClock(1.0), PUT_OUT_S))
-        said.append(
-            f"the deflector did not confirm that it is dark ({why})" if why else "the deflector's beam is blanked"
+        error = _tried(lambda: deflector.put_out(PacedClock(1.0), PUT_OUT_S))
+        outcomes.append(
+            f"the deflector did not confirm that it is dark ({error})" if error else "the deflector's beam is blanked"
         )
-    return "; ".join(said)
+    return "; ".join(outcomes)
 
 
 def _tried(darken: Callable[[], None]) -> str:
     """Try up to PUT_OUT_TRIES times to darken a device. Return the last error in words; empty after a success."""
-    why = ""
+    message = ""
     for attempt in range(PUT_OUT_TRIES):
         if attempt:
             time.sleep(TRY_AGAIN_S)
         try:
             darken()
         except Exception as error:  # noqa: BLE001  after any error, the light may be on
-            why = sentence(error)
+            message = sentence(error)
         else:
             return ""
-    return why
+    return message

@@ -48,10 +48,10 @@ WITH_SIMULATED_LIGHT = {
 
 def pairing_of(rig: Rig) -> Pairing:
     """How the devices of a rig are opened. Raises Refused for devices that do not go together."""
-    found = _with_simulated_light(rig) if rig.laser.simulated and rig.deflector.simulated else _with_real_light(rig)
-    if found in NEED_REAL_TIME and rig.rate != "real time":
-        raise _refused(rig, f"rate is '{rig.rate}', and {NEED_REAL_TIME[found]} 'real time'")
-    return found
+    pairing = _with_simulated_light(rig) if rig.laser.simulated and rig.deflector.simulated else _with_real_light(rig)
+    if pairing in NEED_REAL_TIME and rig.rate != "real time":
+        raise _refused(rig, f"rate is '{rig.rate}', and {NEED_REAL_TIME[pairing]} 'real time'")
+    return pairing
 
 
 def _with_simulated_light(rig: Rig) -> Pairing:
@@ -89,10 +89,12 @@ def _with_real_light(rig: Rig) -> Pairing:
 def _require_emulator(rig: Rig, part: str, device: LightSettings, page: object) -> None:
     """Raises Refused for a kind of device that has no emulator."""
     if not device.emulator:
-        found = (kind for kind, cls in variants(page).items() if issubclass(cls, LightSettings) and cls.emulator)
-        kinds = ", ".join(found)
+        emulated_kinds = (
+            kind for kind, cls in variants(page).items() if issubclass(cls, LightSettings) and cls.emulator
+        )
+        kinds = ", ".join(emulated_kinds)
         raise _refused(rig, f"there is no emulator of a {device.kind} {part} (allowed with 'emulated': {kinds})")
 
 
-def _refused(rig: Rig, why: str) -> Refused:
-    return Refused(f"{quoted(rig.title)}: {why}")
+def _refused(rig: Rig, reason: str) -> Refused:
+    return Refused(f"{quoted(rig.title)}: {reason}")

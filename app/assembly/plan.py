@@ -34,15 +34,15 @@ def require_plan(name: str, value: Any) -> Plan:
     """Check that the argument of a program is a plan. Raises Refused for anything else, such as a path."""
     if not issubclass(type(value), Plan):  # `__class__` of a value may be anything
         raise Refused(f"{name}: found {type(value).__name__}, where a plan is needed, as of cybloids.load(...)")
-    made: Plan = value
-    return made
+    checked: Plan = value
+    return checked
 
 
-def flyable(made: Plan, source: str) -> Plan:
+def flyable(draft: Plan, source: str) -> Plan:
     """The plan, with the SHA-256 of its checkpoint or law. Opens no device. Raises Refused if the plan can't run."""
-    made = pinned(made, source)
-    build_machine(made, source)
-    return made
+    draft = pinned(draft, source)
+    build_machine(draft, source)
+    return draft
 
 
 Check = Callable[[Plan, str], Plan]
@@ -60,23 +60,23 @@ def plan(
         check: a check that the plan must pass; its second argument is the name of the plan's source.
     """
     experiment = Path(experiment)
-    wanted = read(experiment)
-    if "experiment" in wanted.data:
-        return plan_inside(wanted, rig, sets, check)
-    return planned(wanted, rig, sets, experiment.parent, check)
+    document = read(experiment)
+    if "experiment" in document.data:
+        return plan_inside(document, rig, sets, check)
+    return planned(document, rig, sets, experiment.parent, check)
 
 
 def plan_inside(
-    wanted: Document, rig: Path | str | None = None, sets: Sequence[str] = (), check: Check = flyable
+    document: Document, rig: Path | str | None = None, sets: Sequence[str] = (), check: Check = flyable
 ) -> Plan:
     """`plan` of the experiment in the file of a check or a family, with the trap stiffness that the file states."""
-    inner, folder = experiment_of(wanted), Path(wanted.source).parent
-    made = planned(inner, rig, sets, folder, check)
-    stiffness = wanted.data.get("trap_pn_per_um")
+    inner, folder = experiment_of(document), Path(document.source).parent
+    draft = planned(inner, rig, sets, folder, check)
+    stiffness = document.data.get("trap_pn_per_um")
     if stiffness is None:
-        return made
-    one_kt = spot_stiffness(made.rig.plant.kt_pn_um, made.rig.optics.waist_um)
-    place = wanted.place(("trap_pn_per_um",))
+        return draft
+    one_kt = spot_stiffness(draft.rig.plant.kt_pn_um, draft.rig.optics.waist_um)
+    place = document.place(("trap_pn_per_um",))
     number = isinstance(stiffness, int | float) and not isinstance(stiffness, bool)
     if not number or not 0.0 < stiffness <= STIFFEST_PN_PER_UM:
         raise Refused(
@@ -92,13 +92,13 @@ def experiment_of(document: Document) -> Document:
     inner = document.data["experiment"]
     if not isinstance(inner, dict):
         raise Refused(f"{document.place(('experiment',))}: experiment is {inner!r}, where a mapping is needed")
-    where = {place[1:]: said for place, said in document.where.items() if place[:1] == ("experiment",)}
-    about = {"about": document.data["about"]} if "about" in document.data else {}
-    return replace(document, data={**about, **inner}, where=where)
+    positions = {place[1:]: position for place, position in document.where.items() if place[:1] == ("experiment",)}
+    description = {"about": document.data["about"]} if "about" in document.data else {}
+    return replace(document, data={**description, **inner}, where=positions)
 
 
 def planned(
-    wanted: Document,
+    document: Document,
     rig: Path | str | Document | None,
     sets: Sequence[str],
     folder: Path,
@@ -115,32 +115,32 @@ def planned(
         corrections: images that need not be read, by their absolute paths.
         last: values of the rig that are set after all others: key, value, and the name of the source for errors.
     """
-    own = [item for item in sets if first_word(item) not in RIG_KEYS]
-    for item in own:
-        wanted = override(wanted, *pair(item))
-    experiment: Experiment = build(wanted, Experiment)
+    experiment_sets = [item for item in sets if first_word(item) not in RIG_KEYS]
+    for item in experiment_sets:
+        document = override(document, *pair(item))
+    experiment: Experiment = build(document, Experiment)
     experiment = replace(experiment, set=located_set(experiment.set, folder))
     bench = rig if isinstance(rig, Document) else read(rig if rig is not None else folder / experiment.rig)
     bench = with_calibration(bench, sets)
     bench = located(bench, Path(bench.source).parent)
-    bench = put_all(bench, ((key, value, wanted.place(("set", key))) for key, value in experiment.set.items()))
+    bench = put_all(bench, ((key, value, document.place(("set", key))) for key, value in experiment.set.items()))
     for item in sets:
-        if item not in own and not names_calibration(item):
+        if item not in experiment_sets and not names_calibration(item):
             bench = override(bench, *pair(item))
     bench = put_all(bench, last)
-    made = Plan(expecting(build(located(bench, Path()), Rig)), experiment, folder, corrections=corrections or {})
-    _require_seed(made, wanted)
-    _require_two_ports(made.rig, bench)
-    return check(with_corrections(made), wanted.source)
+    draft = Plan(expecting(build(located(bench, Path()), Rig)), experiment, folder, corrections=corrections or {})
+    _require_seed(draft, document)
+    _require_two_ports(draft.rig, bench)
+    return check(with_corrections(draft), document.source)
 
 
 def with_calibration(bench: Document, sets: Sequence[str]) -> Document:
     """The rig with the values of its calibration file, or of the one that `sets` name. Raises Refused."""
-    before = bench.data.get("calibration")
+    calibration_setting = bench.data.get("calibration")
     for item in sets:
         if names_calibration(item):
             bench = override(bench, *pair(item))
-    return calibrated(bench, before)
+    return calibrated(bench, calibration_setting)
 
 
 def names_calibration(item: str) -> bool:
@@ -148,10 +148,10 @@ def names_calibration(item: str) -> bool:
     return item.partition("=")[0].strip() == "calibration"
 
 
-def _require_seed(made: Plan, wanted: Document) -> None:
+def _require_seed(draft: Plan, document: Document) -> None:
     """Raises Refused for a seed that is too large for the simulated world."""
-    if made.kind is Kind.SIMULATED and made.experiment.seed > LARGEST_SEED:
-        raise Refused(f"{wanted.place(('seed',))}: seed is {quoted(made.experiment.seed)} (allowed for a simulated "
+    if draft.kind is Kind.SIMULATED and draft.experiment.seed > LARGEST_SEED:
+        raise Refused(f"{document.place(('seed',))}: seed is {quoted(draft.experiment.seed)} (allowed for a simulated "
                       f"rig: 0 to {LARGEST_SEED})")  # fmt: skip
 
 
@@ -179,10 +179,10 @@ def _resolved(port: str, *, ours: bool) -> str:
     """
     try:
         path = Path(port)
-        found = f"{path.parent.resolve() / path.name if ours else path.resolve()}"
+        name = f"{path.parent.resolve() / path.name if ours else path.resolve()}"
     except (OSError, ValueError, RuntimeError):  # not a path, or a loop of links
         return port
-    return found.casefold() if sys.platform == "win32" else found
+    return name.casefold() if sys.platform == "win32" else name
 
 
 def expecting(rig: Rig) -> Rig:
@@ -208,17 +208,24 @@ def plan_of(header: Header, source: str = "") -> Plan:
     plug_ins = recorded_plug_ins(header.extra.get("plug_ins", []), source)
     folder = Path(header.extra.get("folder", "."))
     try:
-        made = plan_from(header.rig, header.experiment, folder, RecordedRig, source)
+        recorded_plan = plan_from(header.rig, header.experiment, folder, RecordedRig, source)
     except Refused:
         require_installed(plug_ins, header.rig, header.experiment, source=source)
         raise
-    require_recorded(used_plug_ins(made.rig, made.experiment), plug_ins, source)
-    made = replace(
-        made, kernels=kernels_of(header), corrections=header.corrections, plug_ins=plug_ins, unknown=guessed_in(header)
+    require_recorded(used_plug_ins(recorded_plan.rig, recorded_plan.experiment), plug_ins, source)
+    recorded_plan = replace(
+        recorded_plan,
+        kernels=kernels_of(header),
+        corrections=header.corrections,
+        plug_ins=plug_ins,
+        unknown=guessed_in(header),
     )
     if header.calibration.get("map") != "unconfirmed":
-        return made
-    return replace(made, rig=replace(made.rig, calibration=replace(made.rig.calibration, map="unconfirmed")))
+        return recorded_plan
+    return replace(
+        recorded_plan,
+        rig=replace(recorded_plan.rig, calibration=replace(recorded_plan.rig.calibration, map="unconfirmed")),
+    )
 
 
 def plan_from(rig: str, experiment: str, folder: Path, kind: type[Rig] = Rig, source: str = "") -> Plan:
@@ -227,17 +234,17 @@ def plan_from(rig: str, experiment: str, folder: Path, kind: type[Rig] = Rig, so
     return Plan(bench, build(parse(experiment, f"{source}the run's experiment"), Experiment), folder)
 
 
-def pinned(made: Plan, source: str = "the experiment") -> Plan:
+def pinned(draft: Plan, source: str = "the experiment") -> Plan:
     """The plan with the SHA-256 of the checkpoint's card, or of the law's file, for the record. Raises Refused."""
-    law = made.experiment.policy
+    law = draft.experiment.policy
     if isinstance(law, PythonLaw):
-        return replace(made, experiment=replace(made.experiment, policy=pinned_law(law, made.folder, source)))
+        return replace(draft, experiment=replace(draft.experiment, policy=pinned_law(law, draft.folder, source)))
     if not isinstance(law, Learned) or law.card_sha256:
-        return made
+        return draft
     from models.checkpoint import read_card  # here, since torch takes seconds to import
 
-    found = read_card(made.folder / law.checkpoint).card_sha256
-    return replace(made, experiment=replace(made.experiment, policy=replace(law, card_sha256=found)))
+    card_sha256 = read_card(draft.folder / law.checkpoint).card_sha256
+    return replace(draft, experiment=replace(draft.experiment, policy=replace(law, card_sha256=card_sha256)))
 
 
 def unpinned(experiment: Experiment) -> Experiment:

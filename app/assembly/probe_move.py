@@ -42,17 +42,17 @@ class ProbeMove:
         return replace(self, seal=self.seal_of(plane))
 
     def seal_of(self, plane: StoredMap) -> str:
-        whole = {"plane": plain(plane), **plain(replace(self, seal=""))}
-        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+        record = {"plane": plain(plane), **plain(replace(self, seal=""))}
+        return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def follows(slopes: Any) -> bool:
     """Whether particles followed their spots, by the slopes [2, 2] of a probe move."""
     try:
-        found = np.asarray(slopes, np.float64)
+        matrix = np.asarray(slopes, np.float64)
     except (TypeError, ValueError):  # of a file from another source
         return False
-    return found.shape == (2, 2) and bool(np.abs(found - np.eye(2)).max() < FOLLOWS)
+    return matrix.shape == (2, 2) and bool(np.abs(matrix - np.eye(2)).max() < FOLLOWS)
 
 
 def devices_of(rig: Rig) -> dict[str, Any]:
@@ -61,14 +61,14 @@ def devices_of(rig: Rig) -> dict[str, Any]:
     The image size is included if the camera does not report which part of its sensor it shows: such a camera may scale
     or crop an image of another size.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for part, device in (("camera", rig.camera), ("deflector", rig.deflector), ("laser", rig.laser)):
-        found[f"{part}.kind"] = device.kind
+        values[f"{part}.kind"] = device.kind
         if device.address_key:
-            found[f"{part}.{device.address_key}"] = device.address
+            values[f"{part}.{device.address_key}"] = device.address
     if not rig.camera.states_its_cut:
-        found |= {name: getattr(rig.camera, name.partition(".")[2]) for name in SIZE}
-    return {**found, "optics.um_per_px": rig.optics.um_per_px}
+        values |= {name: getattr(rig.camera, name.partition(".")[2]) for name in SIZE}
+    return {**values, "optics.um_per_px": rig.optics.um_per_px}
 
 
 def why_it_does_not_count(
@@ -86,25 +86,25 @@ def why_it_does_not_count(
     if not follows(probe.slopes):
         return f"in its probe move of {probe.date} particles did not follow their spots; {AGAIN}"
     size = {name: px for name, px in zip(SIZE, size_px or (), strict=False) if name in rig}
-    return _difference({name: then for name, then in {**size, **probe.rig}.items() if name not in ASKED}, rig)
+    return _difference({name: value for name, value in {**size, **probe.rig}.items() if name not in ASKED}, rig)
 
 
 def why_other_devices(probe: ProbeMove, devices: Mapping[str, str]) -> str:
     """Why a map is not valid with the devices that answer at the ports; "" if it is valid."""
-    return _difference({name: then for name, then in probe.rig.items() if name in ASKED}, devices)
+    return _difference({name: value for name, value in probe.rig.items() if name in ASKED}, devices)
 
 
-def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    for name, value in then.items():
-        if not _same(value, now.get(name)):
-            return f"its map was confirmed with {name} {value}, and this rig has {now.get(name)}; {AGAIN}"
+def _difference(confirmed: Mapping[str, Any], present: Mapping[str, Any]) -> str:
+    for name, value in confirmed.items():
+        if not _same(value, present.get(name)):
+            return f"its map was confirmed with {name} {value}, and this rig has {present.get(name)}; {AGAIN}"
     return ""
 
 
-def _same(then: Any, now: Any) -> bool:
-    if isinstance(then, float) and isinstance(now, int | float):
-        return abs(then - now) <= SAME_SCALE * then
-    return bool(then == now)
+def _same(confirmed: Any, present: Any) -> bool:
+    if isinstance(confirmed, float) and isinstance(present, int | float):
+        return abs(confirmed - present) <= SAME_SCALE * confirmed
+    return bool(confirmed == present)
 
 
 def probe_of_older_file(records: Any, title: str, rig_title: str) -> ProbeMove | None:
@@ -117,20 +117,22 @@ def probe_of_older_file(records: Any, title: str, rig_title: str) -> ProbeMove |
     Args:
         records: the records up to and including that of the map.
     """
-    maps = [one for one in records if one.what == "map"]
-    probed = next((one for one in reversed(maps) if _probe_run(one)), None)
-    if title != rig_title or probed is None or not follows(probed.found.get("followed", ())):
+    maps = [record for record in records if record.what == "map"]
+    probe_record = next((record for record in reversed(maps) if _probe_run(record)), None)
+    if title != rig_title or probe_record is None or not follows(probe_record.found.get("followed", ())):
         return None
     try:
-        made = build(Document("", {**maps[-1].set["calibration.plane"]}, {}), StoredMap)
+        plane = build(Document("", {**maps[-1].set["calibration.plane"]}, {}), StoredMap)
         point, target = (np.asarray(maps[-1].data[name], np.float64) for name in ("point_px", "target_v"))
-        apart_v = np.abs(made.warp()(point) - fit_map(point, target).warp(point)).max()
+        difference_v = np.abs(plane.warp()(point) - fit_map(point, target).warp(point)).max()
     except (TypeError, ValueError, KeyError, Refused):
         return None
-    if not apart_v < REFIT_V:
+    if not difference_v < REFIT_V:
         return None
-    (a, b), (c, d) = probed.found["followed"]
-    return ProbeMove(date=probed.date, slopes=((a, b), (c, d)), run=_probe_run(probed), rig={}).sealed(made)
+    (a, b), (c, d) = probe_record.found["followed"]
+    return ProbeMove(date=probe_record.date, slopes=((a, b), (c, d)), run=_probe_run(probe_record), rig={}).sealed(
+        plane
+    )
 
 
 def is_probe_run(run: str) -> bool:

@@ -41,8 +41,8 @@ class NotAllowed(Refused):
         path: its file.
     """
 
-    def __init__(self, said: str, module: str, path: Path) -> None:
-        super().__init__(said)
+    def __init__(self, message: str, module: str, path: Path) -> None:
+        super().__init__(message)
         self.module, self.path = module, path
 
 
@@ -65,7 +65,7 @@ _allowed: dict[str, None] = {}  # names of modules that may run in this process
 _allowed_files: dict[tuple[str, Path], None] = {}  # (module, file) that a person allowed in the window
 _given: dict[tuple[str, str], LawSource] = {}  # by law ("__main__:class") and SHA-256
 _files: dict[str, Path] = {}  # files of the modules whose classes were passed to `give`
-_first: WeakKeyDictionary[type[Law], str] = WeakKeyDictionary()  # SHA-256 of the file when its class was first used
+_first_sha256: WeakKeyDictionary[type[Law], str] = WeakKeyDictionary()  # of the file when its class was first used
 _loaded: dict[tuple[Path, str], ModuleType] = {}  # by path and SHA-256
 
 
@@ -100,7 +100,7 @@ def give(law: type[Law]) -> str:
     module = law.__module__
     if not isinstance(module, str) or module not in sys.modules:
         raise Refused(f"law: the class {quoted(law.__qualname__)} is of the module '{quoted(module)}', which is none")
-    name = _name(law)
+    name = _law_name(law)
     if module == MAIN:
         source = _source_of_class(law)
         _given[name, source.sha256] = source
@@ -110,7 +110,7 @@ def give(law: type[Law]) -> str:
     return name
 
 
-def _name(law: type[Law]) -> str:
+def _law_name(law: type[Law]) -> str:
     return f"{law.__module__}:{law.__qualname__}"
 
 
@@ -125,25 +125,25 @@ def found(law: PythonLaw, folder: Path, source: str) -> LawSource:
     if not (colon and NAME.fullmatch(module) and name.isidentifier()):
         raise Refused(f"{source}: policy.law is '{quoted(law.law)}' (needed: module:class, as my_laws:Swirl)")
     if module == MAIN:
-        return _given_before(law, source)
+        return _registered_source(law, source)
     path = _path_of(module, folder, law.law, source)
-    by_name = any(module == one or module.startswith(f"{one}.") for one in _allowed)
-    if not by_name and (module, path) not in _allowed_files:
+    allowed_by_name = any(module == allowed_name or module.startswith(f"{allowed_name}.") for allowed_name in _allowed)
+    if not allowed_by_name and (module, path) not in _allowed_files:
         raise NotAllowed(
             f"{source}: the law '{law.law}' would run the Python file {path}, and a file alone never runs code; read "
             f"it, and allow it with --allow-python {module}, or in Python with allow_python=['{module}']",
             module, path,
         )  # fmt: skip
-    here = LawSource(module, name, path, read_text(path, LARGEST_FILE, "a Python file").removeprefix("\ufeff"))
-    if law.source_sha256 not in ("", here.sha256):
-        raise Refused(f"{path}: {_changed(law, here)}")
-    return here
+    law_source = LawSource(module, name, path, read_text(path, LARGEST_FILE, "a Python file").removeprefix("\ufeff"))
+    if law.source_sha256 not in ("", law_source.sha256):
+        raise Refused(f"{path}: {_sha256_mismatch(law, law_source)}")
+    return law_source
 
 
 def pinned_law(law: PythonLaw, folder: Path, source: str) -> PythonLaw:
     """The settings of the law with the SHA-256 of its source. Raises Refused."""
-    here = found(law, folder, source)
-    return replace(law, source_sha256=here.sha256)
+    law_source = found(law, folder, source)
+    return replace(law, source_sha256=law_source.sha256)
 
 
 def build_law(
@@ -156,80 +156,91 @@ def build_law(
         given: the class with which the plan was made. It is used if its source matches, so that its module does not run
             again: a class that is made later from the same source may have other values.
     """
-    here = found(law, folder, source)
-    with refusing(f"{here.path}: the class '{here.name}' can't be taken from this file"):
-        if given is not None and _name(given) == law.law and (here.given is not None or _is_of(given, here)):
-            kind: Any = given
+    law_source = found(law, folder, source)
+    with refusing(f"{law_source.path}: the class '{law_source.name}' can't be taken from this file"):
+        if (
+            given is not None
+            and _law_name(given) == law.law
+            and (law_source.given is not None or _comes_from(given, law_source))
+        ):
+            law_class: Any = given
         else:
-            kind = here.given if here.given is not None else getattr(_module_of(here), here.name, None)
-        derived = isinstance(kind, type) and issubclass(kind, Law)
-    if not derived:
-        raise Refused(f"{here.path}: there is no class '{here.name}' derived from cybloids.Law in this file")
+            law_class = (
+                law_source.given
+                if law_source.given is not None
+                else getattr(_module_of(law_source), law_source.name, None)
+            )
+        is_law = isinstance(law_class, type) and issubclass(law_class, Law)
+    if not is_law:
+        raise Refused(
+            f"{law_source.path}: there is no class '{law_source.name}' derived from cybloids.Law in this file"
+        )
     with refusing(f"{source}: policy.parameters: the law '{law.law}' can't be made"):
-        made = kind(**law.parameters)
-        if not isinstance(made, Law):
-            raise TypeError(f"it makes a {type(made).__name__}, which is no cybloids.Law")
+        instance = law_class(**law.parameters)
+        if not isinstance(instance, Law):
+            raise TypeError(f"it makes a {type(instance).__name__}, which is no cybloids.Law")
     with refusing(f"{source}: delays_s of the law '{law.law}' can't be read"):
-        delays_s = made.delays_s
-        if not (isinstance(delays_s, tuple) and all(_is_delay(one) for one in delays_s)):
-            said = quoted(delays_s)
-            raise Refused(f"{source}: the law '{law.law}' has delays_s = {said} (needed: a tuple of times in s)")
-        return PythonPolicy(made, law.law, plant, middle_um, tuple(map(float, delays_s)))
+        delays_s = instance.delays_s
+        if not (isinstance(delays_s, tuple) and all(_is_delay(delay_s) for delay_s in delays_s)):
+            text = quoted(delays_s)
+            raise Refused(f"{source}: the law '{law.law}' has delays_s = {text} (needed: a tuple of times in s)")
+        return PythonPolicy(instance, law.law, plant, middle_um, tuple(map(float, delays_s)))
 
 
-def _is_delay(one: Any) -> bool:
-    return isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one <= 1e6
+def _is_delay(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e6
 
 
-def _is_of(law: type[Law], here: LawSource) -> bool:
+def _comes_from(law: type[Law], law_source: LawSource) -> bool:
     """Whether a class comes from this source; the file of its module may have changed since the import.
 
     True if the source is the same as at the first use of the class, and contains the class and all of its functions.
     """
-    if _first.setdefault(law, here.sha256) != here.sha256:
+    if _first_sha256.setdefault(law, law_source.sha256) != law_source.sha256:
         return False
     codes: set[CodeType] = set()
-    left = [compile(here.text, str(here.path), "exec", dont_inherit=True)]
-    while left:
-        codes.add(code := left.pop())
-        left.extend(one for one in code.co_consts if isinstance(one, CodeType))
-    own = [inspect.unwrap(value).__code__ for value in vars(law).values() if isinstance(value, FunctionType)]
-    written = [code for code in own if code.co_qualname.startswith(f"{law.__qualname__}.")]  # not those of decorators
-    return any(code.co_qualname == law.__qualname__ for code in codes) and codes.issuperset(written)
+    pending = [compile(law_source.text, str(law_source.path), "exec", dont_inherit=True)]
+    while pending:
+        codes.add(code := pending.pop())
+        pending.extend(constant for constant in code.co_consts if isinstance(constant, CodeType))
+    function_codes = [inspect.unwrap(value).__code__ for value in vars(law).values() if isinstance(value, FunctionType)]
+    # the functions of decorators are left out
+    method_codes = [code for code in function_codes if code.co_qualname.startswith(f"{law.__qualname__}.")]
+    return any(code.co_qualname == law.__qualname__ for code in codes) and codes.issuperset(method_codes)
 
 
-def _changed(law: PythonLaw, here: LawSource) -> str:
+def _sha256_mismatch(law: PythonLaw, used: LawSource) -> str:
     return (
-        f"the source of the law '{law.law}' is not the one that is meant (its SHA-256 begins with {here.sha256[:12]}, "
+        f"the source of the law '{law.law}' is not the one that is meant (its SHA-256 begins with {used.sha256[:12]}, "
         f"and {quoted(law.source_sha256[:12])} is needed)"
     )
 
 
-def _given_before(law: PythonLaw, source: str) -> LawSource:
+def _registered_source(law: PythonLaw, source: str) -> LawSource:
     """A law of a notebook or a script, which this process must have passed to `give`. Raises Refused."""
-    known = [one for (name, _), one in _given.items() if name == law.law]
-    if not known:
+    sources = [registered for (name, _), registered in _given.items() if name == law.law]
+    if not sources:
         raise Refused(
             f"{source}: the law '{law.law}' was written in a notebook or a script and has no file of its own; run this "
             f"there with law={quoted(law.law.partition(':')[2])}, or write the law into a file as my_laws.py"
         )
-    right = [one for one in known if law.source_sha256 in ("", one.sha256)]
-    if not right:
-        raise Refused(f"{source}: {_changed(law, known[-1])}")
-    return right[-1]
+    matching = [registered for registered in sources if law.source_sha256 in ("", registered.sha256)]
+    if not matching:
+        raise Refused(f"{source}: {_sha256_mismatch(law, sources[-1])}")
+    return matching[-1]
 
 
 def _path_of(module: str, folder: Path, law: str, source: str) -> Path:
     """The file of a module: in the experiment's folder, the working folder, or on Python's path. Raises Refused."""
     if module in _files:
         return _files[module]
-    inside = Path(*module.split("."))
-    for place in dict.fromkeys([folder, Path.cwd(), *map(Path, sys.path)]):
-        for file in (place / inside.with_suffix(".py"), place / inside / "__init__.py"):
+    relative = Path(*module.split("."))
+    for parent in dict.fromkeys([folder, Path.cwd(), *map(Path, sys.path)]):
+        for file in (parent / relative.with_suffix(".py"), parent / relative / "__init__.py"):
             if kind_of(file) == "a file":
                 return Path(os.path.abspath(file))
     raise Refused(
-        f"{source}: the file of the law '{law}' is missing: there is no {inside.as_posix()}.py in {folder}, in the "
+        f"{source}: the file of the law '{law}' is missing: there is no {relative.as_posix()}.py in {folder}, in the "
         "working folder or on Python's path"
     )
 
@@ -237,28 +248,29 @@ def _path_of(module: str, folder: Path, law: str, source: str) -> Path:
 def _source_of_class(law: type[Law]) -> LawSource:
     """The source of a class: its file, or its cell of a notebook. Raises Refused."""
     codes = [inspect.unwrap(value).__code__ for value in vars(law).values() if isinstance(value, FunctionType)]
-    own = [code for code in codes if code.co_qualname.startswith(f"{law.__qualname__}.")]  # not those of decorators
-    path = own[0].co_filename if own else ""
+    # the functions of decorators are left out
+    method_codes = [code for code in codes if code.co_qualname.startswith(f"{law.__qualname__}.")]
+    path = method_codes[0].co_filename if method_codes else ""
     text = "".join(linecache.getlines(path))
     if not text:
         raise Refused(f"law: the source of the class {quoted(law.__qualname__)} can't be read; write it into a file")
     return LawSource(MAIN, law.__qualname__, Path(path), text, law)
 
 
-def _module_of(here: LawSource) -> ModuleType:
+def _module_of(law_source: LawSource) -> ModuleType:
     """The module of a source. Runs the text that was read; an import could load another text. Raises Refused."""
-    key = here.path, here.sha256
+    key = law_source.path, law_source.sha256
     if key in _loaded:
         return _loaded[key]
-    made = ModuleType(f"{here.module}_{here.sha256[:12]}")
-    made.__file__, made.__package__ = str(here.path), here.module.rpartition(".")[0]
-    sys.modules[made.__name__] = made
-    linecache.checkcache(str(here.path))
+    module = ModuleType(f"{law_source.module}_{law_source.sha256[:12]}")
+    module.__file__, module.__package__ = str(law_source.path), law_source.module.rpartition(".")[0]
+    sys.modules[module.__name__] = module
+    linecache.checkcache(str(law_source.path))
     try:
-        with refusing(f"{here.path}: this file can't be run"):
-            exec(compile(here.text, str(here.path), "exec"), vars(made))
+        with refusing(f"{law_source.path}: this file can't be run"):
+            exec(compile(law_source.text, str(law_source.path), "exec"), vars(module))
     except BaseException:
-        del sys.modules[made.__name__]
+        del sys.modules[module.__name__]
         raise
-    _loaded[key] = made
-    return made
+    _loaded[key] = module
+    return module

@@ -39,19 +39,19 @@ def is_run(path: Path | str) -> bool:
     return Path(path).suffix.lower() in (".h5", ".hdf5")
 
 
-def open_recording(made: VideoCamera, um_per_px: float = 0.0) -> OpenRecording:
-    """Open the recording at `made.path`. Raises Refused.
+def open_recording(camera_settings: VideoCamera, um_per_px: float = 0.0) -> OpenRecording:
+    """Open the recording at `camera_settings.path`. Raises Refused.
 
     Args:
         um_per_px: scale of the replay, if the frames of a run should carry the recorded light; 0: they should not.
     """
-    if is_run(made.path):
-        return _run(Path(made.path), um_per_px)
-    video = open_video(made)
-    late_s = made.image_age_s
+    if is_run(camera_settings.path):
+        return _open_run(Path(camera_settings.path), um_per_px)
+    video = open_video(camera_settings)
+    image_age_s = camera_settings.image_age_s
     return OpenRecording(
         video,
-        lambda frame: frame.time_s + late_s,
+        lambda frame: frame.time_s + image_age_s,
         len(video),
         video.height_px,
         video.width_px,
@@ -79,8 +79,8 @@ def of_run(header: Header) -> Stated:
 
 def guessed_in(header: Header) -> tuple[str, ...]:
     """Those of KEYS that are guesses in a run; the file may have any source."""
-    listed = header.extra.get(GUESSED)
-    return tuple(key for key in KEYS if isinstance(listed, list) and key in listed)
+    keys = header.extra.get(GUESSED)
+    return tuple(key for key in KEYS if isinstance(keys, list) and key in keys)
 
 
 def guess_words(guessed: Sequence[str], fps: float, um_per_px: float) -> str:
@@ -90,7 +90,7 @@ def guess_words(guessed: Sequence[str], fps: float, um_per_px: float) -> str:
     return f"{words}: a guess, since neither a person nor the recording stated it" if words else ""
 
 
-def _run(path: Path, um_per_px: float) -> OpenRecording:
+def _open_run(path: Path, um_per_px: float) -> OpenRecording:
     run = read_run(path)
     try:
         run.require_turns()

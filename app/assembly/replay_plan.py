@@ -35,37 +35,37 @@ def plan_replay(
     if not kind_of(recording):
         raise Refused(f"{recording}: there is no such file or folder")
     bench = read(rig or RIGS / "video.yaml")
-    opened = _opened(bench, recording, sets)
+    opened = _open_once(bench, recording, sets)
     if opened.header is not None and rig is None:
         bench = parse(opened.header.rig, f"{recording}: the run's rig")
-    wanted, folder = _experiment(experiment, opened, recording, sets)
-    wanted, dropped = _for_a_recording(wanted)
-    of_rig = [item for item in sets if first_word(item) != "set"]
-    _require_felt(recording, opened, of_rig)
-    bench, measured = _measured(bench, of_rig)
-    bench = put(_camera(bench, recording, opened), TRAPPED, _felt(opened), str(recording))
-    bench, taken, unknown = with_stated(bench, recording, opened.stated, of_rig, rig, measured)
-    taken += _said_of(dropped, experiment, sets)
-    rest = [item for item in of_rig if not names_calibration(item)]
-    last = _kept(bench, wanted, rest, recording)
+    experiment_document, folder = _experiment(experiment, opened, recording, sets)
+    experiment_document, dropped = _without_rig_keys(experiment_document)
+    rig_sets = [item for item in sets if first_word(item) != "set"]
+    _require_trapped_value(recording, opened, rig_sets)
+    bench, measured = _with_measured(bench, rig_sets)
+    bench = put(_with_video_camera(bench, recording, opened), TRAPPED, _felt(opened), str(recording))
+    bench, notes, unknown = with_stated(bench, recording, opened.stated, rig_sets, rig, measured)
+    notes += _note_of_dropped(dropped, experiment, sets)
+    other_sets = [item for item in rig_sets if not names_calibration(item)]
+    restored = _removed_values(bench, experiment_document, other_sets, recording)
     corrections = opened.header.corrections if opened.header is not None else None
 
-    def made(document: Document) -> Plan:
-        return planned(document, bench, rest, folder, check, corrections, last)
+    def build_plan(document: Document) -> Plan:
+        return planned(document, bench, other_sets, folder, check, corrections, restored)
 
     try:
-        plan = made(wanted)
+        plan = build_plan(experiment_document)
     except Refused as refused:
         by_default = experiment is None and opened.header is None and not any(map(names_policy, sets))
-        without = _without_forces(wanted) if by_default else None
+        without = _without_forces(experiment_document) if by_default else None
         if without is None:
             raise
         try:
-            plan = made(without)
+            plan = build_plan(without)
         except Refused:
             raise refused from None  # its reason is not the law
-        taken += (f"note: no law is replayed, since that of the first experiment does not go with it ({refused})",)
-    return replace(plan, taken=taken, unknown=unknown)
+        notes += (f"note: no law is replayed, since that of the first experiment does not go with it ({refused})",)
+    return replace(plan, taken=notes, unknown=unknown)
 
 
 def names_policy(item: str) -> bool:
@@ -73,62 +73,66 @@ def names_policy(item: str) -> bool:
     return first_word(item) == "policy"
 
 
-def _without_forces(wanted: Document) -> Document | None:
+def _without_forces(document: Document) -> Document | None:
     """The experiment with a law without forces; None if it has none already."""
-    policy = wanted.data.get("policy")
+    policy = document.data.get("policy")
     if not isinstance(policy, dict) or not policy.get("forces"):
         return None
-    return put(wanted, "policy.forces", [], wanted.place(("policy",)))
+    return put(document, "policy.forces", [], document.place(("policy",)))
 
 
-def _said_of(dropped: Sequence[str], experiment: Path | None, sets: Sequence[str]) -> tuple[str, ...]:
+def _note_of_dropped(dropped: Sequence[str], experiment: Path | None, sets: Sequence[str]) -> tuple[str, ...]:
     """A sentence about ignored settings of an experiment that a person gave; empty for the experiment of the run."""
-    typed = next((item for item in sets if first_word(item) == "set"), None)
-    if not dropped or (experiment is None and typed is None):
+    set_item = next((item for item in sets if first_word(item) == "set"), None)
+    if not dropped or (experiment is None and set_item is None):
         return ()
-    by = quoted(experiment.name if experiment is not None else f"--set {typed}", 60)
-    which = f"what {by} sets of {quoted(', '.join(dropped), 200)}"
-    return (f"note: {which} is of a rig of its own, and not taken for a recording; --set KEY=VALUE gives it",)
+    source = quoted(experiment.name if experiment is not None else f"--set {set_item}", 60)
+    ignored = f"what {source} sets of {quoted(', '.join(dropped), 200)}"
+    return (f"note: {ignored} is of a rig of its own, and not taken for a recording; --set KEY=VALUE gives it",)
 
 
-def _opened(bench: Document, recording: Path, sets: Sequence[str]) -> OpenRecording:
+def _open_once(bench: Document, recording: Path, sets: Sequence[str]) -> OpenRecording:
     """The properties of the recording, which is closed again. Raises Refused."""
     camera = put(bench, "camera.path", str(recording), str(recording))
     for item in sets:
         if first_word(item) == "camera":
             camera = override(camera, *pair(item))
-    other = given_by(sets, "camera.path")
-    if other is not None and other.value not in (GONE, str(recording)):
-        raise Refused(f"--set {other.by}: the recording of a replay is the one that it is called with, {recording}")
+    stated_path = given_by(sets, "camera.path")
+    if stated_path is not None and stated_path.value not in (GONE, str(recording)):
+        raise Refused(
+            f"--set {stated_path.by}: the recording of a replay is the one that it is called with, {recording}"
+        )
     camera = put(camera, "camera.path", str(recording), str(recording))
     opened = open_recording(build(camera, VideoCamera, ("camera",)))
     opened.camera.close()
     return opened
 
 
-def _measured(bench: Document, sets: Sequence[str]) -> tuple[Document, dict[str, str]]:
+def _with_measured(bench: Document, sets: Sequence[str]) -> tuple[Document, dict[str, str]]:
     """The rig with its calibration file, and those of frame rate and scale that the file sets. Raises Refused."""
-    made = with_calibration(bench, sets)
-    file = value_at(made, "calibration.file")
+    calibrated_rig = with_calibration(bench, sets)
+    file = value_at(calibrated_rig, "calibration.file")
     places = {key: (key.partition(".")[0], key.partition(".")[2]) for key in KEYS}
-    new = [key for key, place in places.items() if made.where.get(place) != bench.where.get(place)]
-    return made, {key: f"the calibration file {quoted(Path(str(file)).name, 60)}" for key in new}
+    changed_keys = [key for key, place in places.items() if calibrated_rig.where.get(place) != bench.where.get(place)]
+    return calibrated_rig, {key: f"the calibration file {quoted(Path(str(file)).name, 60)}" for key in changed_keys}
 
 
-def _kept(bench: Document, wanted: Document, sets: Sequence[str], recording: Path) -> list[tuple[str, Any, str]]:
+def _removed_values(
+    bench: Document, document: Document, sets: Sequence[str], recording: Path
+) -> list[tuple[str, Any, str]]:
     """Values of the recording that a given mapping for a whole part of the rig would remove."""
-    values = wanted.data.get("set")
-    by_set = (
+    values = document.data.get("set")
+    set_names = (
         [f"{name}" for name, value in values.items() if isinstance(value, dict)] if isinstance(values, dict) else []
     )
-    found = []
+    entries = []
     for key in (*CAMERA, *KEYS, TRAPPED):
         given = given_by(sets, key)
-        gone = any(decides(name, key) for name in by_set) if given is None else given.value is GONE
+        removed = any(decides(name, key) for name in set_names) if given is None else given.value is GONE
         value = value_at(bench, key)
-        if gone and value is not None:
-            found.append((key, value, str(recording)))
-    return found
+        if removed and value is not None:
+            entries.append((key, value, str(recording)))
+    return entries
 
 
 def _felt(opened: OpenRecording) -> str:
@@ -136,7 +140,7 @@ def _felt(opened: OpenRecording) -> str:
     return "recorded" if opened.lit else "last"
 
 
-def _require_felt(recording: Path, opened: OpenRecording, sets: Sequence[str]) -> None:
+def _require_trapped_value(recording: Path, opened: OpenRecording, sets: Sequence[str]) -> None:
     """Raises Refused if `sets` state a light that did not act on the recorded particles."""
     allowed = ("last", _felt(opened))
     given = given_by(sets, TRAPPED)
@@ -145,11 +149,11 @@ def _require_felt(recording: Path, opened: OpenRecording, sets: Sequence[str]) -
                       f"{', '.join(sorted(set(allowed)))})")  # fmt: skip
 
 
-def _camera(bench: Document, recording: Path, opened: OpenRecording) -> Document:
+def _with_video_camera(bench: Document, recording: Path, opened: OpenRecording) -> Document:
     """The rig with the recording in place of its camera. Raises Refused."""
-    was = mapping_at(bench, "camera")
+    previous = mapping_at(bench, "camera")
     camera = {"kind": "video", "path": str(recording)} | {
-        key: was[key] for key in ("fps", "exposure_s", "readout_s", "channel", "channel_number") if key in was
+        key: previous[key] for key in ("fps", "exposure_s", "readout_s", "channel", "channel_number") if key in previous
     }
     bench = put(bench, "camera", camera, bench.place(("camera",)))
     bench = put(bench, "rate", "lockstep", str(recording))
@@ -158,17 +162,17 @@ def _camera(bench: Document, recording: Path, opened: OpenRecording) -> Document
     return bench
 
 
-def _as_flown(wanted: Document) -> Document:
+def _as_obeyed(document: Document) -> Document:
     """The experiment of a run with the settings that its law obeyed.
 
     An older run may contain settings without effect, which are refused today.
     """
-    policy = wanted.data.get("policy")
+    policy = document.data.get("policy")
     if not isinstance(policy, dict) or policy.get("kind", "programmed") == "programmed":
-        return wanted
+        return document
     for key, obeyed in (("mode", "steered"), ("trap.predict", False), ("trap.compensate_latency", False)):
-        wanted = put(wanted, key, obeyed, wanted.place((key.partition(".")[0],)))
-    return wanted
+        document = put(document, key, obeyed, document.place((key.partition(".")[0],)))
+    return document
 
 
 def _experiment(
@@ -176,25 +180,25 @@ def _experiment(
 ) -> tuple[Document, Path]:
     """The requested experiment, or that of the run, or annular_activity.yaml; and its folder. Raises Refused."""
     if path is None and opened.header is not None and is_run(recording):
-        wanted = _as_flown(parse(opened.header.experiment, f"{recording}: the run's experiment"))
+        document = _as_obeyed(parse(opened.header.experiment, f"{recording}: the run's experiment"))
         folder = Path(str(opened.header.extra.get("folder", ".")))
     else:
         path = path or EXPERIMENTS / "annular_activity.yaml"
-        wanted, folder = read(path), path.parent
+        document, folder = read(path), path.parent
     for item in sets:
         if first_word(item) == "set":
-            wanted = override(wanted, *pair(item))
-    return wanted, folder
+            document = override(document, *pair(item))
+    return document, folder
 
 
-def _for_a_recording(wanted: Document) -> tuple[Document, list[str]]:
+def _without_rig_keys(document: Document) -> tuple[Document, list[str]]:
     """The experiment without the keys of its `set` for sample and camera and those that the recording determines.
 
     Also returns the removed keys, except those of the sample: a recording has no simulated sample.
     """
-    values = wanted.data.get("set") or {}
+    values = document.data.get("set") or {}
     if not isinstance(values, dict):
-        return wanted, []  # the strict reader refuses it
+        return document, []  # the strict reader refuses it
     kept: dict[Any, Any] = {}
     dropped = []
     for name, value in values.items():
@@ -206,5 +210,7 @@ def _for_a_recording(wanted: Document) -> tuple[Document, list[str]]:
         for key in OWN:
             if decides(f"{name}", key) and inside(value, f"{name}", key) is not GONE and isinstance(value, dict):
                 dropped.append(key)
-                kept[name] = {inner: one for inner, one in kept[name].items() if inner != key.partition(".")[2]}
-    return put(wanted, "set", kept, wanted.place(("set",))), dropped
+                kept[name] = {
+                    inner: inner_value for inner, inner_value in kept[name].items() if inner != key.partition(".")[2]
+                }
+    return put(document, "set", kept, document.place(("set",))), dropped

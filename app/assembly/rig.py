@@ -130,8 +130,8 @@ class RecordedRig(Rig):
 
     @property
     def why_unconfirmed(self) -> str:
-        known = self.calibration.map == "confirmed" or (self.calibration.map == "simulated" and self.simulated)
-        return "" if known else "its map was not confirmed"
+        is_confirmed = self.calibration.map == "confirmed" or (self.calibration.map == "simulated" and self.simulated)
+        return "" if is_confirmed else "its map was not confirmed"
 
 
 @dataclass(frozen=True)
@@ -177,14 +177,14 @@ def field_um(rig: Rig) -> tuple[tuple[float, float], tuple[float, float]]:
     middle_um = [(size_px - 1) * scale / 2.0 for size_px in (camera.width_px, camera.height_px)]
     um_to_v = rig.um_to_v()
     if um_to_v is not None:
-        return _reached(um_to_v, middle_um, rig.deflector.range_v * (1.0 - 1e-6), rig.title)
+        return _largest_rectangle(um_to_v, middle_um, rig.deflector.range_v * (1.0 - 1e-6), rig.title)
     reach_um = rig.deflector.range_v / rig.deflector.v_per_um * (1.0 - 1e-6)
     half_um = [min(half, reach_um) for half in middle_um]
     (x, y), (w, h) = middle_um, half_um
     return (x - w, y - h), (x + w, y + h)
 
 
-def _reached(
+def _largest_rectangle(
     um_to_v: Map, middle_um: list[float], range_v: float, title: str
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """The largest rectangle about the centre of the image, with the same aspect ratio, within +-range_v."""

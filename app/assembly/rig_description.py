@@ -48,15 +48,23 @@ def rig_info(path: Path) -> dict[str, Any]:
         "calibration": {
             "map": rig.calibration.map if rig.confirmed else "unconfirmed",
             "file": rig.calibration.file,
-            "made": [plain(made) for made in rig.calibration.made],
+            "made": [plain(record) for record in rig.calibration.made],
         },
     }
 
 
-def device(made: DeviceSettings) -> dict[str, Any]:
+def device(device_settings: DeviceSettings) -> dict[str, Any]:
     """A camera, a deflector or a laser: its kind, its address, and the state of its light after the program dies."""
-    dead_man = made.dead_man if isinstance(made, LightSettings) else "none needed: a camera gives no light"
-    return {"kind": made.kind, "dead_man": dead_man, **({made.address_key: made.address} if made.address else {})}
+    dead_man = (
+        device_settings.dead_man
+        if isinstance(device_settings, LightSettings)
+        else "none needed: a camera gives no light"
+    )
+    return {
+        "kind": device_settings.kind,
+        "dead_man": dead_man,
+        **({device_settings.address_key: device_settings.address} if device_settings.address else {}),
+    }
 
 
 def _opened_as(rig: Rig) -> str:
@@ -67,21 +75,21 @@ def _opened_as(rig: Rig) -> str:
         return f"not opened: {refused}"
 
 
-def text(found: dict[str, Any]) -> str:
+def text(info: dict[str, Any]) -> str:
     """`rig_info` for the console."""
-    limits, calibration = found["limits"], found["calibration"]
+    limits, calibration = info["limits"], info["calibration"]
     left, top, right, bottom = limits["field_um"]
-    window_s = found["window_timeout_s"]
-    measured = ", ".join(f"{one['what']} {one['date'][:10]}" for one in calibration["made"])
+    window_s = info["window_timeout_s"]
+    measured = ", ".join(f"{item['what']} {item['date'][:10]}" for item in calibration["made"])
     lines = [
-        ("rig", f"{found['rig']}: {found['title']}"),
-        ("rate", found["rate"] + (", devices are emulated" if found["emulated"] else "")),
+        ("rig", f"{info['rig']}: {info['title']}"),
+        ("rate", info["rate"] + (", devices are emulated" if info["emulated"] else "")),
     ]
-    lines.append(("opened as", found["opened_as"]))
-    for name, one in found["devices"].items():
-        address = next((value for key, value in one.items() if key not in ("kind", "dead_man")), "")
-        lines.append((name, one["kind"] + (f" at {address}" if address else "")))
-        lines.append(("", f"if the program dies, or hangs as a whole: {one['dead_man']}"))
+    lines.append(("opened as", info["opened_as"]))
+    for name, item in info["devices"].items():
+        address = next((value for key, value in item.items() if key not in ("kind", "dead_man")), "")
+        lines.append((name, item["kind"] + (f" at {address}" if address else "")))
+        lines.append(("", f"if the program dies, or hangs as a whole: {item['dead_man']}"))
     lines += [
         ("power", f"{limits['power_mw']:g} mW at most for a spot"),
         ("field", f"x {left:.4g} to {right:.4g} um, y {top:.4g} to {bottom:.4g} um"),
@@ -90,4 +98,4 @@ def text(found: dict[str, Any]) -> str:
          else f"the beam trips if the window does not answer for {window_s:g} s"),
         ("calibration", f"map {calibration['map']}; {measured or 'nothing was measured'}"),
     ]  # fmt: skip
-    return "\n".join(f"{name:<11} {said}".rstrip() for name, said in lines)
+    return "\n".join(f"{name:<11} {entry}".rstrip() for name, entry in lines)

@@ -12,16 +12,16 @@ def set_back(actions: Mapping[int, Any]) -> None:
 
     The first such exception is raised at the end.
     """
-    left = list(actions.items())
-    raised: list[BaseException] = []
-    while left and len(raised) <= len(actions):  # outside the main thread each attempt fails
+    remaining = list(actions.items())
+    errors: list[BaseException] = []
+    while remaining and len(errors) <= len(actions):  # outside the main thread each attempt fails
         try:
-            while left:
-                number, action = left[0]
+            while remaining:
+                number, action = remaining[0]
                 if signal.getsignal(number) != action:
                     signal.signal(number, action)
-                del left[0]
+                del remaining[0]
         except BaseException as error:  # noqa: BLE001  raised below
-            raised.append(error)
-    if raised:
-        raise raised[0]
+            errors.append(error)
+    if errors:
+        raise errors[0]

@@ -46,77 +46,81 @@ def with_stated(
     """
     own_rig = rig is not None and rig.resolve() != (RIGS / "video.yaml").resolve()
     name = quoted(recording.name, 60)
-    taken: list[str] = []
+    statements: list[str] = []
     conflicts: list[str] = []
     unknown: list[str] = []
     for key, value in zip(KEYS, (stated.fps, stated.um_per_px), strict=True):
-        given, by = _given(bench, key, sets, own_rig, measured)
-        if given is not None:
-            taken.append(f"{key} {given} ({by})")
-            conflicts += _conflict(key, given, by, value, name)
-            conflicts += _as_square(key, given, by, stated.oblong, name)
+        given_value, source = _given_value(bench, key, sets, own_rig, measured)
+        if given_value is not None:
+            statements.append(f"{key} {given_value} ({source})")
+            conflicts += _conflict(key, given_value, source, value, name)
+            conflicts += _as_square(key, given_value, source, stated.oblong, name)
             continue
         if key == SCALE and stated.oblong:
             raise Refused(f"{recording}: its pixels are {stated.oblong}, and square ones are needed; set "
                           f"{SCALE} to take them as square")  # fmt: skip
         if value is None:
             unknown.append(key)
-            taken.append(f"{key} {value_at(bench, key) or 'as by default'} (a guess: {name} does not say)")
+            statements.append(f"{key} {value_at(bench, key) or 'as by default'} (a guess: {name} does not say)")
         else:
-            taken.append(f"{key} {value.value:.6g} ({value.where})")
+            statements.append(f"{key} {value.value:.6g} ({value.where})")
             if value.value != value_at(bench, key):
                 bench = put(bench, key, value.value, f"{recording}: {value.where}")
     notes = (f"{name}: {note}" for note in stated.notes)
-    said = (f"{name}: {'; '.join(taken)}", *(f"note: {one}" for one in (*conflicts, *notes)))
-    return bench, said, tuple(unknown)
+    sentences = (f"{name}: {'; '.join(statements)}", *(f"note: {sentence}" for sentence in (*conflicts, *notes)))
+    return bench, sentences, tuple(unknown)
 
 
-def contradictions(made: Plan) -> tuple[str, ...]:
+def contradictions(plan: Plan) -> tuple[str, ...]:
     """Differences between the values stated by a video and its rig, if not yet reported in the plan. Raises Refused."""
-    camera = made.rig.camera
-    if made.taken or camera.images != "recorded" or not camera.address:
+    camera = plan.rig.camera
+    if plan.taken or camera.images != "recorded" or not camera.address:
         return ()
     opened = open_recording(of_class(camera, VideoCamera))
     opened.camera.close()
     values = zip(
-        KEYS, (camera.fps, made.rig.optics.um_per_px), (opened.stated.fps, opened.stated.um_per_px), strict=True
+        KEYS, (camera.fps, plan.rig.optics.um_per_px), (opened.stated.fps, opened.stated.um_per_px), strict=True
     )
     name = quoted(Path(camera.address).name, 60)
-    said = [one for key, given, value in values for one in _conflict(key, given, "the rig", value, name)]
-    return (*said, *_as_square(SCALE, made.rig.optics.um_per_px, "the rig", opened.stated.oblong, name))
+    sentences = [
+        sentence
+        for key, given_value, value in values
+        for sentence in _conflict(key, given_value, "the rig", value, name)
+    ]
+    return (*sentences, *_as_square(SCALE, plan.rig.optics.um_per_px, "the rig", opened.stated.oblong, name))
 
 
 def channels_to_choose(refused: Refused) -> int:
     """Number of channels of a recording that was refused since no channel was chosen; 0: another reason."""
-    found = CHOOSE.search(str(refused))
-    return int(found[1]) if found else 0
+    match = CHOOSE.search(str(refused))
+    return int(match[1]) if match else 0
 
 
-def with_told(made: Plan, values: Mapping[str, float]) -> Plan:
+def with_told(plan: Plan, values: Mapping[str, float]) -> Plan:
     """The plan of a recording with values that a person gave for some of KEYS, also in the `set` of its experiment."""
-    camera, optics = of_class(made.rig.camera, VideoCamera), made.rig.optics
+    camera, optics = of_class(plan.rig.camera, VideoCamera), plan.rig.optics
     camera = replace(camera, fps=values.get(FPS, camera.fps))
     optics = replace(optics, um_per_px=values.get(SCALE, optics.um_per_px))
-    told = "; ".join(f"{key} {value:g} (as told in the window)" for key, value in values.items())
-    taken = (*made.taken, f"{quoted(Path(camera.path).name, 60)}: {told}")
-    unknown = tuple(key for key in made.unknown if key not in values)
-    experiment = replace(made.experiment, set={**made.experiment.set, **values})
-    rig = replace(made.rig, camera=camera, optics=optics)
-    return replace(made, rig=rig, experiment=experiment, taken=taken, unknown=unknown)
+    statement = "; ".join(f"{key} {value:g} (as told in the window)" for key, value in values.items())
+    notes = (*plan.taken, f"{quoted(Path(camera.path).name, 60)}: {statement}")
+    unknown = tuple(key for key in plan.unknown if key not in values)
+    experiment = replace(plan.experiment, set={**plan.experiment.set, **values})
+    rig = replace(plan.rig, camera=camera, optics=optics)
+    return replace(plan, rig=rig, experiment=experiment, taken=notes, unknown=unknown)
 
 
-def stated(made: Plan) -> str:
+def stated(plan: Plan) -> str:
     """Frame rate and scale in the plan of a recording, each with its source."""
-    values = zip(KEYS, (made.rig.camera.fps, made.rig.optics.um_per_px), strict=True)
-    return "; ".join(f"{key} {value:.6g} ({_source(made, key, value)})" for key, value in values)
+    values = zip(KEYS, (plan.rig.camera.fps, plan.rig.optics.um_per_px), strict=True)
+    return "; ".join(f"{key} {value:.6g} ({_source(plan, key, value)})" for key, value in values)
 
 
-def _source(made: Plan, key: str, value: float) -> str:
-    if key in made.unknown:
+def _source(plan: Plan, key: str, value: float) -> str:
+    if key in plan.unknown:
         return "a guess: the file does not say"
-    said = (re.search(rf"{re.escape(key)} ([^;( ]+) \((.*?)\)(?=;|$)", one) for one in reversed(made.taken))
-    last = next((match for match in said if match), None)
-    if key in made.experiment.set and not (last and _is_number(last[1], value)):
+    matches = (re.search(rf"{re.escape(key)} ([^;( ]+) \((.*?)\)(?=;|$)", note) for note in reversed(plan.taken))
+    last = next((match for match in matches if match), None)
+    if key in plan.experiment.set and not (last and _is_number(last[1], value)):
         return "as set"  # after the recording was opened
     return last[2] if last else "as in the rig"
 
@@ -129,13 +133,13 @@ def _is_number(text: str, value: float) -> bool:
         return False
 
 
-def _given(
+def _given_value(
     bench: Document, key: str, sets: Sequence[str], own_rig: bool, measured: Mapping[str, str]
 ) -> tuple[object, str]:
     """(the value that a person gave for a key, or None; its source)."""
-    given = given_by(sets, key)
-    if given is not None and given.value is not GONE:
-        return given.value, f"--set {quoted(given.by, 60)}"
+    setting = given_by(sets, key)
+    if setting is not None and setting.value is not GONE:
+        return setting.value, f"--set {quoted(setting.by, 60)}"
     if key in measured:
         return value_at(bench, key), measured[key]
     return value_at(bench, key) if own_rig else None, f"the rig file {quoted(Path(bench.source).name, 60)}"
@@ -144,21 +148,21 @@ def _given(
 def value_at(bench: Document, key: str) -> Any:
     """The value of a rig at a key such as camera.fps; None if there is none."""
     part, _, inner = key.partition(".")
-    found = bench.data.get(part)
-    return found.get(inner) if isinstance(found, dict) else None
+    section = bench.data.get(part)
+    return section.get(inner) if isinstance(section, dict) else None
 
 
-def _conflict(key: str, given: object, by: str, value: Value | None, name: str) -> list[str]:
+def _conflict(key: str, number: object, source: str, value: Value | None, name: str) -> list[str]:
     """One sentence if the given value differs from that of the recording; else empty."""
-    if value is None or isinstance(given, bool) or not isinstance(given, int | float):
+    if value is None or isinstance(number, bool) or not isinstance(number, int | float):
         return []
-    if abs(given - value.value) <= SAME * abs(value.value):
+    if abs(number - value.value) <= SAME * abs(value.value):
         return []
-    return [f"{key} is {given:g} ({by}), and {name} says {value.value:.6g} ({value.where}); {given:g} is taken"]
+    return [f"{key} is {number:g} ({source}), and {name} says {value.value:.6g} ({value.where}); {number:g} is taken"]
 
 
-def _as_square(key: str, given: object, by: str, oblong: str, name: str) -> list[str]:
+def _as_square(key: str, given_value: object, source: str, oblong: str, name: str) -> list[str]:
     """One sentence where a scale was given for pixels that are not square."""
     if key != SCALE or not oblong:
         return []
-    return [f"{key} is {given} ({by}), and the pixels of {name} are {oblong}; they are taken as square"]
+    return [f"{key} is {given_value} ({source}), and the pixels of {name} are {oblong}; they are taken as square"]

@@ -64,18 +64,18 @@ def warm_up(plan: Plan, machine: Machine, say: Callable[[str], None] | None = No
     Raises Refused if a law or a plug-in does not return.
     """
     say = say or note
-    with told_of_compiling(say) as heed, ended_if_endless(others(plan)) as ended:
+    with told_of_compiling(say) as handle_signals, ended_if_endless(others(plan)) as check_end:
 
-        def turned() -> None:
-            ended()
-            heed()
+        def after_turn() -> None:
+            check_end()
+            handle_signals()
 
         try:
-            return rehearsed(machine, plan, turned)
+            return rehearsed(machine, plan, after_turn)
         except OSError as error:  # from numba's cache: a turn uses no device and reads no file
             say(f"numba's cache can't be written to ({error.strerror}): kernels are compiled anew in each run")
             forgo_cache()
-            return rehearsed(machine, plan, turned)
+            return rehearsed(machine, plan, after_turn)
 
 
 def others(plan: Plan) -> str:
@@ -103,8 +103,8 @@ listeners: list[Callable[[str], None]] = []  # each is called with every note; a
 def note(sentence: str) -> None:
     say(f"note: {sentence}", error=True)
     sys.stderr.flush()
-    for each in listeners:
-        each(sentence)
+    for listener in listeners:
+        listener(sentence)
 
 
 class Compilations(event.Listener):
@@ -118,13 +118,13 @@ class Compilations(event.Listener):
             self.count += 1
             if self.count == 1:
                 self.say(self.title)
-            self._heed()
+            self._call_between()
 
     def on_end(self, event: Any) -> None:
         if event.kind == COMPILING or not global_compiler_lock.is_locked():  # type: ignore[no-untyped-call]
-            self._heed()
+            self._call_between()
 
-    def _heed(self) -> None:
+    def _call_between(self) -> None:
         if not loses_errors(sys._getframe()):
             self.between()
 
@@ -136,39 +136,39 @@ def signals_held() -> Iterator[Callable[[], None]]:
     If a handler raises during a callback from LLVM or a kernel, its exception is lost or replaced by numba. At all
     other times a signal is handled at once, since a law may not return.
     """
-    came: list[tuple[int, Any]] = []
-    before: dict[int, Any] = {}
-    setting_back = False
+    deferred: list[tuple[int, Any]] = []
+    handlers: dict[int, Any] = {}
+    restoring = False
 
     def handle(number: int, frame: Any) -> None:
         locked = global_compiler_lock.is_locked()  # type: ignore[no-untyped-call]  # by this thread
-        if setting_back or locked or loses_errors(frame):
-            came.append((number, None))  # its frame no longer exists when it is handled
+        if restoring or locked or loses_errors(frame):
+            deferred.append((number, None))  # its frame no longer exists when it is handled
         else:
-            before[number](number, frame)
+            handlers[number](number, frame)
 
-    handle.replaced = before  # type: ignore[attr-defined]  # for app.running.stop_signals
+    handle.replaced = handlers  # type: ignore[attr-defined]  # for app.running.stop_signals
 
-    def heed() -> None:
-        if came and threading.current_thread() is threading.main_thread():
-            number, frame = came.pop(0)
-            before[number](number, frame)
+    def handle_deferred() -> None:
+        if deferred and threading.current_thread() is threading.main_thread():
+            number, frame = deferred.pop(0)
+            handlers[number](number, frame)
 
     try:
         if threading.current_thread() is threading.main_thread():
             for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
                 number = getattr(signal, name, None)
                 if number is not None and callable(action := signal.getsignal(number)):
-                    before[number] = action
-            for number in before:
+                    handlers[number] = action
+            for number in handlers:
                 signal.signal(number, handle)
-        yield heed
+        yield handle_deferred
     finally:
-        setting_back = True  # from here on signals are deferred, so that none interrupts the restoring of the handlers
+        restoring = True  # from here on signals are deferred, so that none interrupts the restoring of the handlers
         try:
-            set_back(before)
+            set_back(handlers)
         finally:
-            heed()
+            handle_deferred()
 
 
 @contextmanager
@@ -179,10 +179,12 @@ def told_of_compiling(say: Callable[[str], None]) -> Iterator[Callable[[], None]
     signals.
     """
     began_s = time.monotonic()
-    with signals_held() as heed:
-        listener = Compilations("compiling kernels for this experiment, once: it may take a minute", say, heed)
+    with signals_held() as handle_signals:
+        listener = Compilations(
+            "compiling kernels for this experiment, once: it may take a minute", say, handle_signals
+        )
         with event.install_listener(COMPILING, listener), event.install_listener(COMPILER_LOCK, listener):
-            yield heed
+            yield handle_signals
     took_s = time.monotonic() - began_s
     if listener.count and took_s > SLOW_S:
         say(f"compiled {listener.count} kernels in {took_s:.1f} s")
@@ -190,9 +192,9 @@ def told_of_compiling(say: Callable[[str], None]) -> Iterator[Callable[[], None]
 
 def forgo_cache() -> None:
     """Disable numba's cache on disk: this process keeps compiled kernels in memory only."""
-    for found in every_object():
-        if issubclass(type(found), Dispatcher):
-            found._cache.disable()
+    for dispatcher in every_object():
+        if issubclass(type(dispatcher), Dispatcher):
+            dispatcher._cache.disable()
 
 
 def easier(machine: Machine) -> list[Machine]:
@@ -203,66 +205,70 @@ def easier(machine: Machine) -> list[Machine]:
     tracker = machine.tracker
     if not isinstance(tracker, LinkingTracker):
         return [machine]
-    own = tracker.settings
+    own_settings = tracker.settings
     settings = replace(
-        own,
-        minmass=min(own.minmass, 1e-3),
-        maxsize_px=None if own.maxsize_px is None else max(own.maxsize_px, 1e9),
-        threshold=None if own.threshold is None else min(own.threshold, type(own.threshold)(1)),
-        percentile=min(own.percentile, type(own.percentile)(64)),
+        own_settings,
+        minmass=min(own_settings.minmass, 1e-3),
+        maxsize_px=None if own_settings.maxsize_px is None else max(own_settings.maxsize_px, 1e9),
+        threshold=None
+        if own_settings.threshold is None
+        else min(own_settings.threshold, type(own_settings.threshold)(1)),
+        percentile=min(own_settings.percentile, type(own_settings.percentile)(64)),
         excluded_regions=(),
     )
-    ways: tuple[Locator, ...] = ("auto", "radial", "gaussian") if own.locator == "auto" else (own.locator,)
+    locators: tuple[Locator, ...] = (
+        ("auto", "radial", "gaussian") if own_settings.locator == "auto" else (own_settings.locator,)
+    )
     return [
-        replace(machine, tracker=replace(tracker, settings=replace(settings, locator=way), correct=NOTHING))
-        for way in ways
+        replace(machine, tracker=replace(tracker, settings=replace(settings, locator=locator), correct=NOTHING))
+        for locator in locators
     ]
 
 
-def rehearsed(machine: Machine, plan: Plan, turned: Callable[[], None] = lambda: None) -> list[Turn]:
+def rehearsed(machine: Machine, plan: Plan, after_turn: Callable[[], None] = lambda: None) -> list[Turn]:
     """The turns of all scenes, with every locator that the machine may choose.
 
     Args:
-        turned: called after each turn.
+        after_turn: called after each turn.
     """
-    return [made for easy in easier(machine) for made in acted(easy, plan, turned)]
+    return [new_turn for easier_machine in easier(machine) for new_turn in acted(easier_machine, plan, after_turn)]
 
 
-def acted(machine: Machine, plan: Plan, turned: Callable[[], None]) -> list[Turn]:
+def acted(machine: Machine, plan: Plan, after_turn: Callable[[], None]) -> list[Turn]:
     """The turns of all scenes, each begun with an empty memory."""
     tracker = machine.tracker
     if isinstance(tracker, TableTracker):
-        return played(machine, plan, tables(plan), turned)[1]
+        return played(machine, plan, tables(plan), after_turn)[1]
     if not isinstance(tracker, LinkingTracker):  # a tracker that replays recorded tracks computes nothing
         return []
     canvas = Canvas.of(plan)
     turns = []
     for scene in scenes(tracker.settings, canvas):
-        images = [None if place is None else canvas.image(place, tracker.settings) for place in scene]
-        memory, made = played(machine, plan, images, turned)
-        turns += made
-        expect_all(tracker, memory, made[-1])
+        images = [None if place_px is None else canvas.image(place_px, tracker.settings) for place_px in scene]
+        memory, new_turns = played(machine, plan, images, after_turn)
+        turns += new_turns
+        expect_all(tracker, memory, new_turns[-1])
     return turns
 
 
 def played(
-    machine: Machine, plan: Plan, images: list[NDArray[Any] | None], turned: Callable[[], None]
+    machine: Machine, plan: Plan, images: list[NDArray[Any] | None], after_turn: Callable[[], None]
 ) -> tuple[LoopMemory, list[Turn]]:
     """The memory and the turns of an armed machine with these images; None: no frame.
 
     After a third of them, the time jumps by the longest delay of the law.
     """
     camera = plan.rig.camera
-    late_s = min(camera.image_age_s, machine.stale_s / 2.0)
+    age_s = min(camera.image_age_s, machine.stale_s / 2.0)
     memory, turns = machine.start(), []
     orders: tuple[Order, ...] = (Order(machine.arming),)
     for number, image in enumerate(images):
         time_s = number * machine.hold_s + (machine.policy.longest_delay_s if 3 * number >= len(images) else 0.0)
         frame = None if image is None else Frame(number, time_s, image)
-        memory, done = turn(machine, memory, frame, time_s + late_s, orders)
+        memory, new_turn = turn(machine, memory, frame, time_s + age_s, orders)
         orders = (Order(OrderKind.RESET), Order(machine.arming)) if image is None else ()
-        turns.append(done)
-        turned()
+        turns.append(new_turn)
+        after_turn()
     return memory, turns
 
 
@@ -321,29 +327,29 @@ def scenes(settings: Tracking, canvas: Canvas) -> list[list[Floats | None]]:
     none = sites[:0]
     moved = [sites + 0.3 * step for step in range(settings.confirm + 4)]
     pair = sites[:1] + np.array([[0.0, 0.0], [settings.least_distance_px + 1.5, 0.0]])
-    rest = sites[2:] if len(sites) > 2 else none
+    other_sites = sites[2:] if len(sites) > 2 else none
     several: list[Floats | None] = [
         none, none, *moved, sites[:-1], sites[:-1], sites, sites[1:], None, sites, none, sites[:1], sites,
     ]  # fmt: skip
-    merging = [np.concatenate([pair, rest])] * (settings.confirm + 3)
-    merged = [np.concatenate([pair.mean(axis=0, keepdims=True), rest])] * 2
-    few = [sites[:count] for count in (1, 1, 2, 1, 0, 2, 2, MANY)]
+    merging = [np.concatenate([pair, other_sites])] * (settings.confirm + 3)
+    merged = [np.concatenate([pair.mean(axis=0, keepdims=True), other_sites])] * 2
+    small_groups = [sites[:count] for count in (1, 1, 2, 1, 0, 2, 2, MANY)]
     if len(sites) < 2:
-        return [several, list(few)]
-    return [several, [*merging, *merged, *merging[:2]], list(few)]
+        return [several, list(small_groups)]
+    return [several, [*merging, *merged, *merging[:2]], list(small_groups)]
 
 
 def sites_px(settings: Tracking, canvas: Canvas) -> Floats:
     """Up to MANY positions x, y [N, 2] px, far enough from each other and from the edges to be found separately."""
     margin = settings.margin_px + 3
-    apart = math.ceil(2.0 * max(settings.least_distance_px, settings.diameter_px)) + 3
-    x = np.arange(margin, canvas.width_px - margin, apart)
-    y = np.arange(margin, canvas.height_px - margin, apart)
+    distance_px = math.ceil(2.0 * max(settings.least_distance_px, settings.diameter_px)) + 3
+    x = np.arange(margin, canvas.width_px - margin, distance_px)
+    y = np.arange(margin, canvas.height_px - margin, distance_px)
     rows = max(math.ceil(MANY / max(len(x), 1)), 3)
     columns = max(MANY // rows, 1)
-    found = [(column, row) for row in y[:rows] for column in x[:columns]][:MANY]
+    sites = [(column, row) for row in y[:rows] for column in x[:columns]][:MANY]
     middle = ((canvas.width_px - 1) / 2.0, (canvas.height_px - 1) / 2.0)  # for an image that is too small
-    return np.array(found or [middle]) + 0.25
+    return np.array(sites or [middle]) + 0.25
 
 
 def tables(plan: Plan) -> list[NDArray[Any] | None]:

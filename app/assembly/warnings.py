@@ -13,26 +13,26 @@ from control.potentials.painting import Rings, paint, painted_force_pn, saddle_n
 MISSED = 0.1  # allowed residual of a painted potential, relative to its strongest ring
 
 
-def warnings_of(made: Plan) -> tuple[str, ...]:
+def warnings_of(plan: Plan) -> tuple[str, ...]:
     """One sentence for each problem: too much power, a potential that light can't paint, a delay that can't drive."""
-    forces = made.experiment.policy.forces
+    forces = plan.experiment.policy.forces
     if not forces:
         return ()
-    machine, number = build_machine(made), max(made.rig.sample.number, 1)
-    if made.experiment.mode == "steered":
+    machine, number = build_machine(plan), max(plan.rig.sample.number, 1)
+    if plan.experiment.mode == "steered":
         return tuple(_over_budget(machine, number * machine.light.trap_kt / machine.light.depth_kt_per_mw, number))
     light = machine.light
     painted = [paint(force.shape, waist_um=light.waist_um, kt_pn_um=light.kt_pn_um) for force in forces]
     centres = [force.number_of_centres(number) for force in forces]
     total_kt = sum(rings.total_kt.sum() * count for rings, count in zip(painted, centres, strict=True))
-    said = list(_over_budget(machine, float(total_kt) / light.depth_kt_per_mw, number))
-    trap = made.experiment.trap
-    for name, asked in (("predict", trap.predict), ("compensate_latency", trap.compensate_latency)):
-        if asked:
-            said.append(f"trap.{name} is of mode steered, and changes nothing in mode landscape")
+    sentences = list(_over_budget(machine, float(total_kt) / light.depth_kt_per_mw, number))
+    trap = plan.experiment.trap
+    for name, is_set in (("predict", trap.predict), ("compensate_latency", trap.compensate_latency)):
+        if is_set:
+            sentences.append(f"trap.{name} is of mode steered, and changes nothing in mode landscape")
     for index, (force, rings) in enumerate(zip(forces, painted, strict=True)):
-        said += [f"policy.forces.{index}: {text}" for text in _of_light(made, machine, force, rings)]
-    return tuple(said)
+        sentences += [f"policy.forces.{index}: {text}" for text in _of_light(plan, machine, force, rings)]
+    return tuple(sentences)
 
 
 def _over_budget(machine: Machine, power_mw: float, number: int) -> Iterator[str]:
@@ -43,7 +43,7 @@ def _over_budget(machine: Machine, power_mw: float, number: int) -> Iterator[str
         )
 
 
-def _of_light(made: Plan, machine: Machine, force: Force, rings: Rings) -> Iterator[str]:
+def _of_light(plan: Plan, machine: Machine, force: Force, rings: Rings) -> Iterator[str]:
     """Deviations of the painted light from the written potential."""
     light = machine.light
     if rings.residual_kt > MISSED * float(rings.total_kt.max(initial=0.0)):
@@ -52,7 +52,7 @@ def _of_light(made: Plan, machine: Machine, force: Force, rings: Rings) -> Itera
         return
     longest_s = saddle_node_delay_s(
         lambda r_um: painted_force_pn(rings, r_um, waist_um=light.waist_um, kt_pn_um=light.kt_pn_um),
-        drag_pn_s_per_um=made.rig.plant.drag_pn_s_per_um,
+        drag_pn_s_per_um=plan.rig.plant.drag_pn_s_per_um,
         reach_um=float(rings.radius_um.max()) + 2.0 * light.waist_um,
     )
     if force.delay_s < longest_s:

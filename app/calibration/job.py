@@ -52,22 +52,22 @@ class CalibrationJob:
                 raise Refused(f"--set {item}: 'key=value' is needed, as in camera.fps=50")
             bench = override(bench, key.strip(), value, f"--set {item}")
         bench = located(bench, Path())  # paths in --set are relative to the current folder
-        before = bench.data.get("calibration")
+        calibration_setting = bench.data.get("calibration")
         if self.file.exists():
             bench = put(bench, "calibration", str(self.file.resolve()), str(self.file))
-            bench = calibrated(bench, before)
-        elif isinstance(before, str):
+            bench = calibrated(bench, calibration_setting)
+        elif isinstance(calibration_setting, str):
             bench = calibrated(bench)
         return bench
 
     def rig(self) -> Rig:
-        made: Rig = build(self.bench(), Rig)
-        return made
+        rig: Rig = build(self.bench(), Rig)
+        return rig
 
     def rig_with(self, sets: Mapping[str, Any], source: str) -> Rig:
         """The rig with these values; `source` is their name in error messages. Raises Refused."""
-        made: Rig = build(put_all(self.bench(), ((key, value, source) for key, value in sets.items())), Rig)
-        return made
+        rig: Rig = build(put_all(self.bench(), ((key, value, source) for key, value in sets.items())), Rig)
+        return rig
 
     def saved(self) -> CalibrationFile | None:
         return load(self.file) if self.file.exists() else None
@@ -75,14 +75,14 @@ class CalibrationJob:
     def newest(self, what: str) -> CalibrationRecord | None:
         """The newest record of one kind."""
         saved = self.saved()
-        return next((one for one in reversed(saved.records) if one.what == what), None) if saved else None
+        return next((record for record in reversed(saved.records) if record.what == what), None) if saved else None
 
     def fly(
         self, title: str, motion: AnyMotion, seconds: float, *, armed: bool = True, rig: Mapping[str, Any] | None = None
     ) -> tuple[Plan, SeenRun]:
         """Make one run and read its data. Raises Refused, Fault, as `record` does."""
-        made, path = self.record(title, motion, seconds, armed=armed, rig=rig)
-        return made, seen_run(path, map_of(made.rig), made.rig.deflector.settle_s)
+        plan, path = self.record(title, motion, seconds, armed=armed, rig=rig)
+        return plan, seen_run(path, map_of(plan.rig), plan.rig.deflector.settle_s)
 
     def record(
         self, title: str, motion: AnyMotion, seconds: float, *, armed: bool = True,
@@ -93,25 +93,25 @@ class CalibrationJob:
         Raises Refused, Fault (also if the interlock tripped, or fewer than half of the turns were made).
         """
         seed = (self.seed + 101 * len(self.runs)) % (LARGEST_SEED + 1)
-        wanted = {
+        experiment = {
             "title": f"Calibration: {title}", "rig": str(self.rig_path), "seconds": seconds,
             "seed": seed, "policy": plain(Calibrating(motion=motion)),
         }  # fmt: skip
         values = ((key, value, f"calibration: {title}") for key, value in (rig or {}).items())
         bench = put_all(self.bench(), values)
-        document = Document(f"calibration: {title}", json.loads(json.dumps(wanted)), {})
-        made = planned(document, bench, (), self.rig_path.parent)
-        if armed and not made.rig.light_acts:
+        document = Document(f"calibration: {title}", json.loads(json.dumps(experiment)), {})
+        plan = planned(document, bench, (), self.rig_path.parent)
+        if armed and not plan.rig.light_acts:
             raise Refused(f"calibrate ({title}): no light of this rig acts on what its camera shows; a real deflector "
                           "and laser are needed, or a simulated camera")  # fmt: skip
         path = self._path(title)
-        done = fly(made, seconds, path, frames, title, armed=armed)
-        if done["trips"]:
-            raise Fault(f"the interlock tripped in the calibration ({title}): {done['trips'][0]}")
-        if few := too_few(done):
-            raise Fault(f"calibration ({title}): {few}; nothing was kept")
+        result = fly(plan, seconds, path, frames, title, armed=armed)
+        if result["trips"]:
+            raise Fault(f"the interlock tripped in the calibration ({title}): {result['trips'][0]}")
+        if shortfall := too_few(result):
+            raise Fault(f"calibration ({title}): {shortfall}; nothing was kept")
         self.runs.append(str(path.relative_to(self.file.parent)))
-        return made, path
+        return plan, path
 
     def keep(
         self, what: str, residual: float, unit: str, sets: dict[str, Any], found: dict[str, Any], **data: Any
@@ -142,16 +142,16 @@ class CalibrationJob:
 
 def map_of(rig: Rig) -> Map:
     """The present map from um to V: measured, or nominal from the settings of the rig."""
-    found = rig.um_to_v()
-    if found is not None:
-        return found
+    um_to_v = rig.um_to_v()
+    if um_to_v is not None:
+        return um_to_v
     return rig.deflector.nominal_map(rig.middle_um)
 
 
 def share_of_budget_kt(rig: Rig, number: int, most_kt: float = 60.0) -> float:
     """Depth of each of `number` spots that share the beam, by the present parameters of the rig; at most most_kt."""
-    lit = 1.0 - rig.deflector.settle_s / (rig.deflector.settle_s + rig.loop.dwell_s)
-    return min(0.98 * lit * rig.power_mw * rig.optics.depth_kt_per_mw / number, most_kt)
+    light_fraction = 1.0 - rig.deflector.settle_s / (rig.deflector.settle_s + rig.loop.dwell_s)
+    return min(0.98 * light_fraction * rig.power_mw * rig.optics.depth_kt_per_mw / number, most_kt)
 
 
 def dark() -> Carry:

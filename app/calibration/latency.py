@@ -29,38 +29,42 @@ def latency(job: CalibrationJob) -> CalibrationRecord:
     motion = Carry(
         number=number, depth_kt=share_of_budget_kt(rig, number), shake_um=SHAKE.shake_um, shake_hz=SHAKE.shake_hz
     )
-    _, seen = job.fly("latency", motion, job.lasting(30.0))
+    _, run_data = job.fly("latency", motion, job.lasting(30.0))
     tones = np.array(motion.shake_hz)
-    found = []
-    for who, path in seen.spot.items():
-        late = seen.time_s > path.effect_s[0] + BEGIN_S
-        told = path.told_s > path.told_s[0] + BEGIN_S
-        own = seen.place_um[:, seen.column(who)]
+    responses = []
+    for particle, path in run_data.spot.items():
+        frame_used = run_data.time_s > path.effect_s[0] + BEGIN_S
+        command_used = path.told_s > path.told_s[0] + BEGIN_S
+        position_um = run_data.place_um[:, run_data.column(particle)]
         jumped = np.hypot(*np.diff(path.place_um, axis=0).T).max(initial=0.0) > 0.2  # the particle was caught again
-        if jumped or late.mean() < 0.5 or np.isfinite(own[late, 0]).mean() < 0.98:
+        if jumped or frame_used.mean() < 0.5 or np.isfinite(position_um[frame_used, 0]).mean() < 0.98:
             continue
-        time_s, told_s = seen.time_s[late], path.told_s[told]
-        both = [response(time_s, own[late, k], told_s, path.place_um[told, k], float(tones[k])) for k in (0, 1)]
-        found.append(both)
-    if len(found) < 2:
+        time_s, command_s = run_data.time_s[frame_used], path.told_s[command_used]
+        axis_responses = [
+            response(time_s, position_um[frame_used, k], command_s, path.place_um[command_used, k], float(tones[k]))
+            for k in (0, 1)
+        ]
+        responses.append(axis_responses)
+    if len(responses) < 2:
         raise Refused("less than two particles followed their shaken spots; look at the map and at the power")
     guess_s = rig.loop.latency_s + rig.deflector.delay_s
-    followed = by_phase(
-        tones, np.array(found), hold_s=1.0 / seen.fps, exposure_s=rig.camera.exposure_s, guess_s=guess_s
+    phase_fit = by_phase(
+        tones, np.array(responses), hold_s=1.0 / run_data.fps, exposure_s=rig.camera.exposure_s, guess_s=guess_s
     )
-    stages = by_stages(*seen.stamps_s.T)
-    whole = {name: {"p50_s": p50, "p99_s": p99} for name, (p50, p99) in stages.summary().items()}
-    ways = {"stages": mean_of(stages.effect_s - stages.arrival_s), "dither": followed.latency_s}
+    stages = by_stages(*run_data.stamps_s.T)
+    stage_times = {name: {"p50_s": p50, "p99_s": p99} for name, (p50, p99) in stages.summary().items()}
+    by_method = {"stages": mean_of(stages.effect_s - stages.arrival_s), "dither": phase_fit.latency_s}
     try:
         flashed = flash(job)
-        ways["flash"] = flashed.on_s
-        said: dict[str, object] = {"light_off_s": flashed.off_s, "flash_counts": flashed.height}
+        by_method["flash"] = flashed.on_s
+        flash_values: dict[str, object] = {"light_off_s": flashed.off_s, "flash_counts": flashed.height}
     except ValueError as error:
-        said = {"flash": f"not seen: {error}"}
+        flash_values = {"flash": f"not seen: {error}"}
     values = {
-        "latency_s": followed.latency_s, "rate_hz": followed.rate_hz, "by": ways, **said,
-        "disagreement": disagreement(ways, tolerance=0.0, least=APART_S), "stages": whole,
-        "from_mid_exposure_s": followed.latency_s.value + stages.summary()["arrival_s"][0], "particles": len(found),
+        "latency_s": phase_fit.latency_s, "rate_hz": phase_fit.rate_hz, "by": by_method, **flash_values,
+        "disagreement": disagreement(by_method, tolerance=0.0, least=APART_S), "stages": stage_times,
+        "from_mid_exposure_s": phase_fit.latency_s.value + stages.summary()["arrival_s"][0],
+        "particles": len(responses),
     }  # fmt: skip
-    delay_s = max(followed.latency_s.value - rig.loop.latency_s, 0.0)
-    return job.keep("latency", followed.latency_s.error, "s", {"deflector.delay_s": delay_s}, values)
+    delay_s = max(phase_fit.latency_s.value - rig.loop.latency_s, 0.0)
+    return job.keep("latency", phase_fit.latency_s.error, "s", {"deflector.delay_s": delay_s}, values)

@@ -86,7 +86,7 @@ def _spots(commands: dict[str, NDArray[np.generic]], settle_s: float) -> dict[in
     """The sent spots, by particle."""
     sent = commands["command"] == "sent"
     turn = np.asarray(commands["turn"][sent], np.int64)
-    whose = np.asarray(commands["particle"][sent], np.int64)
+    particles = np.asarray(commands["particle"][sent], np.int64)
     told_s, effect_s = (np.asarray(commands[name][sent], np.float64) for name in ("time_s", "effect_s"))
     place_um = np.column_stack([commands["x_um"][sent], commands["y_um"][sent]]).astype(np.float64)
     energy = np.asarray(commands["power_mw"][sent], np.float64) * np.asarray(commands["dwell_s"][sent], np.float64)
@@ -96,7 +96,7 @@ def _spots(commands: dict[str, NDArray[np.generic]], settle_s: float) -> dict[in
     cycle_s = cycle_s + np.where(number > 1, number * settle_s, 0.0)  # a single spot needs no jump
     mean_mw = energy / cycle_s[index] if len(turn) else energy
     return {
-        int(who): Path2D(told_s[own], effect_s[own], place_um[own], mean_mw[own])
-        for who in np.unique(whose)
-        for own in [whose == who]
+        int(particle): Path2D(told_s[rows], effect_s[rows], place_um[rows], mean_mw[rows])
+        for particle in np.unique(particles)
+        for rows in [particles == particle]
     }

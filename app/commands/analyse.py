@@ -44,13 +44,13 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
     target = out or path.with_suffix(".html")
     kind = "HTML" if out is not None else "a report that Cybloids has made"  # a default path
     require_files({"the input 'run'": path}, {"the report": (target, kind)}, json)
-    run, about, calibration = tables(path)
-    found = findings(run)
+    run, description, calibration = tables(path)
+    results = findings(run)
     page = Page(f"{run.plan.experiment.title}: {path.name}")
-    page.text(about)
+    page.text(description)
     page.text(calibration)
     page.heading("Measured beside foreseen")
-    page.table(("observable", "foreseen", "measured", "unit", "from"), [row(one) for one in found])
+    page.table(("observable", "foreseen", "measured", "unit", "from"), [row(finding) for finding in results])
     page.heading("Figures")
     draw_all(page, run)
     page.heading("Settings")
@@ -61,8 +61,8 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
     try:
         page.save(target, kind)
     finally:  # the findings are printed, even if the report can't be written
-        for one in found:
-            name, foreseen, measured, unit, _ = row(one)
+        for finding in results:
+            name, foreseen, measured, unit, _ = row(finding)
             say(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
     if guess := guess_in(run.plan):
         say(f"note: {guess}")
@@ -72,7 +72,7 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
         say(f"measured {run.since}, as long as one law was in force")
     say(f"report: {target}")
     if json is not None:
-        write_json(json, {"run": str(path), "guess": guess, "findings": [plain(one) for one in found]})
+        write_json(json, {"run": str(path), "guess": guess, "findings": [plain(finding) for finding in results]})
     return 0
 
 
@@ -81,51 +81,53 @@ def tables(path: Path) -> tuple[RunTables, str, str]:
     with read_run(path) as run:
         run.require_turns()
         header = run.header
-        made = plan_of(header, f"{path}: ")
-        found, turns = longest_tables_of(run, made), len(run)
-    if found is None:
+        plan = plan_of(header, f"{path}: ")
+        run_tables, turns = longest_tables_of(run, plan), len(run)
+    if run_tables is None:
         raise Refused(f"{path}: no particle was seen in this run, so that there is nothing to analyse")
-    particles = found.means.particles
-    span_s = float(np.ptp(found.turns["now_s"]))
+    particles = run_tables.means.particles
+    span_s = float(np.ptp(run_tables.turns["now_s"]))
     part = (
-        f"{found.since}, as long as one law was in force: {len(found.turns)} turns of {turns}. " if found.since else ""
+        f"{run_tables.since}, as long as one law was in force: {len(run_tables.turns)} turns of {turns}. "
+        if run_tables.since
+        else ""
     )
-    pace = found.changes or rate(1.0 / found.means.hold_s, header.fps)
-    about = (
-        f"{part}{header.kind.value}, {len(found.turns)} turns in {span_s:.1f} s at {pace}, "
-        f"{particles} particles, started {header.started}, code {header.git_hash[:12]}. {made.experiment.about}"
+    pace = run_tables.changes or rate(1.0 / run_tables.means.hold_s, header.fps)
+    description = (
+        f"{part}{header.kind.value}, {len(run_tables.turns)} turns in {span_s:.1f} s at {pace}, "
+        f"{particles} particles, started {header.started}, code {header.git_hash[:12]}. {plan.experiment.about}"
     )
-    if guess := guess_in(made):
-        about = f"{guess}. {about}"
-    return found, about, calibration_in_words(header.calibration, str(path))
+    if guess := guess_in(plan):
+        description = f"{guess}. {description}"
+    return run_tables, description, calibration_in_words(header.calibration, str(path))
 
 
-def guess_in(made: Plan) -> str:
+def guess_in(plan: Plan) -> str:
     """A sentence about frame rate and scale of a recording where they are guesses; empty if none is."""
-    return guess_words(made.unknown, made.rig.camera.fps, made.rig.optics.um_per_px)
+    return guess_words(plan.unknown, plan.rig.camera.fps, plan.rig.optics.um_per_px)
 
 
-def rate(fps: float, asked_hz: float) -> str:
+def rate(fps: float, requested_hz: float) -> str:
     """The frame rate in words, with the requested rate if that differs.
 
     >>> rate(99.998, 100.0), rate(20.0, 30.0)
     ('100 frames/s', '20 frames/s (asked for: 30)')
     """
-    said = f"{fps:.4g} frames/s"
-    return said if abs(fps - asked_hz) <= OTHER_RATE * asked_hz else f"{said} (asked for: {asked_hz:g})"
+    text = f"{fps:.4g} frames/s"
+    return text if abs(fps - requested_hz) <= OTHER_RATE * requested_hz else f"{text} (asked for: {requested_hz:g})"
 
 
 def calibration_in_words(calibration: Mapping[str, Any], source: str) -> str:
     """One sentence on the calibration of the rig. Raises Refused if it can't be read."""
-    made = made_in(calibration, source)
-    if not made:
+    records = made_in(calibration, source)
+    if not records:
         return f"Calibration: {calibration.get('origin', 'not known')}; the rig's numbers are estimates."
-    said = ", ".join(
-        f"{one.what} ({one.date[:10]}"
-        + (f", residual {one.residual:.3g} {one.unit})" if one.residual is not None else ")")
-        for one in made
+    text = ", ".join(
+        f"{record.what} ({record.date[:10]}"
+        + (f", residual {record.residual:.3g} {record.unit})" if record.residual is not None else ")")
+        for record in records
     )
-    return f"Calibration: {said}; map {calibration.get('map', 'not known')}; file {calibration.get('origin')}."
+    return f"Calibration: {text}; map {calibration.get('map', 'not known')}; file {calibration.get('origin')}."
 
 
 def draw_all(page: Page, run: RunTables) -> None:
@@ -150,17 +152,17 @@ def draw_all(page: Page, run: RunTables) -> None:
 def draw_tracks(axes: Any, run: RunTables) -> None:
     from matplotlib.collections import LineCollection
 
-    ways = [own.position_um for own in each(run.tracks)]
-    axes.add_collection(LineCollection(ways, colors=[f"C{way % 10}" for way in range(len(ways))], linewidths=0.6))
+    paths = [track.position_um for track in each(run.tracks)]
+    axes.add_collection(LineCollection(paths, colors=[f"C{index % 10}" for index in range(len(paths))], linewidths=0.6))
     axes.autoscale_view()
     axes.set(xlabel="x (µm)", ylabel="y (µm)", aspect="equal")
     axes.invert_yaxis()
 
 
 def draw_msd(axes: Any, run: RunTables, longest_s: float) -> None:
-    spread = msd(run.tracks, run.fps, longest_s).dropna()
-    lag_s = spread.index.to_numpy(np.float64)
-    axes.loglog(lag_s, spread.to_numpy(), "o", ms=3, label="measured")
+    msd_um2 = msd(run.tracks, run.fps, longest_s).dropna()
+    lag_s = msd_um2.index.to_numpy(np.float64)
+    axes.loglog(lag_s, msd_um2.to_numpy(), "o", ms=3, label="measured")
     axes.loglog(lag_s, 4.0 * run.plan.rig.plant.diffusion_um2_per_s * lag_s, "--", color="grey", label="free, 4Dt")
     foreseen = foreseen_msd_um2(run.plan.experiment, run.means, lag_s) if run.acted else None
     if foreseen is not None:
@@ -170,18 +172,21 @@ def draw_msd(axes: Any, run: RunTables, longest_s: float) -> None:
 
 
 def draw_latency(axes: Any, run: RunTables) -> None:
-    late_ms = 1e3 * (run.turns["sent_effect_s"] - run.turns["frame_time_s"]).dropna()
-    if len(late_ms):
-        middle = float(late_ms.median())
+    latency_ms = 1e3 * (run.turns["sent_effect_s"] - run.turns["frame_time_s"]).dropna()
+    if len(latency_ms):
+        median_ms = float(latency_ms.median())
         axes.hist(
-            late_ms, bins=np.linspace(middle - max(late_ms.std() * 4, 0.5), middle + max(late_ms.std() * 4, 0.5), 60)
+            latency_ms,
+            bins=np.linspace(
+                median_ms - max(latency_ms.std() * 4, 0.5), median_ms + max(latency_ms.std() * 4, 0.5), 60
+            ),
         )
     axes.set(xlabel="mid-exposure to effect (ms)", ylabel="turns")
 
 
 def draw_speed(axes: Any, run: RunTables, tau_s: float) -> None:
-    seen = speeds(run.tracks, tau_s, settle_s=tau_s)
-    mean = seen.groupby("frame").agg({"time_s": "first", "speed_um_per_s": "mean"})
+    speed_table = speeds(run.tracks, tau_s, settle_s=tau_s)
+    mean = speed_table.groupby("frame").agg({"time_s": "first", "speed_um_per_s": "mean"})
     axes.plot(mean["time_s"], mean["speed_um_per_s"], ".", ms=2, label="measured")
     foreseen = foreseen_speed_um_per_s(run.plan.experiment, run.means) if run.acted else math.nan
     if math.isfinite(foreseen):
@@ -195,7 +200,7 @@ def draw_heat(axes: Any, run: RunTables) -> None:
     if heat is not None and len(heat):
         mean = heat.groupby("time_s")["heat_kt"].mean()
         axes.plot(mean.index, mean.cumsum(), label="measured")
-        foreseen = next((one.foreseen for one in of_heat(run)), math.nan)
+        foreseen = next((finding.foreseen for finding in of_heat(run)), math.nan)
         if math.isfinite(foreseen):
             time_s = mean.index.to_numpy(np.float64)
             axes.plot(time_s, foreseen * (time_s - time_s[0]), "--", label="foreseen (P12)")
@@ -211,11 +216,11 @@ def draw_memory(axes: Any, run: RunTables, tau_s: float) -> None:
 
 
 def draw_order(axes: Any, run: RunTables) -> None:
-    every = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
+    sampled = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
     radius_um = ring_um(run.plan.experiment, run.means)
     for order, colour in ((6, "#0072b2"), (4, "#d55e00")):
-        seen = order_by_frame(every, order, radius_um)
-        axes.plot(seen["time_s"], seen["order"], color=colour, label=f"|ψ{order}|")
+        order_table = order_by_frame(sampled, order, radius_um)
+        axes.plot(order_table["time_s"], order_table["order"], color=colour, label=f"|ψ{order}|")
         axes.axhline(random_bond_order(order), color=colour, ls="--", lw=0.8, label=f"random, {order} bonds")
     axes.set(xlabel="time (s)", ylim=(0, 1.02))
     axes.legend()
@@ -223,10 +228,10 @@ def draw_order(axes: Any, run: RunTables) -> None:
 
 def draw_pairs(axes: Any, run: RunTables) -> None:
     low, high = run.tracks[["x_um", "y_um"]].min().to_numpy(), run.tracks[["x_um", "y_um"]].max().to_numpy()
-    apart_um = ring_um(run.plan.experiment, run.means) or 2.0 * run.plan.rig.plant.diameter_um
-    largest_um = min(5.0 * apart_um, 0.95 * float((high - low).min()))
-    every = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
-    found = pair_correlation(every, (low[0], low[1]), (high[0], high[1]), largest_um)
-    axes.plot(found.index, found.to_numpy())
+    distance_um = ring_um(run.plan.experiment, run.means) or 2.0 * run.plan.rig.plant.diameter_um
+    largest_um = min(5.0 * distance_um, 0.95 * float((high - low).min()))
+    sampled = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
+    correlation = pair_correlation(sampled, (low[0], low[1]), (high[0], high[1]), largest_um)
+    axes.plot(correlation.index, correlation.to_numpy())
     axes.axhline(1.0, color="grey", lw=0.5)
     axes.set(xlabel="r (µm)", ylabel="g(r)")

@@ -54,15 +54,15 @@ def calibrate_rig(
         say(f"undone: {record.what} of {record.date}; {file}")
         return 0
     job = CalibrationJob(rig, tuple(sets), file, seed=seed, seconds=seconds, pitch_um=pitch_um)
-    made = []
+    records = []
     for name in STEPS if what == "all" else (what,):
         record = measured(name, job)
-        made.append(record)
+        records.append(record)
         tell(record)
     say(f"kept in {file}; it is in force where the rig file says 'calibration: {file.name}', or with "
           f"--set calibration={file}")  # fmt: skip
     if json is not None:
-        write_json(json, [plain(record) for record in made])
+        write_json(json, [plain(record) for record in records])
     return 0
 
 
@@ -76,14 +76,14 @@ def measured(name: str, job: CalibrationJob) -> CalibrationRecord:
 
 def default_file(rig: Path) -> Path:
     """The calibration file that the rig names, or a default file beside the rig's."""
-    named = read(rig).data.get("calibration")
-    return rig.parent / (named if isinstance(named, str) else f"{rig.stem}.calibration.yaml")
+    file_name = read(rig).data.get("calibration")
+    return rig.parent / (file_name if isinstance(file_name, str) else f"{rig.stem}.calibration.yaml")
 
 
 def tell(record: CalibrationRecord) -> None:
     """Print the result on the console."""
-    left = "" if record.residual is None else f" (residual {record.residual:.3g} {record.unit})"
-    say(f"{record.what}{left}")
+    residual = "" if record.residual is None else f" (residual {record.residual:.3g} {record.unit})"
+    say(f"{record.what}{residual}")
     for name, value in record.found.items():
         say(f"  {name}: {said(value)}")
     for name, value in record.set.items():

@@ -63,14 +63,14 @@ def correct(
         if out is not None:
             raise Refused("correct excluded: regions are settings, and no image is written; leave --out away")
         require_files({"the input 'source'": source}, {}, json)
-        looked = _look(source, sets, live, MOVING_S if seconds is None else seconds)
-        return _exclude(source, looked, json)
+        camera_images = _look(source, sets, live, MOVING_S if seconds is None else seconds)
+        return _exclude(source, camera_images, json)
     file = out or Path("runs") / f"{source.stem}.{what}.tif"
     kind = "" if out is not None else NOTHING  # settings of another recording may use a file with this name
     require_ending(file)
     require_files({"the input 'source'": source}, {"the image": (file, kind)}, json)
-    looked = _look(source, sets, live, TAKEN[what].over_s if seconds is None else seconds)
-    return _write(what, source, looked, (file, kind), json)
+    camera_images = _look(source, sets, live, TAKEN[what].over_s if seconds is None else seconds)
+    return _write(what, source, camera_images, (file, kind), json)
 
 
 def _look(source: Path, sets: Sequence[str], live: bool, seconds: float) -> Looked:
@@ -80,53 +80,53 @@ def _look(source: Path, sets: Sequence[str], live: bool, seconds: float) -> Look
     return Looked(spread_frames(source, sets, IMAGES), settings)
 
 
-def _write(what: str, source: Path, looked: Looked, place: tuple[Path, str], json: Path | None) -> int:
-    file, kind = place
+def _write(what: str, source: Path, camera_images: Looked, target: tuple[Path, str], json: Path | None) -> int:
+    file, kind = target
     try:
-        image, said = made(what, looked.images)
+        image, message = made(what, camera_images.images)
     except ValueError as error:
         raise Refused(f"{source}: {error}") from None
     write_still_image(file, image, kind)
     setting = f"{TAKEN[what].key}={os.path.abspath(file)}"
-    say(said)
+    say(message)
     say(file)
     say(f"--set {shlex.quote(setting)}")
     if json is not None:
-        write_json(json, {"source": str(source), "what": what, "image": str(file), "images": len(looked.images),
+        write_json(json, {"source": str(source), "what": what, "image": str(file), "images": len(camera_images.images),
                           "set": {TAKEN[what].key: os.path.abspath(file)}})  # fmt: skip
     return 0
 
 
-def _exclude(source: Path, looked: Looked, json: Path | None) -> int:
-    s, (height_px, width_px) = looked.settings, looked.images[0].shape
+def _exclude(source: Path, camera_images: Looked, json: Path | None) -> int:
+    s, (height_px, width_px) = camera_images.settings, camera_images.images[0].shape
     clean = correction_of(s, images_of(s, {}, (width_px, height_px)))
     try:
-        regions = resting([clean(image) for image in looked.images], s)
+        regions = resting([clean(image) for image in camera_images.images], s)
     except ValueError as error:
         raise Refused(f"{source}: {error}") from None
     values = [plain(region) for region in (*s.excluded_regions, *regions)]
-    say(f"{len(regions)} regions of what rests in {len(looked.images)} images: dirt, and particles that stick")
+    say(f"{len(regions)} regions of what rests in {len(camera_images.images)} images: dirt, and particles that stick")
     flow = yaml.safe_dump(values, default_flow_style=True, width=10**9, sort_keys=False).strip()
     say(f"--set {shlex.quote(f'tracking.excluded_regions={flow}')}")
     if json is not None:
-        write_json(json, {"source": str(source), "what": EXCLUDED, "images": len(looked.images), "found": len(regions),
-                          "set": {"tracking.excluded_regions": values}})  # fmt: skip
+        write_json(json, {"source": str(source), "what": EXCLUDED, "images": len(camera_images.images),
+                          "found": len(regions), "set": {"tracking.excluded_regions": values}})  # fmt: skip
     return 0
 
 
 def from_rig(rig: Path, sets: Sequence[str], seconds: float) -> Looked:
     """IMAGES images of a rig's camera, evenly spread over `seconds`. The laser stays dark. Raises Refused, Fault."""
-    wanted = {"title": "Images for a correction", "rig": str(rig), "policy": plain(Calibrating(motion=Carry()))}
-    flown = planned(Document("correct", wanted, {}), read(rig), sets, rig.parent)
-    opened: list[Instrument] = []
+    experiment = {"title": "Images for a correction", "rig": str(rig), "policy": plain(Calibrating(motion=Carry()))}
+    plan = planned(Document("correct", experiment, {}), read(rig), sets, rig.parent)
+    instruments: list[Instrument] = []
     try:
-        instrument = open_instrument(flown)
-        opened.append(instrument)
+        instrument = open_instrument(plan)
+        instruments.append(instrument)
         with closed_after(partial(close_instrument, instrument), "the rig"):
             images = _images(instrument, seconds)
     except Stopped as stopped:
         with signals.held():
-            light = "the laser is dark" if opened else put_out(flown) or "the laser is dark"
+            light = "the laser is dark" if instruments else put_out(plan) or "the laser is dark"
         stopped.outcome = "; ".join((light, *getattr(stopped, "__notes__", ())))
         raise
     except Fault as fault:
@@ -135,12 +135,12 @@ def from_rig(rig: Path, sets: Sequence[str], seconds: float) -> Looked:
         raise signals.stopped(f"{fault}; {light_after(str(fault))}") from fault
     if not images:
         raise Refused(f"{rig}: its camera gave no image")
-    return Looked(images, flown.rig.tracking)
+    return Looked(images, plan.rig.tracking)
 
 
 def _images(instrument: Instrument, seconds: float) -> list[Image]:
     images: list[Image] = []
-    apart_s, due_s = seconds / IMAGES, -1.0
+    interval_s, due_s = seconds / IMAGES, -1.0
     with progress("look", IMAGES) as step:
         while len(images) < IMAGES:
             try:
@@ -151,6 +151,6 @@ def _images(instrument: Instrument, seconds: float) -> list[Image]:
                 raise Fault("the camera is silent")
             if frame.time_s >= due_s:
                 images.append(frame.image)
-                due_s = frame.time_s + apart_s * (1.0 - 1e-9)
+                due_s = frame.time_s + interval_s * (1.0 - 1e-9)
                 step(len(images))
     return images

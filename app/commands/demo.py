@@ -58,11 +58,11 @@ def plot_trajectories(run_path: Path, path: Path) -> None:
     with read_run(run_path) as run:
         tracks, header = run.table("tracks"), run.header
     figure, axes = pyplot.subplots(figsize=(6, 6), layout="constrained")
-    for particle, one in tracks.groupby("particle"):
-        axes.plot(one["x_um"], one["y_um"], linewidth=0.8, label=f"particle {particle}")
+    for particle, track in tracks.groupby("particle"):
+        axes.plot(track["x_um"], track["y_um"], linewidth=0.8, label=f"particle {particle}")
     left, top, right, bottom = header.field_um
     axes.set(xlim=(left, right), ylim=(bottom, top), xlabel="x (µm)", ylabel="y (µm)", aspect="equal")
     axes.set_title(f"Annular activity, {len(tracks) / header.fps:.0f} s")
-    with fresh_file(path) as beside:
-        figure.savefig(beside, dpi=120, format="png")
+    with fresh_file(path) as temporary_path:
+        figure.savefig(temporary_path, dpi=120, format="png")
     pyplot.close(figure)

@@ -18,28 +18,28 @@ def evaluate_network(checkpoint: Path, *, json: Path | None, onnx: bool = False)
     """
     from models.evaluate import evaluate
 
-    files = {said: path for said, (path, _) in checkpoint_files(checkpoint).items()}
-    written = {"the checkpoint as ONNX": checkpoint.with_suffix(".onnx")}
-    made = {said: (path, "an ONNX file") for said, path in written.items() if onnx}
-    require_files(files if onnx else {**files, **written}, made, json)
+    files = {label: path for label, (path, _) in checkpoint_files(checkpoint).items()}
+    onnx_files = {"the checkpoint as ONNX": checkpoint.with_suffix(".onnx")}
+    outputs = {label: (path, "an ONNX file") for label, path in onnx_files.items() if onnx}
+    require_files(files if onnx else {**files, **onnx_files}, outputs, json)
     if onnx:
         from models.checkpoint import load_checkpoint
         from models.flight.onnx import write_onnx
 
         write_onnx(*load_checkpoint(checkpoint), checkpoint)
-    found = evaluate(checkpoint)
-    said = {
-        "network": found.card.network.kind,
-        "symmetry": found.card.symmetry,
-        "data": "as trained on" if found.same_data else DIGITS,
-        f"valid_rms_{found.card.units.answer}": found.valid,
-        f"test_rms_{found.card.units.answer}": found.test,
-        "test_rms_over_spread": found.relative,
-        "broken_by_rotations": found.rotation,
-        "broken_by_reflections": found.reflection,
-        "decision_ms": found.decision_ms,
+    evaluation = evaluate(checkpoint)
+    results = {
+        "network": evaluation.card.network.kind,
+        "symmetry": evaluation.card.symmetry,
+        "data": "as trained on" if evaluation.same_data else DIGITS,
+        f"valid_rms_{evaluation.card.units.answer}": evaluation.valid,
+        f"test_rms_{evaluation.card.units.answer}": evaluation.test,
+        "test_rms_over_spread": evaluation.relative,
+        "broken_by_rotations": evaluation.rotation,
+        "broken_by_reflections": evaluation.reflection,
+        "decision_ms": evaluation.decision_ms,
     }
-    say_values(f"{checkpoint}", said)
+    say_values(f"{checkpoint}", results)
     if json is not None:
-        write_json(json, said)
+        write_json(json, results)
     return 0

@@ -16,8 +16,8 @@ def export_run(path: Path, to: str, out: Path | None, *, json: Path | None) -> N
     """Write a run's tables or frames into a folder, and print the names of the files."""
     folder = out or path.with_suffix("")
     kind = "" if out is not None else NOTHING  # a default folder, in which no file is replaced
-    made = written(to, folder)
-    require_files({"the input 'run'": path}, {said: (file, kind) for said, file in made.items()}, json)
+    outputs = written(to, folder)
+    require_files({"the input 'run'": path}, {label: (file, kind) for label, file in outputs.items()}, json)
     with progress("export", None, "rows") as step:
         files = export(path, to, folder, step, kind)
     for file in files:

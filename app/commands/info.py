@@ -13,12 +13,12 @@ from app.console.terminal import say
 def show_info(path: Path, *, json: Path | None) -> None:
     """Print the description of a run or a rig."""
     if rig_description.is_rig(path):
-        found = rig_description.rig_info(path)
-        say(rig_description.text(found))
+        description = rig_description.rig_info(path)
+        say(rig_description.text(description))
         if json is not None:
-            write_json(json, found)
+            write_json(json, description)
         return
-    found = info(path)
-    say(text(found))
+    description = info(path)
+    say(text(description))
     if json is not None:
-        write_json(json, found)
+        write_json(json, description)

@@ -35,16 +35,16 @@ def new_folder(folder: Path) -> None:
 
 def _copied(folder: Path) -> list[str]:
     """Copy the files; returns the names of the folders made in `folder`. Raises Refused, OSError."""
-    there = folder.is_dir()
-    if there and any(folder.iterdir()):
+    exists = folder.is_dir()
+    if exists and any(folder.iterdir()):
         raise Refused(f"{quoted(folder, 200)}: this folder is not empty (needed: a new one, or an empty one)")
-    parent = folder.absolute() if there else folder.absolute().parent
+    parent = folder.absolute() if exists else folder.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
     part = parent / f".{secrets.token_hex(8)}.part"
     part.mkdir()
     try:
         names = _fill(part)
-        if there:
+        if exists:
             _move(part, folder, names)
         else:
             part.rename(folder)
@@ -55,11 +55,11 @@ def _copied(folder: Path) -> list[str]:
 
 def _fill(part: Path) -> list[str]:
     """Copy the files into `part`; returns the names of the folders in it."""
-    for source, beside in _files():
-        target = part / beside
+    for source, relative in _files():
+        target = part / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-    return sorted(one.name for one in part.iterdir())
+    return sorted(entry.name for entry in part.iterdir())
 
 
 def _files() -> Iterator[tuple[Path, Path]]:

@@ -21,8 +21,8 @@ def replay_recording(
     json: Path | None,
 ) -> int:
     """The verb `replay`. Returns 0, or 1 if the replay tripped or failed."""
-    made = plan_replay(recording, rig, experiment, sets)
-    for sentence in made.taken:
+    plan = plan_replay(recording, rig, experiment, sets)
+    for sentence in plan.taken:
         say(sentence, error=sentence.startswith("note: "))
     say("A recorded particle can't react: what follows is what would have been sent.")
-    return flown(made, None, out or new_run(recording.stem), frames, json, source=str(recording))
+    return flown(plan, None, out or new_run(recording.stem), frames, json, source=str(recording))

@@ -37,8 +37,8 @@ def reproduce(names: Sequence[str], *, full: bool, out: Path, json: Path | None,
     jobs = chosen(load(folder), names, full)
     store, page = out / effort_name(full), out / f"reproduce-{effort_name(full)}.html"
     require_ours({"the report": (page, "HTML"), **files_of(store, (check.name for check, _, _ in jobs))}, json)
-    done = measured(jobs, store, "reproduce", partial(measure, sabotaged=False, drawn=True))
-    lines = [(check, done[check.name]) for check, _, _ in jobs]
+    outcomes = measured(jobs, store, "reproduce", partial(measure, sabotaged=False, drawn=True))
+    lines = [(check, outcomes[check.name]) for check, _, _ in jobs]
     heading = f"Cybloids: predictions reproduced ({effort_name(full)})"
     write_file(page, report(lines, heading))
     tell(lines, page)
@@ -56,8 +56,8 @@ def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, 
     ]
     store = out / f"{effort_name(full)}-sabotaged"
     require_ours(files_of(store, (check.name for check, _, _ in jobs)), json)
-    done = measured(jobs, store, "sabotage", partial(measure, sabotaged=True, drawn=False))
-    lines = [(check, done[check.name]) for check, _, _ in jobs]
+    outcomes = measured(jobs, store, "sabotage", partial(measure, sabotaged=True, drawn=False))
+    lines = [(check, outcomes[check.name]) for check, _, _ in jobs]
     for check, outcome in lines:
         verdict = outcome.verdict
         say(
@@ -68,13 +68,13 @@ def sabotage(names: Sequence[str], *, full: bool, out: Path, json: Path | None, 
     missed = sum(not outcome.verdict.caught for _, outcome in lines)
     say(f"{len(lines) - missed} of {len(lines)} sabotages are caught")
     if json is not None:
-        told = [
+        entries = [
             {**row, "keys": list(check.sabotage.keys), "factor": check.sabotage.factor, "caught": verdict.caught}
             for row, check, verdict in (
                 (row, check, outcome.verdict) for row, (check, outcome) in zip(as_json(lines), lines, strict=True)
             )
         ]
-        add_to(json, "sabotages", told)
+        add_to(json, "sabotages", entries)
     return 1 if missed else 0
 
 
@@ -89,30 +89,36 @@ def mutations(names: Sequence[str], *, full: bool, out: Path, json: Path | None,
     """
     checks = load(folder)
     rows = chosen(checks, names or [*checks], False)
-    wanted = {name: [job for job in rows if names or full or job[0].name in MUTATIONS[name].rows] for name in MUTATIONS}
+    jobs_of = {
+        name: [job for job in rows if names or full or job[0].name in MUTATIONS[name].rows] for name in MUTATIONS
+    }
     stores = {name: out / "mutated" / name for name in MUTATIONS}
-    kept_there = {name: files_of(stores[name], (check.name for check, _, _ in jobs)) for name, jobs in wanted.items()}
-    require_ours({f"{what} ({name})": file for name, files in kept_there.items() for what, file in files.items()}, json)
-    told: list[dict[str, object]] = []
+    stored_files = {
+        name: files_of(stores[name], (check.name for check, _, _ in jobs)) for name, jobs in jobs_of.items()
+    }
+    require_ours(
+        {f"{label} ({name})": file for name, files in stored_files.items() for label, file in files.items()}, json
+    )
+    entries: list[dict[str, object]] = []
     missed = []
     for name, mutation in MUTATIONS.items():
         fly = partial(measure_mutated, name)
-        done = measured(wanted[name], stores[name], name, fly, workers=WORKERS if names or full else 1, mark=name)
-        lines = [(check, done[check.name]) for check, _, _ in wanted[name]]
+        outcomes = measured(jobs_of[name], stores[name], name, fly, workers=WORKERS if names or full else 1, mark=name)
+        lines = [(check, outcomes[check.name]) for check, _, _ in jobs_of[name]]
         if not any(outcome.verdict.caught for _, outcome in lines):
             missed.append(mutation.title)
         for row, (check, outcome) in zip(as_json(lines), lines, strict=True):
             verdict = outcome.verdict
-            told.append({**row, "mutation": mutation.title, "what": mutation.what, "caught": verdict.caught})
+            entries.append({**row, "mutation": mutation.title, "what": mutation.what, "caught": verdict.caught})
             say(
                 f"{mutation.title:22} {check.id:4} {check.level:10} {verdict.predicted:11.5g} {verdict.measured:11.5g} "
                 f"+- {verdict.stderr:9.2g} {ROWS[check.id].unit:6} {'caught' if verdict.caught else 'not caught'}: "
                 f"{verdict.why}"
             )
-    said = f"; not caught: {', '.join(missed)}" if missed else ""
-    say(f"{len(MUTATIONS) - len(missed)} of {len(MUTATIONS)} mutations are caught{said}")
+    note = f"; not caught: {', '.join(missed)}" if missed else ""
+    say(f"{len(MUTATIONS) - len(missed)} of {len(MUTATIONS)} mutations are caught{note}")
     if json is not None:
-        add_to(json, "mutations", told)
+        add_to(json, "mutations", entries)
     return 1 if missed else 0
 
 
@@ -125,10 +131,11 @@ def document(page: Path, json: Path | None, out: Path) -> int:
     return 0
 
 
-def require_ours(made: Mapping[str, tuple[Path, str | None]], json: Path | None) -> None:
+def require_ours(outputs: Mapping[str, tuple[Path, str | None]], json: Path | None) -> None:
     """Raises Refused, before any run, if an output would replace a file that this verb has not written."""
     told_in(json)
-    require_files({}, {**made, **({"--json": (json, "JSON")} if json is not None else {})})  # it is read and extended
+    # the JSON file is read and extended
+    require_files({}, {**outputs, **({"--json": (json, "JSON")} if json is not None else {})})
 
 
 def effort_name(full: bool) -> str:
@@ -144,22 +151,22 @@ def measured(
         fly: runs a job, in another process if there are several jobs and workers.
         mark: part of the fingerprint: conditions of the outcome besides the job.
     """
-    done: dict[str, Outcome] = {}
-    left: list[tuple[Job, str]] = []
+    outcomes: dict[str, Outcome] = {}
+    pending: list[tuple[Job, str]] = []
     for job in jobs:
-        own = fingerprint(job[0], job[2], rig=rig_text(job[1]) + mark)
-        before = kept(store, job[0].name, own, outcome_of)
-        if before is None:
-            left.append((job, own))
+        job_mark = fingerprint(job[0], job[2], rig=rig_text(job[1]) + mark)
+        stored = kept(store, job[0].name, job_mark, outcome_of)
+        if stored is None:
+            pending.append((job, job_mark))
         else:
-            done[job[0].name] = before
+            outcomes[job[0].name] = stored
     with progress(title, len(jobs), "checks") as step:
-        step(len(done))
-        for (check, _, _), own, outcome in flown(left, fly, workers):
-            keep(store, check.name, own, outcome)
-            done[check.name] = outcome
-            step(len(done))
-    return done
+        step(len(outcomes))
+        for (check, _, _), job_mark, outcome in flown(pending, fly, workers):
+            keep(store, check.name, job_mark, outcome)
+            outcomes[check.name] = outcome
+            step(len(outcomes))
+    return outcomes
 
 
 def chosen(checks: dict[str, tuple[Check, Document]], names: Sequence[str], full: bool) -> list[Job]:
@@ -169,26 +176,26 @@ def chosen(checks: dict[str, tuple[Check, Document]], names: Sequence[str], full
             raise Refused(f"there is no check '{name}' (there are {', '.join(checks)})")
     jobs: list[Job] = []
     for check, document in checks.values():
-        wanted = check.id in names or check.name in names
+        is_requested = check.id in names or check.name in names
         effort = check.full if full else check.quick
-        if names and wanted:
+        if names and is_requested:
             jobs.append((check, document, effort or check.full))
         elif not names and effort is not None:
             jobs.append((check, document, effort))
     return jobs
 
 
-def flown(left: Sequence[tuple[Job, str]], fly: Fly, workers: int) -> Iterator[tuple[Job, str, Outcome]]:
+def flown(pending: Sequence[tuple[Job, str]], fly: Fly, workers: int) -> Iterator[tuple[Job, str, Outcome]]:
     """All outcomes, in order of completion; the longest jobs start first. Each process has one thread."""
-    if len(left) <= 1 or workers == 1:
-        for job, mark in left:
+    if len(pending) <= 1 or workers == 1:
+        for job, mark in pending:
             yield job, mark, fly(*job)
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    order = sorted(left, key=lambda item: item[0][0].level == "plant")
+    ordered = sorted(pending, key=lambda item: item[0][0].level == "plant")
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(left)), mp_context=spawn, initializer=worker.begin) as pool:
-        waiting = {pool.submit(fly, *job): (job, mark) for job, mark in order}
+    with ProcessPoolExecutor(min(workers, len(pending)), mp_context=spawn, initializer=worker.begin) as pool:
+        waiting = {pool.submit(fly, *job): (job, mark) for job, mark in ordered}
         for future in as_completed(waiting):
             yield *waiting[future], future.result()
 
@@ -232,29 +239,29 @@ def tell(lines: Sequence[tuple[Check, Outcome]], page: Path) -> None:
 
 def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
     """Run the families of experiments. Returns 0 if all results lie in their wanted ranges, else 1. Raises Refused."""
-    every = load_families()
+    all_families = load_families()
     for name in names:
-        if name not in every:
-            raise Refused(f"there is no family '{name}' (there are {', '.join(every)})")
+        if name not in all_families:
+            raise Refused(f"there is no family '{name}' (there are {', '.join(all_families)})")
     page, store = out / "families.html", out / "families"
-    require_ours({"the report": (page, "HTML"), **files_of(store, names or every)}, json)
+    require_ours({"the report": (page, "HTML"), **files_of(store, names or all_families)}, json)
     lines: list[tuple[Family, Found]] = []
-    with progress("families", len(names or every), "families") as step:
-        for name in names or every:
-            family, document = every[name]
+    with progress("families", len(names or all_families), "families") as step:
+        for name in names or all_families:
+            family, document = all_families[name]
             mark = fingerprint(family, rig=rig_text(document))
             found = kept(store, name, mark, found_of) or explore(family, document)
             keep(store, name, mark, found)
             lines.append((family, found))
             step(len(lines))
             say(f"({family.id}) {family.title}")
-            for what, value in found.numbers.items():
-                say(f"    {what:52} {value:10.5g}")
+            for label, value in found.numbers.items():
+                say(f"    {label:52} {value:10.5g}")
             say("".join(f"    but {missed}\n" for missed in found.missed), end="")
     write_file(page, family_report(lines))
     say(f"the report is {page}")
     if json is not None:
-        told: list[dict[str, object]] = [
+        entries: list[dict[str, object]] = [
             {
                 "id": family.id,
                 "title": family.title,
@@ -265,5 +272,5 @@ def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
             }
             for family, found in lines
         ]
-        add_to(json, "families", told)
+        add_to(json, "families", entries)
     return 1 if any(found.missed for _, found in lines) else 0

@@ -23,6 +23,6 @@ def run_experiment(
 ) -> int:
     """The verb `run`. Returns 0, or 1 if the run tripped, failed or made fewer than half of its turns."""
     seeded = [*sets, f"seed={seed}"] if seed is not None else sets
-    made = plan(experiment, rig, seeded)
+    run_plan = plan(experiment, rig, seeded)
     out = out or new_run(experiment.stem)
-    return flown(made, made.experiment.seconds if seconds is None else seconds, out, frames, json, armed=armed)
+    return flown(run_plan, run_plan.experiment.seconds if seconds is None else seconds, out, frames, json, armed=armed)

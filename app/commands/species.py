@@ -36,25 +36,25 @@ def learn_species(
     names = checked_names(runs, names)
     check_recordings(runs)
     species = tuple(dict.fromkeys(names))
-    seen = [
+    species_patches = [
         joined(
             [
-                patches(path, patch_px, MOST // names.count(one))
+                patches(path, patch_px, MOST // names.count(species_name))
                 for path, name in zip(runs, names, strict=True)
-                if name == one
+                if name == species_name
             ]
         )
-        for one in species
+        for species_name in species
     ]
-    require_two(species, [whose for _, whose in seen])
+    require_two(species, [particle_ids for _, particle_ids in species_patches])
     from models.lie.learn import learn  # here, since torch takes seconds to import
 
-    data = hashlib.sha256(b"".join(patch.tobytes() for patch, _ in seen)).hexdigest()
-    card = learn(seen, out, names=species, patch_px=patch_px, epochs=epochs, seed=seed, data_sha256=data)
-    said: dict[str, Any] = {"checkpoint": str(out), "species": list(species), **card.metrics}
-    say("\n".join(f"{key}: {value}" for key, value in said.items()))
+    data = hashlib.sha256(b"".join(patch.tobytes() for patch, _ in species_patches)).hexdigest()
+    card = learn(species_patches, out, names=species, patch_px=patch_px, epochs=epochs, seed=seed, data_sha256=data)
+    results: dict[str, Any] = {"checkpoint": str(out), "species": list(species), **card.metrics}
+    say("\n".join(f"{key}: {value}" for key, value in results.items()))
     if json is not None:
-        write_json(json, said)
+        write_json(json, results)
     return 0
 
 
@@ -81,8 +81,8 @@ def require_weights_of(card: Path) -> None:
         raise Refused(f"{weights}: there are weights without their card, and they are left as they are; "
                       "name another --out")  # fmt: skip
     with weights.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != json_text.loads(stated).get("weights_sha256"):
+        weights_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if weights_sha256 != json_text.loads(stated).get("weights_sha256"):
         raise Refused(f"{weights}: these are not the weights of the card beside them, and they are left as they are; "
                       "name another --out")  # fmt: skip
 
@@ -101,27 +101,28 @@ def checked_names(runs: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]
 
 def check_recordings(runs: Sequence[Path]) -> None:
     """Raises Refused for a recording that is given twice, also as a copy."""
-    here = [path for path in runs if path.is_file()]
-    for number, path in enumerate(here):
-        for other in here[:number]:
+    files = [path for path in runs if path.is_file()]
+    for number, path in enumerate(files):
+        for other in files[:number]:
             if filecmp.cmp(other, path, shallow=False):
                 raise Refused(f"species: {other} and {path} are the same recording; each may be given once")
 
 
-def require_two(species: Sequence[str], whose: Sequence[NDArray[np.int64]]) -> None:
+def require_two(species: Sequence[str], particle_ids: Sequence[NDArray[np.int64]]) -> None:
     """Raises Refused if all patches of a species show one particle: one is held out, and none would be left."""
-    for name, own in zip(species, whose, strict=True):
-        if len(np.unique(own)) < 2:
-            raise Refused(f"species: all {len(own)} patches of '{quoted(name)}' are of one particle, and at least two "
+    for name, ids in zip(species, particle_ids, strict=True):
+        if len(np.unique(ids)) < 2:
+            raise Refused(f"species: all {len(ids)} patches of '{quoted(name)}' are of one particle, and at least two "
                           "particles are needed: one is held out")  # fmt: skip
 
 
 def joined(runs: Sequence[tuple[NDArray[Any], NDArray[np.int64]]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """(patches, particle IDs) of several runs; the IDs of different runs are made different."""
-    ranks = [np.unique(whose, return_inverse=True)[1] for _, whose in runs]  # IDs in a damaged run may be huge
+    # IDs in a damaged run may be huge
+    ranks = [np.unique(particle_ids, return_inverse=True)[1] for _, particle_ids in runs]
     first = np.cumsum([0, *(int(rank.max(initial=-1)) + 1 for rank in ranks)])
-    whose = [rank + start for rank, start in zip(ranks, first, strict=False)]
-    return np.concatenate([patch for patch, _ in runs]), np.concatenate(whose)
+    particle_ids = [rank + start for rank, start in zip(ranks, first, strict=False)]
+    return np.concatenate([patch for patch, _ in runs]), np.concatenate(particle_ids)
 
 
 def patches(path: Path, size_px: int, most: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -142,10 +143,11 @@ def patches(path: Path, size_px: int, most: int) -> tuple[NDArray[Any], NDArray[
         chosen = good[np.unique(np.linspace(0, len(good) - 1, most).round().astype(np.int64))]
         turn = np.searchsorted(run.column("turns", "tracks_end"), chosen, "right")
         image = run.column("turns", "image")
-        found = [
-            cut(run.image(int(image[one])), position_px[chosen[turn == one]], size_px)[0] for one in np.unique(turn)
+        cuts = [
+            cut(run.image(int(image[turn_row])), position_px[chosen[turn == turn_row]], size_px)[0]
+            for turn_row in np.unique(turn)
         ]
-        return np.concatenate(found), run.column("tracks", "particle")[chosen]
+        return np.concatenate(cuts), run.column("tracks", "particle")[chosen]
 
 
 def _usable(run: Run, position_px: NDArray[np.float64], size_px: int) -> NDArray[np.bool_]:
@@ -154,5 +156,5 @@ def _usable(run: Run, position_px: NDArray[np.float64], size_px: int) -> NDArray
         return np.zeros(len(position_px), np.bool_)
     blank = np.zeros((run.header.height_px, run.header.width_px), np.uint8)
     rows = range(0, len(position_px), ROWS)
-    whole = [np.empty(0, np.bool_), *(cut(blank, position_px[row : row + ROWS], size_px)[1] for row in rows)]
-    return np.concatenate(whole) & np.isin(run.column("tracks", "state"), (State.GOOD, State.UNSORTED))
+    inside = [np.empty(0, np.bool_), *(cut(blank, position_px[row : row + ROWS], size_px)[1] for row in rows)]
+    return np.concatenate(inside) & np.isin(run.column("tracks", "state"), (State.GOOD, State.UNSORTED))

@@ -35,34 +35,34 @@ def show_symmetry(path: Path, *, lag_s: float | None, json: Path | None, figure:
 
     motion, lag_s = motion_of(path, lag_s)
     try:
-        found = verdicts(motion)
-    except ValueError as fault:
-        raise Refused(f"{path}: {fault}") from None
-    blocks = {one.of: len(one.blocks) for one in held_out(motion)}
-    say(text(found, path, lag_s, len(motion.position_um), blocks))
+        group_verdicts = verdicts(motion)
+    except ValueError as error:
+        raise Refused(f"{path}: {error}") from None
+    blocks = {item.of: len(item.blocks) for item in held_out(motion)}
+    say(text(group_verdicts, path, lag_s, len(motion.position_um), blocks))
     if json is not None:
-        said = {"run": str(path), "lag_s": lag_s, "displacements": len(motion.position_um), "held_out": blocks,
-                "groups": [asdict(one) for one in found]}  # fmt: skip
-        write_json(json, said)
+        answer = {"run": str(path), "lag_s": lag_s, "displacements": len(motion.position_um), "held_out": blocks,
+                "groups": [asdict(item) for item in group_verdicts]}  # fmt: skip
+        write_json(json, answer)
     if figure is not None:
-        draw(found, figure)
+        draw(group_verdicts, figure)
     return 0
 
 
-def text(found: list[GroupVerdict], path: Path, lag_s: float, count: int, held_out: dict[str, int]) -> str:
+def text(group_verdicts: list[GroupVerdict], path: Path, lag_s: float, count: int, held_out: dict[str, int]) -> str:
     """One line per group. `least`: a breaking of this size is detected in nine of ten cases; -: none can be."""
-    blocks = " and ".join(f"{number} blocks of {of}" for of, number in held_out.items())
+    blocks = " and ".join(f"{number} blocks of {group}" for group, number in held_out.items())
     lines = [f"{path}: symmetries of the mean motion over {lag_s:g} s, from {count} displacements",
              f"  evidence is what holds for {blocks} that were held out",
              f"  {'group':28}{'':8}{'evidence':>11}{'breaking':>10}{'least':>8} um/s   equivariance error"
              "   penalty"]  # fmt: skip
-    for one in found:
-        said = "untold" if math.isnan(one.least_um_per_s) else "kept" if one.kept else "BROKEN"
+    for result in group_verdicts:
+        state = "untold" if math.isnan(result.least_um_per_s) else "kept" if result.kept else "BROKEN"
         least, error = ("-" if math.isnan(value) else f"{value:.{digits}f}"
-                        for value, digits in ((one.least_um_per_s, 4), (one.equivariance_error, 3)))  # fmt: skip
-        lines.append(f"  {one.group:28}{said:8}{one.sigmas:5.1f} sigma{one.broken_um_per_s:10.4f}{least:>8}"
-                     f"        {error:>18}   {one.penalty:.1e}")  # fmt: skip
-    if any(math.isnan(one.equivariance_error) for one in found):
+                        for value, digits in ((result.least_um_per_s, 4), (result.equivariance_error, 3)))  # fmt: skip
+        lines.append(f"  {result.group:28}{state:8}{result.sigmas:5.1f} sigma{result.broken_um_per_s:10.4f}{least:>8}"
+                     f"        {error:>18}   {result.penalty:.1e}")  # fmt: skip
+    if any(math.isnan(result.equivariance_error) for result in group_verdicts):
         lines.append(
             "  there is no mean motion beyond chance, so that the equivariance error would be chance over chance"
         )
@@ -86,11 +86,11 @@ def motion_of(path: Path, lag_s: float | None) -> tuple[Motion, float]:
         with read_run(path) as run:
             if lag_s is None and run.header.fps <= 0:
                 raise Refused(f"{path}: the run does not state its frame rate; give --lag")
-            asked_hz = run.header.fps
+            requested_hz = run.header.fps
             run.require_turns()
             tables = tidy(run, run.batches())
         tracks, forces = tables["tracks"], tables["forces"]
-        lag_s = lag_s or 1.0 / counting_hz(tracks["frame"], tracks["time_s"], asked_hz)
+        lag_s = lag_s or 1.0 / counting_hz(tracks["frame"], tracks["time_s"], requested_hz)
     _, particle = np.unique(tracks["particle"], return_inverse=True)
     lag_s = lag_s or _usual_step_s(tracks["time_s"], particle)
     position_um = np.stack([tracks["x_um"], tracks["y_um"]], axis=1)
@@ -121,38 +121,43 @@ def _pulls(tracks: Columns, forces: Columns | None) -> NDArray[np.float64]:
     """[N, 2] wanted force (pN) on each tracked particle in its frame; 0 if there was none."""
     if forces is None:
         return np.stack([tracks["fx_pn"], tracks["fy_pn"]], axis=1)
-    asked = {key: row for row, key in enumerate(zip(forces["frame"], forces["particle"], strict=True))}
+    row_of = {key: row for row, key in enumerate(zip(forces["frame"], forces["particle"], strict=True))}
     pull_pn = np.zeros((len(tracks["frame"]), 2))
-    rows = np.array([asked.get(key, -1) for key in zip(tracks["frame"], tracks["particle"], strict=True)], np.int64)
-    known = rows >= 0
-    pull_pn[known] = np.stack([forces["fx_pn"], forces["fy_pn"]], axis=1)[rows[known]]
+    rows = np.array([row_of.get(key, -1) for key in zip(tracks["frame"], tracks["particle"], strict=True)], np.int64)
+    has_force = rows >= 0
+    pull_pn[has_force] = np.stack([forces["fx_pn"], forces["fy_pn"]], axis=1)[rows[has_force]]
     return pull_pn
 
 
-def draw(found: list[GroupVerdict], path: Path) -> None:
+def draw(group_verdicts: list[GroupVerdict], path: Path) -> None:
     """Bars for every group: evidence, breaking with the least one that is detected, held-out error, penalty."""
     from matplotlib.figure import Figure
 
     from models.soft.motion import SURE
 
-    figure = Figure(figsize=(16, 0.5 * len(found) + 1.2), layout="constrained")
-    sure, breaking, error, penalty = figure.subplots(1, 4, sharey=True)
-    names, colour = [one.group for one in found], ["tab:green" if one.kept else "tab:red" for one in found]
-    sure.barh(names, [max(one.sigmas, 0.0) for one in found], color=colour)
-    sure.axvline(SURE, color="black", linestyle=":")
-    sure.set_xlabel("evidence that it is broken, standard errors")
-    breaking.barh(names, [one.broken_um_per_s for one in found], color=colour)
-    breaking.plot([one.least_um_per_s for one in found], names, "k|", markersize=18, label="least that is found")
+    figure = Figure(figsize=(16, 0.5 * len(group_verdicts) + 1.2), layout="constrained")
+    evidence, breaking, error, penalty = figure.subplots(1, 4, sharey=True)
+    names, colour = (
+        [verdict.group for verdict in group_verdicts],
+        ["tab:green" if verdict.kept else "tab:red" for verdict in group_verdicts],
+    )
+    evidence.barh(names, [max(verdict.sigmas, 0.0) for verdict in group_verdicts], color=colour)
+    evidence.axvline(SURE, color="black", linestyle=":")
+    evidence.set_xlabel("evidence that it is broken, standard errors")
+    breaking.barh(names, [verdict.broken_um_per_s for verdict in group_verdicts], color=colour)
+    breaking.plot(
+        [verdict.least_um_per_s for verdict in group_verdicts], names, "k|", markersize=18, label="least that is found"
+    )
     breaking.set_xlabel("breaking (line: the least that is found), um/s")
-    error.barh(names, [one.equivariance_error for one in found], color=colour)
+    error.barh(names, [verdict.equivariance_error for verdict in group_verdicts], color=colour)
     error.set_xlabel("equivariance error on data held out")
-    penalty.barh(names, [one.penalty for one in found], color=colour)
+    penalty.barh(names, [verdict.penalty for verdict in group_verdicts], color=colour)
     penalty.set_xlabel("penalty of a direction")
     for axes in (breaking, error, penalty):
         axes.set_xlim(left=0)
-    sure.invert_yaxis()
+    evidence.invert_yaxis()
     try:
-        with fresh_file(path, make_folder=False) as beside:
-            figure.savefig(beside, format=path.suffix.removeprefix(".") or "png")
+        with fresh_file(path, make_folder=False) as temporary_path:
+            figure.savefig(temporary_path, format=path.suffix.removeprefix(".") or "png")
     except (OSError, ValueError) as fault:  # ValueError: a file format that matplotlib does not support
         raise Refused(f"{path}: the figure can't be written ({fault})") from None

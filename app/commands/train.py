@@ -26,21 +26,21 @@ def train_network(config: Path, out: Path | None = None, *, json: Path | None) -
     )  # torch is imported only where it is used
     from models.training import Training
 
-    wanted: Training = build(read(config), Training)
-    path = out or (config.parent / wanted.out if wanted.out else TRAINED / f"{config.stem}.json")
-    require_possible(wanted, path)
-    made: dict[str, tuple[Path, str | None]] = {
+    training: Training = build(read(config), Training)
+    path = out or (config.parent / training.out if training.out else TRAINED / f"{config.stem}.json")
+    require_possible(training, path)
+    outputs: dict[str, tuple[Path, str | None]] = {
         **checkpoint_files(path),
         "the training's state": (state_of(path), "the state of a training"),
         "the training's log": (path.with_suffix(".csv"), "the log of a training"),
     }
-    require_files({"the input 'config'": config}, made, json)
-    require_own(wanted, path)
+    require_files({"the input 'config'": config}, outputs, json)
+    require_own(training, path)
     if (curves := folder_of(path)) is not None:
         require_folder("the training's curves", curves)
-    card = Trainer(wanted, wanted.task.make(), path).run()
-    said = {"checkpoint": str(path), "epochs": card.trained.epochs, **card.metrics}
-    say_values(f"{wanted.title}: {path}", said)
+    card = Trainer(training, training.task.make(), path).run()
+    results = {"checkpoint": str(path), "epochs": card.trained.epochs, **card.metrics}
+    say_values(f"{training.title}: {path}", results)
     if json is not None:
-        write_json(json, said)
+        write_json(json, results)
     return 0

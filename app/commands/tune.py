@@ -40,25 +40,25 @@ def tune_recording(recording: Path, sets: Sequence[str], *, out: Path | None, js
     picture = picture_file(recording, out)
     kind = "" if out is not None else "a PNG that Cybloids has made"  # a default path
     require_files({"the input 'recording'": recording}, {"the picture": (picture, kind)}, json)
-    start, given = given_settings(sets)
+    start, given_names = given_settings(sets)
     frames = corrected(spread_frames(recording, sets), start)
     try:
-        made = suggest(frames, start, given)
+        suggestion = suggest(frames, start, given_names)
     except ValueError as error:
         raise Refused(f"{recording}: {error}") from None
-    s = made.settings
-    seen = inspect(frames, s)
+    s = suggestion.settings
+    inspection = inspect(frames, s)
     values = {name: plain(getattr(s, name)) for name in SUGGESTED} | {"separation_px": s.least_distance_px}
     try:
-        draw(frames[0], s, seen, picture, made.doubt, kind)
+        draw(frames[0], s, inspection, picture, suggestion.doubt, kind)
     finally:  # the settings are printed, even if the picture can't be written
-        for sentence in (*filter(None, [made.doubt]), *made.why):
+        for sentence in (*filter(None, [suggestion.doubt]), *suggestion.why):
             say(sentence)
         say(command_line(values, sets))
-        say(seen.verdict)
+        say(inspection.verdict)
     say(picture)
     if json is not None:
-        write_json(json, summary(recording, made, values, seen, picture))
+        write_json(json, summary(recording, suggestion, values, inspection, picture))
     return 0
 
 
@@ -83,9 +83,9 @@ def given_settings(sets: Sequence[str], verb: str = "tune") -> tuple[Tracking, s
     document = Document(" ".join(source for _, _, source in overrides), plain(Tracking()), {})
     for key, value, source in overrides:
         document = override(document, key, value, source)
-    made = build(document, Tracking)
-    files: dict[str, Any] = {name: absolute(file, Path()) for name in FILES if (file := getattr(made, name))}
-    return replace(made, **files), {key.partition(".")[0] for key, _, _ in overrides}
+    tracking = build(document, Tracking)
+    files: dict[str, Any] = {name: absolute(file, Path()) for name in FILES if (file := getattr(tracking, name))}
+    return replace(tracking, **files), {key.partition(".")[0] for key, _, _ in overrides}
 
 
 def corrected(frames: Sequence[Image], s: Tracking) -> list[Image]:
@@ -97,12 +97,12 @@ def corrected(frames: Sequence[Image], s: Tracking) -> list[Image]:
 
 def _of(part: str, sets: Sequence[str]) -> list[tuple[str, str, str]]:
     """(key, value, its name in error messages) of the overrides of one part."""
-    found = []
+    overrides = []
     for item in sets:
         key, _, value = item.partition("=")
         if key.startswith(f"{part}."):
-            found.append((key.removeprefix(f"{part}."), value, f"--set {item}"))
-    return found
+            overrides.append((key.removeprefix(f"{part}."), value, f"--set {item}"))
+    return overrides
 
 
 def command_line(values: dict[str, Any], sets: Sequence[str]) -> str:
@@ -118,13 +118,13 @@ def spread_frames(recording: Path, sets: Sequence[str], number: int = LOOKED_AT)
     for key, value, source in _of("camera", sets):
         camera = override(camera, key, value, source)
     opened = open_recording(build(camera, VideoCamera))
-    wanted = set(np.linspace(0, max(opened.frames - 1, 0), number).astype(int).tolist())
+    indices = set(np.linspace(0, max(opened.frames - 1, 0), number).astype(int).tolist())
     images: list[Image] = []
     with progress("look", opened.frames) as step:
         try:
             for index in range(opened.frames):
                 frame = opened.camera.read()
-                if frame is not None and index in wanted:
+                if frame is not None and index in indices:
                     images.append(frame.image)
                 step(index + 1)
         except Ended:
@@ -144,19 +144,19 @@ def wrapped(title: str, letters: int) -> str:
 
 
 def summary(
-    recording: Path, made: Suggestion, values: dict[str, Any], seen: Inspection, picture: Path
+    recording: Path, suggestion: Suggestion, values: dict[str, Any], inspection: Inspection, picture: Path
 ) -> dict[str, Any]:
     """The content of --json."""
-    kept, rejected = seen.mass
+    kept, rejected = inspection.mass
     return {
-        "recording": str(recording), "suggested": values, "why": list(made.why), "doubt": made.doubt,
-        "frames": len(seen.kept),
-        "kept": len(kept), "rejected": len(rejected), "phase": seen.phase.tolist(), "alarm": seen.alarm,
+        "recording": str(recording), "suggested": values, "why": list(suggestion.why), "doubt": suggestion.doubt,
+        "frames": len(inspection.kept),
+        "kept": len(kept), "rejected": len(rejected), "phase": inspection.phase.tolist(), "alarm": inspection.alarm,
         "picture": str(picture),
     }  # fmt: skip
 
 
-def draw(image: Image, s: Tracking, seen: Inspection, picture: Path, doubt: str = "", kind: str = "") -> None:
+def draw(image: Image, s: Tracking, inspection: Inspection, picture: Path, doubt: str = "", kind: str = "") -> None:
     """Candidates kept and rejected, the histogram of masses, the histogram of sub-pixel phases."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -167,17 +167,20 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path, doubt: str 
     axes = figure.subplot_mosaic([["image", "mass"], ["image", "phase"]], width_ratios=[2, 1])
     frame: Axes = axes["image"]
     frame.imshow(image, cmap="gray")
-    for found, colour, name in ((seen.rejected[0], "#d95f02", "rejected"), (seen.kept[0], "#1b9e77", "kept")):
-        x, y = found.position_px.T
-        frame.plot(x, y, "o", mfc="none", mec=colour, ms=6, label=f"{len(found)} {name}")
-    said = f"first frame: diameter {s.diameter_px} px, minmass {s.minmass:.4g}, separation {s.least_distance_px:g} px"
-    frame.set_title("\n".join(filter(None, [wrapped(said, WIDE_TITLE), wrapped(doubt, WIDE_TITLE)])), fontsize=10)
+    for features, colour, name in (
+        (inspection.rejected[0], "#d95f02", "rejected"),
+        (inspection.kept[0], "#1b9e77", "kept"),
+    ):
+        x, y = features.position_px.T
+        frame.plot(x, y, "o", mfc="none", mec=colour, ms=6, label=f"{len(features)} {name}")
+    title = f"first frame: diameter {s.diameter_px} px, minmass {s.minmass:.4g}, separation {s.least_distance_px:g} px"
+    frame.set_title("\n".join(filter(None, [wrapped(title, WIDE_TITLE), wrapped(doubt, WIDE_TITLE)])), fontsize=10)
     frame.legend(loc="upper right")
-    kept, rejected = seen.mass
-    every = np.concatenate([kept, rejected])
+    kept, rejected = inspection.mass
+    all_masses = np.concatenate([kept, rejected])
     mass: Axes = axes["mass"]
-    if len(every):
-        bins = np.geomspace(max(every.min(), 1e-3), every.max() * 1.001, 50)
+    if len(all_masses):
+        bins = np.geomspace(max(all_masses.min(), 1e-3), all_masses.max() * 1.001, 50)
         mass.hist([rejected, kept], bins, stacked=True, color=["#d95f02", "#1b9e77"], label=["rejected", "kept"])
         mass.axvline(max(s.minmass, bins[0]), color="k", lw=1)
         mass.set_xscale("log")
@@ -187,13 +190,13 @@ def draw(image: Image, s: Tracking, seen: Inspection, picture: Path, doubt: str 
     mass.set_xlabel("mass / grey levels")
     phase: Axes = axes["phase"]
     tenths = (np.arange(PHASES) + 0.5) / PHASES
-    for share, shift, name in ((seen.phase[0], -0.02, "x"), (seen.phase[1], 0.02, "y")):
+    for share, shift, name in ((inspection.phase[0], -0.02, "x"), (inspection.phase[1], 0.02, "y")):
         phase.bar(tenths + shift, share, 0.04, label=name)
     phase.axhline(1, color="k", lw=1)
     phase.set_xlabel("sub-pixel phase / px")
-    phase.set_title(wrapped(seen.verdict, NARROW_TITLE), fontsize=9)
+    phase.set_title(wrapped(inspection.verdict, NARROW_TITLE), fontsize=9)
     phase.legend()
-    ending = picture.suffix[1:].lower()
-    mark = {"Software": SOFTWARE} if ending == "png" else None
-    with fresh_file(picture, kind=kind) as beside:
-        figure.savefig(beside, dpi=100, format=ending, metadata=mark)
+    extension = picture.suffix[1:].lower()
+    metadata = {"Software": SOFTWARE} if extension == "png" else None
+    with fresh_file(picture, kind=kind) as temporary_path:
+        figure.savefig(temporary_path, dpi=100, format=extension, metadata=metadata)

@@ -72,13 +72,13 @@ class Beginning:
         """Raises Refused for a stored memory that can't be read."""
         memory = recalled(run)
         first = run.turn(0) if run.first_turn > 0 else None
-        unknown = first is not None and memory is None
-        tracks = unknown or not run.kept_frames or (memory is not None and isinstance(memory.tracker, Absent))
-        forces = unknown or (memory is not None and isinstance(memory.policy, Absent))
-        why = "" if tracks else unknown_light(run)
-        tracks = tracks or bool(why)
+        lacks_memory = first is not None and memory is None
+        tracks = lacks_memory or not run.kept_frames or (memory is not None and isinstance(memory.tracker, Absent))
+        forces = lacks_memory or (memory is not None and isinstance(memory.policy, Absent))
+        reason = "" if tracks else unknown_light(run)
+        tracks = tracks or bool(reason)
         tracker = RecordedTracker(str(run.path)) if tracks else None
-        return cls(first, memory, tracker, RecordedForces() if forces else None, why)
+        return cls(first, memory, tracker, RecordedForces() if forces else None, reason)
 
     @property
     def words(self) -> str:
@@ -137,13 +137,13 @@ class Verification:
 
 def verify_run(path: Path, *, json: Path | None) -> int:
     """The verb `verify`. Returns 0 if equal, 1 if not."""
-    found = verified(path)
-    say(found.sentence if found else f"{found.sentence}\n  {found.difference}")
+    result = verified(path)
+    say(result.sentence if result else f"{result.sentence}\n  {result.difference}")
     if json is not None:
-        answer = {"run": str(path), "equal": bool(found), "difference": found.difference, "turns": found.turns,
-                  "first_turn": found.first_turn, "start": found.start, "from": found.source}  # fmt: skip
+        answer = {"run": str(path), "equal": bool(result), "difference": result.difference, "turns": result.turns,
+                  "first_turn": result.first_turn, "start": result.start, "from": result.source}  # fmt: skip
         write_json(json, answer)
-    return 0 if found else 1
+    return 0 if result else 1
 
 
 def verified(path: Path, bar: Bar = BAR) -> Verification:
@@ -156,20 +156,20 @@ def verified(path: Path, bar: Bar = BAR) -> Verification:
         with bar("verify", len(run)) as step:
             difference = damage or first_difference(run, step)
         kept = run.kept_frames
-        said = f"{path}: " + ("equal" if difference is None else "differs") + f", {len(run)} turns"
+        text = f"{path}: " + ("equal" if difference is None else "differs") + f", {len(run)} turns"
         if run.first_turn > 0:
-            said += f", begun in flight at turn {run.first_turn}"
-            said += f", from {begin.words}" if begin is not None else ""
+            text += f", begun in flight at turn {run.first_turn}"
+            text += f", from {begin.words}" if begin is not None else ""
         if not kept and run.first_turn == 0:
-            said += ", from the recorded tracks (the run kept no frames)"
+            text += ", from the recorded tracks (the run kept no frames)"
         elif begin is not None and begin.unknown_light:
-            said += f", from the recorded tracks (the run that it replayed can't be read: {begin.unknown_light})"
+            text += f", from the recorded tracks (the run that it replayed can't be read: {begin.unknown_light})"
         if not run.ended_cleanly:
-            said += "; the run ended unfinished"
+            text += "; the run ended unfinished"
         frames = kept if begin is None else begin.tracks is None
         start = begin.words if begin is not None else None
         source = "frames" if frames else "tracks"
-        return Verification(path, difference, len(run), run.first_turn, start, source, said)
+        return Verification(path, difference, len(run), run.first_turn, start, source, text)
 
 
 def first_difference(run: Run, step: Any = lambda done: None) -> str | None:
@@ -178,37 +178,41 @@ def first_difference(run: Run, step: Any = lambda done: None) -> str | None:
     Raises Refused for a stored memory that does not belong to the record.
     """
     rounded_alike = KERNELS in run.header.versions
-    for done, (recorded, again) in enumerate(again_turns(run), 1):
-        if difference := compare(recorded, again if rounded_alike else with_recorded_rounding(recorded, again)):
+    for done, (recorded, recomputed) in enumerate(again_turns(run), 1):
+        if difference := compare(
+            recorded, recomputed if rounded_alike else with_recorded_rounding(recorded, recomputed)
+        ):
             return difference
         step(done)
     return None
 
 
-def with_recorded_rounding(recorded: Turn, again: Turn) -> Turn:
-    """`again` with the recorded eccentricities if they differ in rounding only.
+def with_recorded_rounding(recorded: Turn, recomputed: Turn) -> Turn:
+    """`recomputed` with the recorded eccentricities if they differ in rounding only.
 
     Before KERNELS was in the header, the last digits of `ecc` depended on earlier compilations.
     """
-    then, now = recorded.tracks.ecc, again.tracks.ecc
-    if then.shape != now.shape or not np.allclose(then, now, rtol=ROUNDING, atol=0.0, equal_nan=True):
-        return again
-    return replace(again, tracks=replace(again.tracks, ecc=then))
+    recorded_ecc, recomputed_ecc = recorded.tracks.ecc, recomputed.tracks.ecc
+    if recorded_ecc.shape != recomputed_ecc.shape or not np.allclose(
+        recorded_ecc, recomputed_ecc, rtol=ROUNDING, atol=0.0, equal_nan=True
+    ):
+        return recomputed
+    return replace(recomputed, tracks=replace(recomputed.tracks, ecc=recorded_ecc))
 
 
 def again_turns(run: Run) -> Iterator[tuple[Turn, Turn]]:
     """(recorded turn, turn that the same machine computes from the same frame, time and orders), for each turn."""
-    made = plan_of(run.header, f"{run.path}: ")
-    machine = build_machine(made)
+    plan = plan_of(run.header, f"{run.path}: ")
+    machine = build_machine(plan)
     begin = Beginning.of(run)
     machine = begin.into(machine)
     memory = begin.memory_of(machine)
-    for recorded, frame in with_light(run, made, begin):
+    for recorded, frame in with_light(run, plan, begin):
         begin.take(recorded)
-        made, orders = told_again(made, recorded.orders, begin, f"{run.path}: ")
+        plan, orders = told_again(plan, recorded.orders, begin, f"{run.path}: ")
         try:
             machine, memory = applied(machine, memory, orders)
-            memory, again = turn(machine, memory, frame, recorded.now_s, orders)
+            memory, recomputed = turn(machine, memory, frame, recorded.now_s, orders)
         except NOT_OF_THIS_LOOP as error:
             if not run.memory:
                 raise
@@ -216,14 +220,14 @@ def again_turns(run: Run) -> Iterator[tuple[Turn, Turn]]:
                 f"{run.path}: the memory that the record begins with does not belong to it "
                 f"(turn {recorded.number}: {' '.join(str(error).split())[:200]})"
             ) from None
-        yield recorded, replace(again, frame=recorded.frame, sent=recorded.sent, sent_s=recorded.sent_s)
+        yield recorded, replace(recomputed, frame=recorded.frame, sent=recorded.sent, sent_s=recorded.sent_s)
 
 
-def replayed_run(made: Plan) -> Path | None:
+def replayed_run(plan: Plan) -> Path | None:
     """The run whose recorded light acted on the particles of a replay; None: there was no light."""
-    camera = made.rig.camera
-    felt = made.rig.tracking.trapped == "recorded" and camera.images == "recorded" and is_run(camera.address)
-    return Path(camera.address) if felt else None
+    camera = plan.rig.camera
+    has_light = plan.rig.tracking.trapped == "recorded" and camera.images == "recorded" and is_run(camera.address)
+    return Path(camera.address) if has_light else None
 
 
 def unknown_light(run: Run) -> str:
@@ -232,32 +236,32 @@ def unknown_light(run: Run) -> str:
     if source is None:
         return ""
     try:
-        with read_run(source) as before:
-            if len(before) < len(run):
-                return f"{source}: it has {len(before)} turns, and its replay {len(run)}"
-            before.require_turns()
+        with read_run(source) as source_run:
+            if len(source_run) < len(run):
+                return f"{source}: it has {len(source_run)} turns, and its replay {len(run)}"
+            source_run.require_turns()
     except Refused as refused:
         return str(refused)
     return ""
 
 
-def with_light(run: Run, made: Plan, begin: Beginning) -> Iterator[tuple[Turn, Frame | None]]:
+def with_light(run: Run, plan: Plan, begin: Beginning) -> Iterator[tuple[Turn, Frame | None]]:
     """(recorded turn, its frame), for each turn. In the replay of a run, the frame has the light on its particles."""
-    source = replayed_run(made)
+    source = replayed_run(plan)
     if source is None or begin.tracks is not None:
         yield from ((recorded, recorded.frame) for recorded in run.turns())
         return
-    camera = TapeCamera(Tape(read_run(source)), made.rig.optics.um_per_px)
+    camera = TapeCamera(Tape(read_run(source)), plan.rig.optics.um_per_px)
     try:
         for recorded in run.turns():
-            before = camera.read()
+            source_frame = camera.read()
             frame = recorded.frame
-            if before is None or frame is None:
+            if source_frame is None or frame is None:
                 yield recorded, frame
                 continue
-            if (before.number, before.time_s) != (frame.number, frame.time_s):
+            if (source_frame.number, source_frame.time_s) != (frame.number, frame.time_s):
                 raise Refused(f"{source}: this is not the run that {run.path} replayed: turn {recorded.number} differs")
-            yield recorded, replace(frame, felt=before.felt)
+            yield recorded, replace(frame, felt=source_frame.felt)
     except (Ended, Fault) as error:
         raise Refused(str(error)) from None
     finally:
@@ -265,13 +269,13 @@ def with_light(run: Run, made: Plan, begin: Beginning) -> Iterator[tuple[Turn, F
 
 
 def told_again(
-    made: Plan, recorded: tuple[Order, ...], begin: Beginning, source: str = ""
+    plan: Plan, recorded: tuple[Order, ...], begin: Beginning, source: str = ""
 ) -> tuple[Plan, tuple[Order, ...]]:
     """(plan after the orders, the orders as they were given). The machine of an APPLY is built again from its text."""
     orders = []
     for order in recorded:
         if order.kind is OrderKind.APPLY:
-            made = plan_after(made, order.text, source)
-            order = replace(order, machine=begin.into(build_machine(made)))
+            plan = plan_after(plan, order.text, source)
+            order = replace(order, machine=begin.into(build_machine(plan)))
         orders.append(order)
-    return made, tuple(orders)
+    return plan, tuple(orders)

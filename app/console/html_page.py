@@ -37,9 +37,9 @@ class Page:
         self.parts.append(f"<p>{html.escape(text)}</p>")
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        above = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+        header = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
         body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-        self.parts.append(f"<table><tr>{above}</tr>{body}</table>")
+        self.parts.append(f"<table><tr>{header}</tr>{body}</table>")
 
     def figure(self, draw: Callable[[Any], None], caption: str) -> None:
         """A picture that `draw` draws on matplotlib axes."""
@@ -54,8 +54,8 @@ class Page:
 
     def html(self) -> str:
         title = html.escape(self.title)
-        made = f'<meta name="generator" content="{SOFTWARE}">'
-        head = f'<meta charset="utf-8">{made}<title>{title}</title><style>{STYLE}</style>'
+        generator = f'<meta name="generator" content="{SOFTWARE}">'
+        head = f'<meta charset="utf-8">{generator}<title>{title}</title><style>{STYLE}</style>'
         return (
             f"<!doctype html><html lang=en><head>{head}</head><body><h1>{title}</h1>{''.join(self.parts)}</body></html>"
         )

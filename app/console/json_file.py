@@ -40,8 +40,8 @@ def answered(path: Path | None, value: Any, *, own: bool = False) -> Iterator[No
         return
     text = json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     try:
-        with fresh_file(path, "a file for the answer", kind="JSON", own=own) as beside:
-            with beside.open("wb") as file:
+        with fresh_file(path, "a file for the answer", kind="JSON", own=own) as temporary_path:
+            with temporary_path.open("wb") as file:
                 file.write(text.encode("utf-8"))
                 file.flush()
                 os.fsync(file.fileno())

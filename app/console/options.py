@@ -15,10 +15,10 @@ LARGEST_SEED = 2**32 - 1  # of a simulated rig
 
 def plain_digits(text: str | float) -> str:
     """The text. Raises ValueError for `_` and non-ASCII digits, which Python's int() and float() accept."""
-    said = text_of(text)
-    if "_" in said or not said.isascii():
+    digits = text_of(text)
+    if "_" in digits or not digits.isascii():
         raise ValueError
-    return said
+    return digits
 
 
 def number(option: str, least: float, most: float) -> Callable[[str | float], float]:
@@ -55,13 +55,13 @@ def path(option: str, *, named: bool = False) -> Callable[[str | Path], Path]:
     """A parser of paths; `named`: the path of a file, which needs a name."""
 
     def PATH(text: str | Path) -> Path:
-        given = f"{text}"
-        if not given:
+        path_text = f"{text}"
+        if not path_text:
             raise Refused(f"{option}: found an empty text, where a path is needed")
-        if any("\ud800" <= character <= "\udfff" or character == "\0" for character in given):
-            raise Refused(f"{option}: found '{quoted(given)}', which is not text in UTF-8")
-        if named and not Path(given).name:
-            raise Refused(f"{option}: found the folder '{quoted(given)}', where the name of a file is needed")
-        return Path(given)
+        if any("\ud800" <= character <= "\udfff" or character == "\0" for character in path_text):
+            raise Refused(f"{option}: found '{quoted(path_text)}', which is not text in UTF-8")
+        if named and not Path(path_text).name:
+            raise Refused(f"{option}: found the folder '{quoted(path_text)}', where the name of a file is needed")
+        return Path(path_text)
 
     return PATH

@@ -44,42 +44,42 @@ def require_outputs(verb: str, values: Mapping[str, Any]) -> None:
         values: the value of every argument and option by its name, None if it was not given.
     """
     forget_read()
-    given = {name: value for name, value in values.items() if value is not None}
-    results = {json for (of, option), json in RESULTS.items() if of == verb and option in given}
-    read = dict(_paths(given, READ | results))
-    written = dict(_paths(given, WRITTEN - results))
-    folders = {f"--{name}" for name in given if (verb, name) in FOLDERS}
-    require_apart(read, {said: path for said, path in written.items() if said not in folders})
+    arguments = {name: value for name, value in values.items() if value is not None}
+    results = {json for (of, option), json in RESULTS.items() if of == verb and option in arguments}
+    read = dict(_paths(arguments, READ | results))
+    written = dict(_paths(arguments, WRITTEN - results))
+    folders = {f"--{name}" for name in arguments if (verb, name) in FOLDERS}
+    require_apart(read, {label: path for label, path in written.items() if label not in folders})
     kinds = {f"--{option}": kind for (of, option), kind in KINDS.items() if of == verb}
-    for said, path in written.items():
-        if said in folders:
-            _require_outside(said, path, {other: file for other, file in written.items() if other not in folders})
-            require_folder(said, path)
-        elif said != "--link":  # an emulator replaces its own symbolic link
-            require_writable(said, path, kinds.get(said))
-    for name in given:
-        if (verb, name) in NEW and os.path.lexists(given[name]):
-            raise Refused(f"{given[name]}: there is a file of this name already, and a run is never written over")
+    for label, path in written.items():
+        if label in folders:
+            _require_outside(label, path, {other: file for other, file in written.items() if other not in folders})
+            require_folder(label, path)
+        elif label != "--link":  # an emulator replaces its own symbolic link
+            require_writable(label, path, kinds.get(label))
+    for name in arguments:
+        if (verb, name) in NEW and os.path.lexists(arguments[name]):
+            raise Refused(f"{arguments[name]}: there is a file of this name already, and a run is never written over")
 
 
 def require_files(
-    read: Mapping[str, Path], made: Mapping[str, tuple[Path, str | None]], json: Path | None = None
+    read: Mapping[str, Path], outputs: Mapping[str, tuple[Path, str | None]], json: Path | None = None
 ) -> None:
     """Check every file that a command will write, including side files, before its work.
 
     Args:
         read: paths of its inputs, by their names in messages.
-        made: path and kind (config.output_kinds; "": by the extension, None: any) of each file, likewise.
+        outputs: path and kind (config.output_kinds; "": by the extension, None: any) of each file, likewise.
         json: path of the answer.
 
     Raises Refused if a file is an input or another output, can't be created, or would replace a file of another kind.
     """
     answer = {"--json": json} if json is not None else {}
-    require_apart(read, {**{said: path for said, (path, _) in made.items()}, **answer})
-    for said, (path, kind) in made.items():
-        require_writable(said, path, kind)
-    for said, path in answer.items():
-        refuse_what_was_read(path, said)
+    require_apart(read, {**{label: path for label, (path, _) in outputs.items()}, **answer})
+    for label, (path, kind) in outputs.items():
+        require_writable(label, path, kind)
+    for label, path in answer.items():
+        refuse_what_was_read(path, label)
 
 
 def require_apart(read: Mapping[str, Path], written: Mapping[str, Path]) -> None:
@@ -88,76 +88,76 @@ def require_apart(read: Mapping[str, Path], written: Mapping[str, Path]) -> None
     Args:
         read, written: paths by their names in messages. Links and `..` are followed.
     """
-    before: dict[str, Path] = {}
-    for said, path in written.items():
+    earlier_outputs: dict[str, Path] = {}
+    for label, path in written.items():
         for other, source in read.items():
             if same(path, source):
-                raise Refused(f"{said}: '{quoted(path, 200)}' is {other}, which is read and never written over")
-            if said != "--json" and source.is_dir() and Path(os.path.realpath(source)) in _folders(path):
-                raise Refused(f"{said}: '{quoted(path, 200)}' lies in {other}, a folder that is read")
-        for other, earlier in before.items():
+                raise Refused(f"{label}: '{quoted(path, 200)}' is {other}, which is read and never written over")
+            if label != "--json" and source.is_dir() and Path(os.path.realpath(source)) in _folders(path):
+                raise Refused(f"{label}: '{quoted(path, 200)}' lies in {other}, a folder that is read")
+        for other, earlier in earlier_outputs.items():
             if same(path, earlier):
-                raise Refused(f"{said}: '{quoted(path, 200)}' is {other} too; each needs a file of its own")
-        _require_outside(said, path, before)
-        for other, earlier in before.items():
-            _require_outside(other, earlier, {said: path})
-        before[said] = path
+                raise Refused(f"{label}: '{quoted(path, 200)}' is {other} too; each needs a file of its own")
+        _require_outside(label, path, earlier_outputs)
+        for other, earlier in earlier_outputs.items():
+            _require_outside(other, earlier, {label: path})
+        earlier_outputs[label] = path
 
 
-def _require_outside(said: str, path: Path, files: Mapping[str, Path]) -> None:
+def _require_outside(label: str, path: Path, files: Mapping[str, Path]) -> None:
     """Raises Refused if `path` is one of these files, or lies in one as if it were a folder."""
     for other, file in files.items():
         if Path(os.path.realpath(file)) in (Path(os.path.realpath(path)), *_folders(path)):
-            raise Refused(f"{said}: '{quoted(path, 200)}' lies in {other}, which is to be a file")
+            raise Refused(f"{label}: '{quoted(path, 200)}' lies in {other}, which is to be a file")
 
 
-def require_writable(said: str, path: Path, kind: str | None = None) -> None:
+def require_writable(label: str, path: Path, kind: str | None = None) -> None:
     """Raises Refused if `path` can't become a file, or if its file must not be replaced.
 
     A run is never replaced. An answer (`--json`) replaces only JSON, and other outputs only their own `kind`
     (config.output_kinds; None: any).
     """
-    what = "a file for the answer" if said == "--json" else "a plain file"
+    description = "a file for the answer" if label == "--json" else "a plain file"
     try:
-        refuse_what_is_no_file(path, what)
+        refuse_what_is_no_file(path, description)
         _try_folder(path.parent)
         if kind == PAGE and path.suffix.lower() != ".md":  # could not be replaced later
-            raise Refused(f"{said}: '{quoted(path, 200)}' is not {PAGE}; name it NAME.md")
-        if said == "--json" or kind is not None:
-            require_kind(said, path, "JSON" if said == "--json" else kind or "")
+            raise Refused(f"{label}: '{quoted(path, 200)}' is not {PAGE}; name it NAME.md")
+        if label == "--json" or kind is not None:
+            require_kind(label, path, "JSON" if label == "--json" else kind or "")
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise Refused(f"{said}: no file can be made at '{quoted(path, 200)}' ({reason})") from None
-    if said == "--json" and path.with_suffix(".safetensors").exists():
-        raise Refused(f"{said}: '{quoted(path, 200)}' is the card of a checkpoint; name another file")
+        raise Refused(f"{label}: no file can be made at '{quoted(path, 200)}' ({reason})") from None
+    if label == "--json" and path.with_suffix(".safetensors").exists():
+        raise Refused(f"{label}: '{quoted(path, 200)}' is the card of a checkpoint; name another file")
 
 
-def require_folder(said: str, path: Path) -> None:
+def require_folder(label: str, path: Path) -> None:
     """Raises Refused if `path` is not a folder and can't become one."""
-    found = kind_of(path)
-    if found not in ("", "a folder"):
-        raise Refused(f"{path}: found {found}, where a folder is needed")
+    kind = kind_of(path)
+    if kind not in ("", "a folder"):
+        raise Refused(f"{path}: found {kind}, where a folder is needed")
     try:
         _try_folder(path)
     except OSError as error:
-        raise Refused(f"{said}: no folder can be made at '{quoted(path, 200)}' ({error.strerror})") from None
+        raise Refused(f"{label}: no folder can be made at '{quoted(path, 200)}' ({error.strerror})") from None
 
 
-def same(one: Path, other: Path) -> bool:
+def same(first: Path, second: Path) -> bool:
     """Whether two paths name the same file, which need not exist yet."""
     try:
-        return os.path.samefile(one, other)
+        return os.path.samefile(first, second)
     except (OSError, ValueError):
-        return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
+        return os.path.normcase(os.path.realpath(first)) == os.path.normcase(os.path.realpath(second))
 
 
-def _paths(given: Mapping[str, Any], names: set[str]) -> Iterator[tuple[str, Path]]:
+def _paths(arguments: Mapping[str, Any], names: set[str]) -> Iterator[tuple[str, Path]]:
     """(name in messages, path) of every path among these arguments."""
-    for name, value in given.items():
+    for name, value in arguments.items():
         if name not in names:
             continue
         if isinstance(value, (list, tuple)):
-            yield from ((f"{name} {number}", Path(one)) for number, one in enumerate(value, 1))
+            yield from ((f"{name} {number}", Path(item)) for number, item in enumerate(value, 1))
         else:
             yield (f"--{name}" if name in WRITTEN else f"the input '{name}'"), Path(value)
 

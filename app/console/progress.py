@@ -71,19 +71,19 @@ def progress_line(title: str, total: int | None, unit: str = "frames") -> Iterat
             yield step
         return
     title = visible(title, keep="")
-    of, shown_s, newest = f" of {total}" if total is not None else "", 0.0, 0
+    total_text, shown_s, newest = f" of {total}" if total is not None else "", 0.0, 0
 
     def step_of_line(done: int) -> None:
         nonlocal shown_s, newest
         newest = done
         if time.monotonic() - shown_s >= 1.0:
             shown_s = time.monotonic()
-            _rewrite(f"{title}: {done}{of} {unit}")
+            _rewrite(f"{title}: {done}{total_text} {unit}")
 
     try:
         yield step_of_line
     finally:
-        _rewrite(f"{title}: {newest}{of} {unit}\n")
+        _rewrite(f"{title}: {newest}{total_text} {unit}\n")
 
 
 def _rewrite(text: str) -> None:

@@ -86,14 +86,14 @@ class Check:
 
 def load(folder: Path = CHECKS) -> dict[str, tuple[Check, Document]]:
     """Every check of a folder by its name, ordered by level (plant first), then by number. Raises Refused."""
-    found: dict[str, tuple[Check, Document]] = {}
+    checks: dict[str, tuple[Check, Document]] = {}
     for path in sorted(folder.glob("*.yaml")):
         document = read(path)
         check: Check = build(document, Check)
-        if check.name in found:
-            raise Refused(f"{path}: the check {check.name} is also in {found[check.name][1].source}")
-        found[check.name] = check, document
-    return dict(sorted(found.items(), key=lambda item: (item[1][0].level != "plant", number(item[1][0].id))))
+        if check.name in checks:
+            raise Refused(f"{path}: the check {check.name} is also in {checks[check.name][1].source}")
+        checks[check.name] = check, document
+    return dict(sorted(checks.items(), key=lambda item: (item[1][0].level != "plant", number(item[1][0].id))))
 
 
 def number(identity: str) -> int:
@@ -107,22 +107,22 @@ def plan_of(check: Check, document: Document, effort: Effort, run: int = 0, *, s
     sets = [f"seconds={effort.seconds!r}", f"seed={plan_inside(document).experiment.seed + run}"]
     if effort.cells > 1:
         sets.append(f"sample.cells={effort.cells}")
-    made = plan_inside(document, None, sets)
+    plan = plan_inside(document, None, sets)
     if not sabotaged:
-        return made
-    depth_kt = made.experiment.trap.depth_kt  # the trap keeps its intended depth
-    wrong = [f"{key}={check.sabotage.factor * value_at(made, key)!r}" for key in check.sabotage.keys]
-    return plan_inside(document, None, (f"trap.depth_kt={depth_kt!r}", *sets, *wrong))
+        return plan
+    depth_kt = plan.experiment.trap.depth_kt  # the trap keeps its intended depth
+    wrong_sets = [f"{key}={check.sabotage.factor * value_at(plan, key)!r}" for key in check.sabotage.keys]
+    return plan_inside(document, None, (f"trap.depth_kt={depth_kt!r}", *sets, *wrong_sets))
 
 
-def value_at(made: Plan, key: str) -> float:
+def value_at(plan: Plan, key: str) -> float:
     """The number at a dotted key. Raises Refused."""
-    inside: Any = plain(made.rig if key.split(".")[0] in RIG_KEYS else made.experiment)
+    value: Any = plain(plan.rig if key.split(".")[0] in RIG_KEYS else plan.experiment)
     for part in key.split("."):
         try:
-            inside = inside[int(part)] if isinstance(inside, list) else inside[part]
+            value = value[int(part)] if isinstance(value, list) else value[part]
         except (KeyError, IndexError, ValueError):
             raise Refused(f"sabotage.keys: there is nothing at '{key}'") from None
-    if not isinstance(inside, int | float):
-        raise Refused(f"sabotage.keys: '{key}' is {inside!r}, and it should be a number")
-    return float(inside)
+    if not isinstance(value, int | float):
+        raise Refused(f"sabotage.keys: '{key}' is {value!r}, and it should be a number")
+    return float(value)

@@ -62,34 +62,34 @@ images are in the list of the window. If a result differs from the expected one,
 
 def write_page(page: Path, data: Path, out: Path) -> None:
     """Write the page and, beside it, the families' pictures in `out` that belong to the JSON. Raises Refused."""
-    told = whole(data)
+    results = whole(data)
     figures: dict[str, bytes] = {}
-    for one in told["families"]:
-        figure = figure_of(out / "families", one["id"]) if one["id"] in PICTURED else None
-        if figure is not None and figure_sha256(figure) == one["figure_sha256"]:
-            figures[one["id"]] = figure
-    made: dict[str, tuple[Path, str | None]] = {
+    for entry in results["families"]:
+        figure = figure_of(out / "families", entry["id"]) if entry["id"] in PICTURED else None
+        if figure is not None and figure_sha256(figure) == entry["figure_sha256"]:
+            figures[entry["id"]] = figure
+    outputs: dict[str, tuple[Path, str | None]] = {
         f"the picture of family {name}": (page.parent / picture(page, name), "a PNG") for name in figures
     }
-    require_files({"--json": data}, {"--docs": (page, PAGE), **made})
+    require_files({"--json": data}, {"--docs": (page, PAGE), **outputs})
     for name, figure in figures.items():
         write_file(page.parent / picture(page, name), figure, kind="a PNG")
-    write_file(page, page_of(told, page, data), own=True)
+    write_file(page, page_of(results, page, data), own=True)
 
 
-def belongs(told: Told, page: Path) -> bool:
+def belongs(entry: Told, page: Path) -> bool:
     """Whether the picture beside the page was made with these numbers."""
-    path = page.parent / picture(page, told["id"])
-    return told["id"] in PICTURED and path.is_file() and figure_sha256(path.read_bytes()) == told["figure_sha256"]
+    path = page.parent / picture(page, entry["id"])
+    return entry["id"] in PICTURED and path.is_file() and figure_sha256(path.read_bytes()) == entry["figure_sha256"]
 
 
 def picture(page: Path, name: str) -> str:
     return f"{page.stem}-{name}.png"
 
 
-def page_of(told: Mapping[str, Sequence[Told]], page: Path, data: Path) -> str:
+def page_of(results: Mapping[str, Sequence[Told]], page: Path, data: Path) -> str:
     """The whole page, as Markdown."""
-    checks, sabotages, mutations = told["checks"], told["sabotages"], told.get("mutations", [])
+    checks, sabotages, mutations = results["checks"], results["sabotages"], results.get("mutations", [])
     passed = sum(row["verdict"] == "pass" for row in checks)
     caught = sum(row["caught"] for row in sabotages)
     minutes = sum(row["spent_s"] or 0.0 for row in checks) / 60.0
@@ -108,20 +108,20 @@ def page_of(told: Mapping[str, Sequence[Told]], page: Path, data: Path) -> str:
         *(["## Mutations\n", MUTATIONS, mutation_table(mutations)] if mutations else []),
         "## Families of experiments\n",
         FAMILIES,
-        *(family(one, page) for one in told["families"]),
+        *(family(entry, page) for entry in results["families"]),
     ]
     return "\n".join(parts)
 
 
 def absent(checks: Sequence[Told], sabotages: Sequence[Told]) -> str:
     """The checks in config/experiments/reproduce that are missing in the JSON, in words."""
-    said = ""
-    for rows, what in ((checks, "measured"), (sabotages, "sabotaged")):
-        there = {f"{row['id']}-{row['level']}" for row in rows}
-        left = [name for name in load() if name not in there]
-        if left:
-            said += f" Not {what} here: {', '.join(left)}."
-    return said
+    text = ""
+    for rows, action in ((checks, "measured"), (sabotages, "sabotaged")):
+        names = {f"{row['id']}-{row['level']}" for row in rows}
+        missing = [name for name in load() if name not in names]
+        if missing:
+            text += f" Not {action} here: {', '.join(missing)}."
+    return text
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -157,8 +157,8 @@ def allowed(row: Told) -> str:
 def caught_of(mutations: Sequence[Told]) -> str:
     """The number of mutations that at least one row has detected, in words."""
     titles = {row["mutation"] for row in mutations}
-    seen = {row["mutation"] for row in mutations if row["caught"]}
-    return f", and {len(seen)} of {len(titles)} mutations" if titles else ""
+    caught = {row["mutation"] for row in mutations if row["caught"]}
+    return f", and {len(caught)} of {len(titles)} mutations" if titles else ""
 
 
 def moved(row: Told) -> str:
@@ -188,10 +188,10 @@ def mutation_table(rows: Sequence[Told]) -> str:
     ])  # fmt: skip
 
 
-def family(told: Told, page: Path) -> str:
+def family(entry: Told, page: Path) -> str:
     """The section of a family: title, picture, numbers, and missed expectations."""
-    said = f"### ({told['id']}) {told['title']}\n\n{told['about']}\n\n"
-    if belongs(told, page):
-        said += f"![{PICTURED[told['id']]}]({picture(page, told['id'])})\n\n"
-    said += table(("", "measured"), [(name, in_words(value, 4)) for name, value in told["numbers"].items()])
-    return said + "".join(f"\nBut {missed}.\n" for missed in told["missed"])
+    text = f"### ({entry['id']}) {entry['title']}\n\n{entry['about']}\n\n"
+    if belongs(entry, page):
+        text += f"![{PICTURED[entry['id']]}]({picture(page, entry['id'])})\n\n"
+    text += table(("", "measured"), [(name, in_words(value, 4)) for name, value in entry["numbers"].items()])
+    return text + "".join(f"\nBut {missed}.\n" for missed in entry["missed"])

@@ -87,21 +87,21 @@ def explore(family: Family, document: Document) -> Found:
     """Run the experiment for every value of the sweep, and measure. Raises Refused, Fault."""
     if family.measure not in FAMILIES:
         raise Refused(f"{document.source}: there is no measure '{family.measure}' (known: {', '.join(FAMILIES)})")
-    began_s, way = time.process_time(), FAMILIES[family.measure]
+    began_s, measurement = time.process_time(), FAMILIES[family.measure]
     flights = [_flight(family, document, *values) for values in product(*map(values_of, (family.sweep, family.across)))]
-    numbers = way.measure(flights, family.options)
+    numbers = measurement.measure(flights, family.options)
     missed = missed_of(numbers, family.want)
     turns = sum(len(flight.seen.time_s) for flight in flights)
-    picture = figure(lambda axes: way.draw(axes, flights, family.options), "png", (6.0, 4.0))
+    picture = figure(lambda axes: measurement.draw(axes, flights, family.options), "png", (6.0, 4.0))
     return Found(numbers, missed, picture, turns, time.process_time() - began_s)
 
 
 def missed_of(numbers: Mapping[str, float], want: Mapping[str, tuple[float, float]]) -> tuple[str, ...]:
     """Results outside of their expected ranges, in words; a result that could not be measured is also missed."""
-    found = [(name, numbers.get(name, math.nan), low, high) for name, (low, high) in want.items()]
+    results = [(name, numbers.get(name, math.nan), low, high) for name, (low, high) in want.items()]
     return tuple(
         f"{name} could not be measured" if math.isnan(value) else f"{name} is {value:.4g}, not {low:g} to {high:g}"
-        for name, value, low, high in found
+        for name, value, low, high in results
         if not low <= value <= high
     )
 
@@ -113,6 +113,6 @@ def values_of(sweep: Sweep | None) -> tuple[float, ...]:
 
 def _flight(family: Family, document: Document, value: float, across: float) -> FamilyRun:
     swept = ((family.sweep, value), (family.across, across))
-    made = plan_inside(document, None, [f"{key}={number!r}" for sweep, number in swept if sweep for key in sweep.keys])
-    seen = fly(made, armed=True).counted(family.settle_s, replicas=family.alone, rest_s=family.rest_s)
-    return FamilyRun(value, across, ExperimentFacts(made), seen)
+    plan = plan_inside(document, None, [f"{key}={number!r}" for sweep, number in swept if sweep for key in sweep.keys])
+    trajectory = fly(plan, armed=True).counted(family.settle_s, replicas=family.alone, rest_s=family.rest_s)
+    return FamilyRun(value, across, ExperimentFacts(plan), trajectory)

@@ -10,15 +10,15 @@ from control.contract import Fault, Level, Order, OrderKind, Turn
 from control.loop import run
 
 
-def fly(made: Plan, *, armed: bool = True, centres: bool = False) -> Trajectory:
+def fly(plan: Plan, *, armed: bool = True, centres: bool = False) -> Trajectory:
     """Run a plan for its own duration. Return the tracks, and with `centres` also the positions of the light.
 
     Raises Refused, and Fault, also if the interlock tripped.
     """
-    instrument = open_instrument(made)
+    instrument = open_instrument(plan)
     keeper = Keeper(centres)
     orders = [(Order(OrderKind.ARM),)] if armed else []
-    until = Until(instrument.camera, made.experiment.seconds)
+    until = Until(instrument.camera, plan.experiment.seconds)
     trips: list[str] = []
 
     def watch(turn: Turn) -> None:
@@ -34,5 +34,5 @@ def fly(made: Plan, *, armed: bool = True, centres: bool = False) -> Trajectory:
     finally:
         instrument.close()
     if trips:
-        raise Fault(f"{made.experiment.title}: the interlock tripped: {trips[0]}")
+        raise Fault(f"{plan.experiment.title}: the interlock tripped: {trips[0]}")
     return keeper.seen()

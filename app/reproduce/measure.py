@@ -51,28 +51,28 @@ def measure(
         drawn: whether to make a picture.
     """
     row, began_s = row_of(check), time.process_time()
-    known = ExperimentFacts(plan_of(check, document, effort))
+    facts = ExperimentFacts(plan_of(check, document, effort))
     runs = [_fly(check, document, effort, run, row, sabotaged) for run in range(effort.runs)]
-    parts = [part for seen in runs for part in seen.stretches(check.stretches)]
-    values = np.concatenate([row.measure(known, check.options, part) for part in parts])
+    parts = [part for trajectory in runs for part in trajectory.stretches(check.stretches)]
+    values = np.concatenate([row.measure(facts, check.options, part) for part in parts])
     verdict = judge(
         values, check.stated, exact=check.verdict == "exact", tolerance=check.tolerance, level=check.level,
         precision=math.inf if sabotaged else check.precision,
         within=check.within if effort == check.full and not sabotaged else math.inf,
     )  # fmt: skip
-    predicted = float(row.predict(known, check.options))
+    predicted = float(row.predict(facts, check.options))
     if abs(predicted - check.stated) > STATED * abs(check.stated):
-        missed = f"the program predicts {predicted:.6g}, and {check.stated:.6g} is stated"
-        verdict = replace(verdict, passed=False, why=missed)
-    if row.demand is not None and not sabotaged and (missed := row.demand(known, check.options, runs[0])):
-        verdict = replace(verdict, passed=False, why=missed)
-    turns = sum(len(seen.time_s) for seen in runs)
+        failure = f"the program predicts {predicted:.6g}, and {check.stated:.6g} is stated"
+        verdict = replace(verdict, passed=False, why=failure)
+    if row.demand is not None and not sabotaged and (failure := row.demand(facts, check.options, runs[0])):
+        verdict = replace(verdict, passed=False, why=failure)
+    turns = sum(len(trajectory.time_s) for trajectory in runs)
     spent_s = time.process_time() - began_s
-    picture = figure(lambda axes: row.draw(axes, known, check.options, runs[0]), "svg", (5.0, 3.4)) if drawn else ""
+    picture = figure(lambda axes: row.draw(axes, facts, check.options, runs[0]), "svg", (5.0, 3.4)) if drawn else ""
     return Outcome(verdict, turns, spent_s, picture)
 
 
 def _fly(check: Check, document: Document, effort: Effort, run: int, row: CheckRow, sabotaged: bool) -> Trajectory:
-    made = plan_of(check, document, effort, run, sabotaged=sabotaged)
-    seen = fly(made, armed=check.armed, centres=row.centres)
-    return seen.counted(check.settle_s, replicas=check.alone, rest_s=check.rest_s)
+    plan = plan_of(check, document, effort, run, sabotaged=sabotaged)
+    trajectory = fly(plan, armed=check.armed, centres=row.centres)
+    return trajectory.counted(check.settle_s, replicas=check.alone, rest_s=check.rest_s)

@@ -51,9 +51,9 @@ class Mutation:
     def made(self) -> Iterator[None]:
         """Inside this block, in this process, the program contains the error."""
         with ExitStack() as put_back:
-            for of, name, wrong in self.patches():
-                put_back.callback(setattr, of, name, of.__dict__[name])
-                setattr(of, name, wrong)
+            for owner, name, wrong in self.patches():
+                put_back.callback(setattr, owner, name, owner.__dict__[name])
+                setattr(owner, name, wrong)
             yield
 
 
@@ -67,39 +67,39 @@ def measure_mutated(name: str, check: Check, document: Document, effort: Effort)
 
 def _boltzmann() -> Sequence[Patch]:
     wrong = 1.03 * BOLTZMANN_PN_UM_PER_K
-    return [(room, "BOLTZMANN_PN_UM_PER_K", wrong) for room in (control.plant, drivers.sim.world)]
+    return [(module, "BOLTZMANN_PN_UM_PER_K", wrong) for module in (control.plant, drivers.sim.world)]
 
 
 def _diffusion() -> Sequence[Patch]:
-    right = Plant.__dict__["diffusion_um2_per_s"].fget
+    original = Plant.__dict__["diffusion_um2_per_s"].fget
 
-    def beads(*given: Any) -> Any:
-        made = beads_of(*given)
-        return made._replace(spread=made.spread * np.sqrt(1.05))
+    def beads(*arguments: Any) -> Any:
+        bead_values = beads_of(*arguments)
+        return bead_values._replace(spread=bead_values.spread * np.sqrt(1.05))
 
     return [
         (drivers.sim.world, "beads_of", beads),
-        (Plant, "diffusion_um2_per_s", property(lambda self: 1.05 * float(right(self)))),
+        (Plant, "diffusion_um2_per_s", property(lambda self: 1.05 * float(original(self)))),
     ]
 
 
 def _hold() -> Sequence[Patch]:
-    right = app.assembly.rig.shortest_delay_s
+    original = app.assembly.rig.shortest_delay_s
 
     def shortest_s(rig: Rig) -> float:
-        return right(rig) - 0.5 / rig.camera.fps
+        return original(rig) - 0.5 / rig.camera.fps
 
-    rooms = (app.assembly.rig, app.assembly.machine, app.reproduce.rows.row)
+    modules = (app.assembly.rig, app.assembly.machine, app.reproduce.rows.row)
     begins = property(lambda now: now.seen.effect_s)
-    return [(Now, "acts_s", begins), *((room, "shortest_delay_s", shortest_s) for room in rooms)]
+    return [(Now, "acts_s", begins), *((module, "shortest_delay_s", shortest_s) for module in modules)]
 
 
 def _frame_off() -> Sequence[Patch]:
-    right = History._seen_at
+    original = History._seen_at
 
     def one_before(self: History, time_s: float, particle: Ints) -> Floats:
         frame_s = self.sightings[-1].time_s - self.sightings[-2].time_s if len(self.sightings) > 1 else 0.0
-        return right(self, time_s - frame_s, particle)
+        return original(self, time_s - frame_s, particle)
 
     return [(History, "_seen_at", one_before)]
 
@@ -115,15 +115,15 @@ def _nearest() -> Sequence[Patch]:
 
 
 def _latency() -> Sequence[Patch]:
-    right = LockstepClock.acts_ns
-    return [(LockstepClock, "acts_ns", lambda clock: right(clock) + 5_000_000)]
+    original = LockstepClock.acts_ns
+    return [(LockstepClock, "acts_ns", lambda clock: original(clock) + 5_000_000)]
 
 
 def _scale() -> Sequence[Patch]:
-    right = drivers.sim.camera.true_map
+    original = drivers.sim.camera.true_map
 
-    def larger(made: SimulatedCamera, um_per_px: float) -> Affine:
-        return right(replace(made, true_um_per_px=1.03 * um_per_px), um_per_px)
+    def larger(camera_settings: SimulatedCamera, um_per_px: float) -> Affine:
+        return original(replace(camera_settings, true_um_per_px=1.03 * um_per_px), um_per_px)
 
     return [(drivers.sim.camera, "true_map", larger)]
 

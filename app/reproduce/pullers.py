@@ -40,21 +40,23 @@ class OrderParameters:
 
 def order_of(flight: MeasuredRun) -> OrderParameters:
     """The order parameters of one run."""
-    known = flight.known
+    facts = flight.known
     quarter = flight.seen.after(float(np.quantile(flight.seen.time_s, 0.75)))
-    length_um = max(float(known.shape().radius_um), known.plant.diameter_um)
-    pictured = pictures(quarter, 20)
-    by_order = {order: [bonds(place_um, NEAR * length_um, order) for place_um in pictured] for order in (4, 6)}
+    length_um = max(float(facts.shape().radius_um), facts.plant.diameter_um)
+    frames_um = pictures(quarter, 20)
+    by_order = {order: [bonds(place_um, NEAR * length_um, order) for place_um in frames_um] for order in (4, 6)}
     psi = {
-        order: float(mean(np.concatenate([np.abs(one.psi[one.neighbours >= BOUND]) for one in found] + [np.zeros(0)])))
-        for order, found in by_order.items()
+        order: float(
+            mean(np.concatenate([np.abs(item.psi[item.neighbours >= BOUND]) for item in bond_sets] + [np.zeros(0)]))
+        )
+        for order, bond_sets in by_order.items()
     }
-    neighbours = np.concatenate([one.neighbours for one in by_order[6]])
-    bond_um = float(mean(np.concatenate([one.length_um for one in by_order[6]])))
+    neighbours = np.concatenate([item.neighbours for item in by_order[6]])
+    bond_um = float(mean(np.concatenate([item.length_um for item in by_order[6]])))
     number = flight.seen.place_um.shape[1]
     disc_um = length_um * math.sqrt(number * math.sqrt(0.75) / (2.0 * math.pi))
     middle_um = mean(quarter.place_um, axis=1)
-    chance_um = math.sqrt(4.0 * known.diffusion_um2_per_s / number * float(np.ptp(quarter.time_s)))
+    chance_um = math.sqrt(4.0 * facts.diffusion_um2_per_s / number * float(np.ptp(quarter.time_s)))
     return OrderParameters(
         psi[4], psi[6], float(neighbours.mean()), float((neighbours >= BOUND).mean()), bond_um,
         float(mean(gyration_um(quarter.place_um))) / disc_um,
@@ -62,32 +64,34 @@ def order_of(flight: MeasuredRun) -> OrderParameters:
     )  # fmt: skip
 
 
-def phase(found: OrderParameters, diameter_um: float) -> str:
+def phase(parameters: OrderParameters, diameter_um: float) -> str:
     """The name of the phase: the first that fits."""
-    if found.neighbours < 1.0:
+    if parameters.neighbours < 1.0:
         return "gas"
-    if found.bound < 0.4:
+    if parameters.bound < 0.4:
         return "worms"
-    if found.psi6 >= ORDERED and found.psi6 >= found.psi4:
-        return "close-packed" if found.bond_um < COMPACT * diameter_um else "hexagonal"
-    return "square" if found.psi4 >= ORDERED else "liquid"
+    if parameters.psi6 >= ORDERED and parameters.psi6 >= parameters.psi4:
+        return "close-packed" if parameters.bond_um < COMPACT * diameter_um else "hexagonal"
+    return "square" if parameters.psi4 >= ORDERED else "liquid"
 
 
-def runs(found: OrderParameters, name: str) -> bool:
+def runs(parameters: OrderParameters, name: str) -> bool:
     """Whether a cluster moves as a whole. Always false for a gas, whose centre of mass has no meaning here."""
-    return name != "gas" and found.runs > RUNS
+    return name != "gas" and parameters.runs > RUNS
 
 
 def search(flights: Flights, options: Options) -> dict[str, float]:
     """The result of each point (its size, under a name with its phase), and the number of points in each phase."""
     numbers, phases = {}, []
     for flight in flights:
-        found = order_of(flight)
-        phases.append(phase(found, flight.known.plant.diameter_um))
-        said = f"{phases[-1]}{', running' if runs(found, phases[-1]) else ''}"
-        place = f"R = {flight.known.shape().radius_um:g} um, tau = {flight.known.delay_s():g} s: {said}"
-        order = ", ".join(f"{name} {in_words(value)}" for name, value in (("|ψ4|", found.psi4), ("|ψ6|", found.psi6)))
-        numbers[f"{place}; {order}; size / size of a full disc"] = found.size
+        parameters = order_of(flight)
+        phases.append(phase(parameters, flight.known.plant.diameter_um))
+        phase_text = f"{phases[-1]}{', running' if runs(parameters, phases[-1]) else ''}"
+        point = f"R = {flight.known.shape().radius_um:g} um, tau = {flight.known.delay_s():g} s: {phase_text}"
+        order = ", ".join(
+            f"{name} {in_words(value)}" for name, value in (("|ψ4|", parameters.psi4), ("|ψ6|", parameters.psi6))
+        )
+        numbers[f"{point}; {order}; size / size of a full disc"] = parameters.size
     return {**{f"points: {name}": float(phases.count(name)) for name in COLOURS}, **numbers}
 
 
@@ -99,17 +103,17 @@ def draw_search(axes: Any, flights: Flights, options: Options) -> None:
     """The phase diagram: delay in Brownian times (x), radius in diameters (y); a circle marks a cluster that runs."""
     plant = flights[0].known.plant
     brownian_s = plant.diameter_um**2 / plant.diffusion_um2_per_s
-    named: set[str] = set()
+    labelled: set[str] = set()
     for flight in flights:
-        found = order_of(flight)
-        name = phase(found, plant.diameter_um)
+        parameters = order_of(flight)
+        name = phase(parameters, plant.diameter_um)
         x, y = flight.known.delay_s() / brownian_s, flight.known.shape().radius_um / plant.diameter_um
-        label = "" if name in named else name
+        label = "" if name in labelled else name
         axes.plot(x, y, "s", ms=13, color=COLOURS[name], label=label)
-        if runs(found, name):
-            axes.plot(x, y, "o", ms=18, mfc="none", color="k", label="" if "runs" in named else "runs")
-            named.add("runs")
-        named.add(name)
+        if runs(parameters, name):
+            axes.plot(x, y, "o", ms=18, mfc="none", color="k", label="" if "runs" in labelled else "runs")
+            labelled.add("runs")
+        labelled.add(name)
     axes.set(xscale="log", xlabel="delay / (d²/D)", ylabel="ring radius / d")
     axes.margins(0.12)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), labelspacing=1.2)

@@ -23,10 +23,10 @@ section{margin-top:2.5rem}img{max-width:100%}small{color:#666}
 def report(lines: Lines, heading: str) -> str:
     """The whole page."""
     failed = sum(not outcome.verdict.passed for _, outcome in lines)
-    said = "All agree." if not failed else f"{failed} of {len(lines)} do not agree."
+    conclusion = "All agree." if not failed else f"{failed} of {len(lines)} do not agree."
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(heading)}</title>'
-        f"<style>{STYLE}</style><h1>{escape(heading)}</h1><p>{len(lines)} predictions. {said}</p>"
+        f"<style>{STYLE}</style><h1>{escape(heading)}</h1><p>{len(lines)} predictions. {conclusion}</p>"
         f"{_table(lines)}{''.join(_section(check, outcome) for check, outcome in lines)}</html>\n"
     )
 
@@ -41,16 +41,17 @@ def family_report(lines: Sequence[tuple[Family, Found]]) -> str:
     )
 
 
-def _family(family: Family, found: Found) -> str:
+def _family(family: Family, result: Found) -> str:
     rows = "".join(
-        f'<tr><td>{escape(name)}</td><td class="n">{value:.5g}</td></tr>' for name, value in found.numbers.items()
+        f'<tr><td>{escape(name)}</td><td class="n">{value:.5g}</td></tr>' for name, value in result.numbers.items()
     )
-    said = "".join(f'<p class="fail">{escape(one)}</p>' for one in found.missed)
+    failures = "".join(f'<p class="fail">{escape(failure)}</p>' for failure in result.missed)
     return (
         f'<section id="{escape(family.id)}"><h2>({escape(family.id)}) {escape(family.title)}</h2>'
         f"<p>{escape(family.about)}</p>"
-        f'<img alt="{escape(family.title)}" src="data:image/png;base64,{found.figure}">'
-        f"<table>{rows}</table>{said}<p><small>{found.turns} turns of the loop, {found.spent_s:.1f} s of the processor"
+        f'<img alt="{escape(family.title)}" src="data:image/png;base64,{result.figure}">'
+        f"<table>{rows}</table>{failures}"
+        f"<p><small>{result.turns} turns of the loop, {result.spent_s:.1f} s of the processor"
         f"</small></p></section>"
     )
 

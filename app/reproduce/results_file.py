@@ -35,13 +35,15 @@ def told_in(path: Path | None) -> dict[str, list[Any]]:
     require_file(path, "a file for the answer")
     try:
         text = read_text(path, LARGEST_BYTES)
-        found = json.loads(text) if text.strip() else {}
+        content = json.loads(text) if text.strip() else {}
     except (ValueError, RecursionError) as error:
-        said = one_line(error)
-        raise Refused(f"{path}: this is not what reproduce --json writes, and it is left as it is ({said})") from None
-    if not isinstance(found, dict) or not all(name in ROWS and isinstance(rows, list) for name, rows in found.items()):
+        reason = one_line(error)
+        raise Refused(f"{path}: this is not what reproduce --json writes, and it is left as it is ({reason})") from None
+    if not isinstance(content, dict) or not all(
+        name in ROWS and isinstance(rows, list) for name, rows in content.items()
+    ):
         raise Refused(f"{path}: this is not what reproduce --json writes, and it is left as it is; name another file")
-    return found
+    return content
 
 
 def add_to(path: Path, name: str, rows: list[dict[str, object]]) -> None:
@@ -53,16 +55,16 @@ def whole(path: Path) -> dict[str, list[Told]]:
     """All rows of a file, checked for the values that a page needs. Raises Refused."""
     if not kind_of(path):
         raise Refused(f"{path}: this is not what reproduce --json writes (there is no such file)")
-    told = told_in(path)
-    missing = [name for name in ROWS if name not in told and name not in LATER]
+    content = told_in(path)
+    missing = [name for name in ROWS if name not in content and name not in LATER]
     if missing:
         raise Refused(f"{path}: there are no {', '.join(missing)}; reproduce with --json {path} writes them")
-    told = {**{name: [] for name in LATER}, **told}
+    content = {**{name: [] for name in LATER}, **content}
     for name in ROWS:
-        for number, row in enumerate(told[name], 1):
+        for number, row in enumerate(content[name], 1):
             if wrong := ", ".join(_wrong(name, row)):
                 raise Refused(f"{path}: row {number} of {name} has no right {wrong}; reproduce writes it anew")
-    return told
+    return content
 
 
 def _wrong(name: str, row: Any) -> list[str]:

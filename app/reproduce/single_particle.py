@@ -14,30 +14,30 @@ from control.theory import active, delayed
 
 def at_two_delays(flight: MeasuredRun) -> tuple[float, float]:
     """MSD per axis at t = 2 tau: (measured, predicted)."""
-    known = flight.known
-    lag = known.frames(2.0 * known.delay_s())
-    time_s = np.array([lag * known.frame_s])
-    predicted = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), time_s) + known.blur_um2
+    facts = flight.known
+    lag = facts.frames(2.0 * facts.delay_s())
+    time_s = np.array([lag * facts.frame_s])
+    predicted = delayed.msd_um2(facts.diffusion_um2_per_s, facts.trap_hz, facts.delay_s(), time_s) + facts.blur_um2
     return float(mean(msd(flight.seen.free_um, np.array([lag])))), float(predicted[0])
 
 
 def plateau(flights: Flights, options: Options) -> dict[str, float]:
     """(a): height of the plateau, and its ratio to the closed form, for each delay."""
-    found = {}
+    numbers = {}
     for flight in flights:
         measured, predicted = at_two_delays(flight)
-        found[f"MSD(2 tau) at tau = {flight.value:g} s / um2"] = measured
-        found[f"MSD(2 tau) / closed form, tau = {flight.value:g} s"] = measured / predicted
-    return found
+        numbers[f"MSD(2 tau) at tau = {flight.value:g} s / um2"] = measured
+        numbers[f"MSD(2 tau) / closed form, tau = {flight.value:g} s"] = measured / predicted
+    return numbers
 
 
 def draw_plateau(axes: Any, flights: Flights, options: Options) -> None:
     for index, flight in enumerate(flights):
-        known, seen = flight.known, flight.seen
-        lag = lags(min(known.frames(6 * known.delay_s()), len(seen.time_s) // 3), number=60)
-        time_s = np.asarray(lag * known.frame_s, np.float64)
-        curve = delayed.msd_um2(known.diffusion_um2_per_s, known.trap_hz, known.delay_s(), time_s) + known.blur_um2
-        axes.loglog(time_s, mean(msd(seen.free_um, lag), axis=1), "o", ms=3, color=f"C{index}")
+        facts, trajectory = flight.known, flight.seen
+        lag = lags(min(facts.frames(6 * facts.delay_s()), len(trajectory.time_s) // 3), number=60)
+        time_s = np.asarray(lag * facts.frame_s, np.float64)
+        curve = delayed.msd_um2(facts.diffusion_um2_per_s, facts.trap_hz, facts.delay_s(), time_s) + facts.blur_um2
+        axes.loglog(time_s, mean(msd(trajectory.free_um, lag), axis=1), "o", ms=3, color=f"C{index}")
         axes.loglog(time_s, curve, color=f"C{index}", label=f"τ = {flight.value:g} s")
     time_s = np.geomspace(0.01, 1.0, 10)
     axes.loglog(time_s, 2.0 * flights[0].known.diffusion_um2_per_s * time_s, "k--", lw=0.8, label="free")
@@ -47,19 +47,19 @@ def draw_plateau(axes: Any, flights: Flights, options: Options) -> None:
 
 def far(flight: MeasuredRun, options: Options) -> float:
     """Late D over the D of a free particle."""
-    known = flight.known
-    near, far_lag = known.frames(options["near_s"]), known.frames(options["far_s"])
-    return float(mean(slope(flight.seen.free_um, near, far_lag, known.frame_s))) / known.diffusion_um2_per_s
+    facts = flight.known
+    near, far_lag = facts.frames(options["near_s"]), facts.frames(options["far_s"])
+    return float(mean(slope(flight.seen.free_um, near, far_lag, facts.frame_s))) / facts.diffusion_um2_per_s
 
 
 def crossover(flights: Flights, options: Options) -> dict[str, float]:
     """(b): D_L / D against the ring's radius, and the radius where it is 1."""
     ratio = np.array([far(flight, options) for flight in flights])
     radius_um = np.array([flight.value for flight in flights])
-    known = flights[0].known
+    facts = flights[0].known
     rise = int(np.argmax(ratio > 1.0))
     above = np.interp(0.0, np.log(ratio[rise - 1 : rise + 1]), radius_um[rise - 1 : rise + 1]) if rise else np.nan
-    predicted_um = active.crossover_radius_um(known.diffusion_um2_per_s, known.shape_hz(), known.delay_s())
+    predicted_um = active.crossover_radius_um(facts.diffusion_um2_per_s, facts.shape_hz(), facts.delay_s())
     return {
         **{f"D_L / D at R = {r:g} um": float(d) for r, d in zip(radius_um, ratio, strict=True)},
         "R_c / um": float(above),
@@ -68,11 +68,11 @@ def crossover(flights: Flights, options: Options) -> dict[str, float]:
 
 
 def draw_crossover(axes: Any, flights: Flights, options: Options) -> None:
-    known = flights[0].known
+    facts = flights[0].known
     radius_um = np.array([flight.value for flight in flights])
     axes.semilogy(radius_um, [far(flight, options) for flight in flights], "o", label="measured")
     fine_um = np.linspace(radius_um.min(), radius_um.max(), 100)
-    diffusion, rate_hz, delay_s = known.diffusion_um2_per_s, known.shape_hz(), known.delay_s()
+    diffusion, rate_hz, delay_s = facts.diffusion_um2_per_s, facts.shape_hz(), facts.delay_s()
     speed = [active.ring_speed_um_per_s(rate_hz, r, delay_s) for r in fine_um]
     curve = [active.long_diffusion_um2_per_s(diffusion, rate_hz, v, delay_s) / diffusion for v in speed]
     axes.semilogy(fine_um, curve, label="P19")

@@ -23,7 +23,7 @@ KEPT = "what reproduce keeps"  # a kind of config.output_kinds
 
 def fingerprint(*settings: Any, rig: str) -> str:
     """SHA-256 of everything that determines an outcome: settings (such as check and effort), rig, and program."""
-    return sha256("\n".join([*(write(one) for one in settings), rig, _source()]).encode()).hexdigest()
+    return sha256("\n".join([*(write(setting) for setting in settings), rig, _source()]).encode()).hexdigest()
 
 
 def _source() -> str:
@@ -36,9 +36,9 @@ def _source() -> str:
 
 def sources(top: Path = Path(__file__).parents[2]) -> list[Path]:
     """All source files that run or measure an experiment: all packages except the networks and the window."""
-    rooms = ("config", "control", "drivers", "tracking", "app")
-    found = sorted(path for room in rooms for path in (top / room).rglob("*.py"))
-    return [path for path in found if not path.is_relative_to(top / "app" / "desktop")]
+    packages = ("config", "control", "drivers", "tracking", "app")
+    paths = sorted(path for package in packages for path in (top / package).rglob("*.py"))
+    return [path for path in paths if not path.is_relative_to(top / "app" / "desktop")]
 
 
 def rig_text(document: Document) -> str:
@@ -63,8 +63,8 @@ def kept(folder: Path, name: str, mark: str, make: Callable[[dict[str, Any]], T]
     if not path.is_file():
         return None
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return make(found) if found.pop("fingerprint") == mark else None
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return make(data) if data.pop("fingerprint") == mark else None
     except (ValueError, KeyError, AttributeError, TypeError):
         return None  # not a file of this program: measure again and replace it
 
@@ -85,11 +85,11 @@ def figure_sha256(figure: str | bytes) -> str:
     return sha256(base64.b64decode(figure) if isinstance(figure, str) else figure).hexdigest()
 
 
-def outcome_of(found: dict[str, Any]) -> Outcome:
+def outcome_of(data: dict[str, Any]) -> Outcome:
     """The outcome of a check from its stored data."""
-    return Outcome(**{**found, "verdict": CheckVerdict(**found["verdict"])})
+    return Outcome(**{**data, "verdict": CheckVerdict(**data["verdict"])})
 
 
-def found_of(found: dict[str, Any]) -> Found:
+def found_of(data: dict[str, Any]) -> Found:
     """The result of a family from its stored data."""
-    return Found(**{**found, "missed": tuple(found["missed"])})
+    return Found(**{**data, "missed": tuple(data["missed"])})

@@ -42,21 +42,23 @@ class Trajectory:
             replicas: put every particle in a cell of its own.
             rest_s: time after being carried in which a particle does not count.
         """
-        seen = self.after(settle_s)
-        seen = seen.replicas() if replicas else seen
-        return seen.rested(rest_s) if seen.carried.any() else seen
+        part = self.after(settle_s)
+        part = part.replicas() if replicas else part
+        return part.rested(rest_s) if part.carried.any() else part
 
     def replicas(self) -> Trajectory:
         """Every particle in a cell of its own, without particles seen in at most half of the frames."""
-        often = np.flatnonzero(np.isfinite(self.place_um[..., 0]).mean(axis=0) > 0.5)
-        return replace(self.of(often), cell=np.arange(len(often)))
+        frequent = np.flatnonzero(np.isfinite(self.place_um[..., 0]).mean(axis=0) > 0.5)
+        return replace(self.of(frequent), cell=np.arange(len(frequent)))
 
     def rested(self, rest_s: float) -> Trajectory:
         """A copy in which particles count as carried for another rest_s after being carried."""
         frames = round(rest_s / self.frame_s) + 1
-        since = np.cumsum(self.carried, axis=0)
-        before = np.concatenate([np.zeros_like(since[:frames]), since[:-frames]])[: len(since)]
-        return replace(self, carried=since > before)
+        carried_count = np.cumsum(self.carried, axis=0)
+        earlier_count = np.concatenate([np.zeros_like(carried_count[:frames]), carried_count[:-frames]])[
+            : len(carried_count)
+        ]
+        return replace(self, carried=carried_count > earlier_count)
 
     def after(self, settle_s: float) -> Trajectory:
         """The frames from settle_s on."""
@@ -75,8 +77,8 @@ class Trajectory:
     def groups(self, number: int) -> list[Trajectory]:
         """The cells, divided into `number` groups (one group for each cell if there are fewer)."""
         cells = np.unique(self.cell)
-        dealt = np.array_split(cells, min(number, len(cells)))
-        return [self.of(np.flatnonzero(np.isin(self.cell, own))) for own in dealt]
+        cell_groups = np.array_split(cells, min(number, len(cells)))
+        return [self.of(np.flatnonzero(np.isin(self.cell, group))) for group in cell_groups]
 
     def stretches(self, number: int) -> list[Trajectory]:
         """The run, divided into `number` equal parts of time."""
@@ -99,11 +101,11 @@ class Keeper:
     def write(self, turn: Turn) -> None:
         if turn.frame is None:
             return
-        seen = turn.tracks
-        tracks = Tracks(seen.time_s, seen.particle, seen.position_um, cell=seen.cell)
-        back = Forces(particle=turn.wanted.particle[turn.wanted.carried])
+        turn_tracks = turn.tracks
+        tracks = Tracks(turn_tracks.time_s, turn_tracks.particle, turn_tracks.position_um, cell=turn_tracks.cell)
+        returned = Forces(particle=turn.wanted.particle[turn.wanted.carried])
         sent = Command(turn.sent.position_um, particle=turn.sent.particle) if self.centres else DARK
-        self.kept.append((tracks, sent, back))
+        self.kept.append((tracks, sent, returned))
 
     def close(self) -> None: ...
 
@@ -114,10 +116,10 @@ class Keeper:
         place_um = np.full((*shape, 2), np.nan)
         centre_um = np.full((*shape, 2) if self.centres else (shape[0], 0, 2), np.nan)
         carried, cell = np.zeros(shape, np.bool_), np.zeros(len(particles), np.int64)
-        for row, (tracks, sent, back) in enumerate(self.kept):
-            who = np.searchsorted(particles, tracks.particle)
-            place_um[row, who], cell[who] = tracks.position_um, tracks.cell
-            carried[row, np.searchsorted(particles, back.particle)] = True
+        for row, (tracks, sent, returned) in enumerate(self.kept):
+            column = np.searchsorted(particles, tracks.particle)
+            place_um[row, column], cell[column] = tracks.position_um, tracks.cell
+            carried[row, np.searchsorted(particles, returned.particle)] = True
             lit = sent.particle >= 0
             centre_um[row, np.searchsorted(particles, sent.particle[lit])] = sent.position_um[lit]
         time_s = np.array([tracks.time_s for tracks, _, _ in self.kept])

@@ -59,19 +59,22 @@ def judge(
             predicted, math.nan, math.nan, count, False, f"{count} independent blocks, and {least} are needed"
         )
     measured, stderr = float(values.mean()), float(values.std(ddof=1) / math.sqrt(count))
-    off = abs(measured - predicted)
+    deviation = abs(measured - predicted)
     if stderr > precision * abs(predicted):
-        part = stderr / abs(predicted) if predicted else math.inf
-        why = f"the standard error is {part:.1%} of the prediction, and {precision:.1%} is allowed"
-        return CheckVerdict(predicted, measured, stderr, count, False, why)
-    bound = (off + 2.0 * stderr) / abs(predicted) if predicted else math.inf
+        relative = stderr / abs(predicted) if predicted else math.inf
+        reason = f"the standard error is {relative:.1%} of the prediction, and {precision:.1%} is allowed"
+        return CheckVerdict(predicted, measured, stderr, count, False, reason)
+    bound = (deviation + 2.0 * stderr) / abs(predicted) if predicted else math.inf
     if bound >= within:
-        why = f"off by {off / abs(predicted):.2%}, with two standard errors {bound:.2%}, and {within:.1%} is allowed"
-        return CheckVerdict(predicted, measured, stderr, count, False, why)
+        reason = (
+            f"off by {deviation / abs(predicted):.2%}, with two standard errors {bound:.2%}, "
+            f"and {within:.1%} is allowed"
+        )
+        return CheckVerdict(predicted, measured, stderr, count, False, reason)
     if exact:
-        chance = float(2.0 * student.sf(off / stderr, count - 1)) if stderr > 0 else float(off == 0)
-        why = f"p = {chance:.3g} of {count} blocks, and more than {CHANCE} is needed"
-        return CheckVerdict(predicted, measured, stderr, count, chance > CHANCE, why)
+        chance = float(2.0 * student.sf(deviation / stderr, count - 1)) if stderr > 0 else float(deviation == 0)
+        reason = f"p = {chance:.3g} of {count} blocks, and more than {CHANCE} is needed"
+        return CheckVerdict(predicted, measured, stderr, count, chance > CHANCE, reason)
     allowed = tolerance * abs(predicted) + SIGMAS * stderr
-    why = f"off by {off / abs(predicted):.2%}, and {allowed / abs(predicted):.2%} is allowed"
-    return CheckVerdict(predicted, measured, stderr, count, off <= allowed, why)
+    reason = f"off by {deviation / abs(predicted):.2%}, and {allowed / abs(predicted):.2%} is allowed"
+    return CheckVerdict(predicted, measured, stderr, count, deviation <= allowed, reason)

@@ -20,11 +20,11 @@ class Reading:
     def __init__(self, path: Path, read: Callable[[Path], tuple[Plan, Reel | None]]) -> None:
         self.path = path
         self._read = read
-        self._found: tuple[Plan, Reel | None] | None = None
+        self._result: tuple[Plan, Reel | None] | None = None
         self._error: BaseException | None = None
         self._dropped = False
-        self._lock = threading.Lock()  # protects _found, _error and _dropped
-        self._thread = threading.Thread(target=self._go, name="reading", daemon=True)
+        self._lock = threading.Lock()  # protects _result, _error and _dropped
+        self._thread = threading.Thread(target=self._run, name="reading", daemon=True)
         self._thread.start()
 
     def taken(self) -> tuple[Plan, Reel | None] | None:
@@ -32,17 +32,17 @@ class Reading:
         with self._lock:
             if self._error is not None:
                 raise self._error
-            return self._found
+            return self._result
 
     def drop(self) -> None:
         """Discard the reading and close its reel. Never waits."""
         with self._lock:
             self._dropped = True
-            reel = self._found[1] if self._found is not None else None
+            reel = self._result[1] if self._result is not None else None
         if reel is not None:
             threading.Thread(target=reel.close, name="end of a reading", daemon=True).start()
 
-    def _go(self) -> None:
+    def _run(self) -> None:
         try:
             plan, reel = self._read(self.path)
         except Exception as error:  # noqa: BLE001  raised again in the window's thread
@@ -51,7 +51,7 @@ class Reading:
             return
         with self._lock:
             dropped = self._dropped
-            self._found = None if dropped else (plan, reel)
+            self._result = None if dropped else (plan, reel)
         if dropped and reel is not None:
             reel.close()
 

@@ -92,7 +92,7 @@ class NoFrame(Refused):
 
 
 def fly(
-    made: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "", armed: bool = True,
+    plan: Plan, seconds: float | None, out: Path | None, frames: bool, title: str, source: str = "", armed: bool = True,
     bar: Bar = progress,
 ) -> dict[str, Any]:  # fmt: skip
     """Make one run, and return its summary. The laser is switched off afterwards, however the run ends.
@@ -101,31 +101,33 @@ def fly(
 
     Raises Refused, Fault (with STILL_LIT in it if the laser could not be switched off), Stopped if a signal came.
     """
-    refuse_unconfirmed(made, armed)
-    opened: list[Instrument] = []
+    refuse_unconfirmed(plan, armed)
+    instruments: list[Instrument] = []
     closed: list[Path] = []
     try:
-        done = _opened(made, opened, closed, seconds, out, frames, title, source, armed, bar)
+        result = _open_and_run(plan, instruments, closed, seconds, out, frames, title, source, armed, bar)
         signals.raise_if_stopped()  # by a signal that came during the closing
-        return done
+        return result
     except Stopped as stopped:
         with signals.held():
-            light = "the laser is dark" if opened else put_out(made) or "the laser is dark"
+            light = "the laser is dark" if instruments else put_out(plan) or "the laser is dark"
         notes = "".join(f"; {note}" for note in getattr(stopped, "__notes__", ()))  # devices that were not closed
-        stopped.outcome = f"{light}{_kept(closed, stopped.midway)}{notes}"
+        stopped.outcome = f"{light}{_record_note(closed, stopped.midway)}{notes}"
         raise
     except BaseException as error:
         if not signals.came():
             raise
-        said = in_words(error)
+        message = in_words(error)
         with signals.held():
-            light = light_after(said) if opened or STILL_LIT in said else put_out(made) or light_after(said)
-        raise signals.stopped(f"{said}; {light}{_kept(closed)}") from error
+            light = (
+                light_after(message) if instruments or STILL_LIT in message else put_out(plan) or light_after(message)
+            )
+        raise signals.stopped(f"{message}; {light}{_record_note(closed)}") from error
 
 
-def _kept(closed: Sequence[Path], midway: bool = False) -> str:
-    how = "ends before the turn that was cut short" if midway else "is closed"
-    return "".join(f"; the record {how}: {path}" for path in closed)
+def _record_note(closed: Sequence[Path], midway: bool = False) -> str:
+    ending = "ends before the turn that was cut short" if midway else "is closed"
+    return "".join(f"; the record {ending}: {path}" for path in closed)
 
 
 def close_instrument(instrument: Instrument) -> None:
@@ -145,9 +147,9 @@ def leave_unfinished(recorder: Recorder) -> None:
         recorder.leave_unfinished()
 
 
-def _opened(
-    made: Plan,
-    opened: list[Instrument],
+def _open_and_run(
+    plan: Plan,
+    instruments: list[Instrument],
     closed: list[Path],
     seconds: float | None,
     out: Path | None,
@@ -157,8 +159,8 @@ def _opened(
     armed: bool,
     bar: Bar,
 ) -> dict[str, Any]:
-    instrument = open_instrument(made)
-    opened.append(instrument)
+    instrument = open_instrument(plan)
+    instruments.append(instrument)
 
     with closed_after(partial(close_instrument, instrument), "the rig"):
         with signals.held():  # a file, once created, must be closed
@@ -167,8 +169,8 @@ def _opened(
         without_a_turn = False
         try:
             signals.raise_if_stopped()
-            done = _fly(instrument, recorder, seconds, out, title, armed, bar)
-            trips = done["trips"]
+            result = _fly(instrument, recorder, seconds, out, title, armed, bar)
+            trips = result["trips"]
         except NoFrame:
             without_a_turn = True
             raise
@@ -183,7 +185,7 @@ def _opened(
                 if without_a_turn and out is not None:
                     out.unlink(missing_ok=True)
                     closed.clear()
-        return done
+        return result
 
 
 def close_dark(
@@ -224,26 +226,26 @@ def close_record(recorder: Recorder, trips: Sequence[str]) -> None:
     except Fault as fault:
         if not trips:
             raise
-        own = trips[0].removeprefix(NO_RECORD)
-        said = f"{NO_RECORD}{fault}" if str(fault).startswith(own) else f"{trips[0]}; {fault}"
-        raise Fault(f"{TRIPPED}{said}") from None
+        reason = trips[0].removeprefix(NO_RECORD)
+        message = f"{NO_RECORD}{fault}" if str(fault).startswith(reason) else f"{trips[0]}; {fault}"
+        raise Fault(f"{TRIPPED}{message}") from None
 
 
-def refuse_unconfirmed(made: Plan, armed: bool) -> None:
+def refuse_unconfirmed(plan: Plan, armed: bool) -> None:
     """Raises Refused if ARM would be refused: without a window no operator can read why the run stays dark."""
-    if armed and not made.rig.confirmed and not made.experiment.policy.moves_probe:
-        raise Refused(f"{made.rig.title}: {UNCONFIRMED} ({made.rig.why_unconfirmed}), or run it with --dark")
+    if armed and not plan.rig.confirmed and not plan.experiment.policy.moves_probe:
+        raise Refused(f"{plan.rig.title}: {UNCONFIRMED} ({plan.rig.why_unconfirmed}), or run it with --dark")
 
 
-def refuse_unheard(made: Plan, caught: bool) -> None:
+def refuse_unheard(plan: Plan, caught: bool) -> None:
     """Raises Refused for a real laser if a signal would leave it on: handlers can be set in the main thread only.
 
     Args:
         caught: whether signals are caught for this run or rig.
     """
-    if not made.rig.simulated and (name := signals.ends_at_once(caught)):
+    if not plan.rig.simulated and (name := signals.ends_at_once(caught)):
         raise Refused(
-            f"{made.rig.title}: {name} would end this program and leave the laser on; run or open the rig in the main "
+            f"{plan.rig.title}: {name} would end this program and leave the laser on; run or open the rig in the main "
             f"thread, where {name} is caught, or set a handler of it first"
         )
 
@@ -268,17 +270,17 @@ def _fly(
     total = instrument.frames or (round(seconds * instrument.plan.rig.camera.fps) if seconds else None)
     first = [(Order(machine.arming),)] if armed else []
 
-    def told() -> tuple[Order, ...]:
+    def orders() -> tuple[Order, ...]:
         return first.pop() if first else ()
 
     with bar(title, total) as step:
         first_s = instrument.clock.now_s()
         tally = Tally(until.stop, step)
         began_s = time.perf_counter()
-        beam, kept = TimedBeam(watch, instrument.beam), TimedRecorder(watch, recorder)
+        beam, timed_recorder = TimedBeam(watch, instrument.beam), TimedRecorder(watch, recorder)
         with signals.ending(until.stop), frozen():
             try:
-                run(machine, until, beam, instrument.clock, kept, told, tally.watch)
+                run(machine, until, beam, instrument.clock, timed_recorder, orders, tally.watch)
             except Stopped as stopped:  # by a second signal, in the middle of a turn, which may lack its row
                 stopped.midway = True
                 leave_unfinished(recorder)
@@ -298,16 +300,16 @@ def no_frame(seconds: float | None, fps: float) -> str:
     return f"there was not one frame in {seconds:g} s (--seconds): at camera.fps {fps:g} one comes every {1 / fps:g} s"
 
 
-def expected_turns(made: Plan, seconds: float | None, lasted_s: float) -> int | None:
+def expected_turns(plan: Plan, seconds: float | None, lasted_s: float) -> int | None:
     """Number of turns that the run should have made; None in lockstep, where the camera waits for every turn.
 
     Args:
         seconds: requested duration.
         lasted_s: duration of the run by its own clock: a film may be shorter than requested.
     """
-    if made.rig.rate != "real time":
+    if plan.rig.rate != "real time":
         return None
-    return round(min(lasted_s if seconds is None else seconds, lasted_s) * made.rig.camera.fps)
+    return round(min(lasted_s if seconds is None else seconds, lasted_s) * plan.rig.camera.fps)
 
 
 def too_few(summary: dict[str, Any]) -> str:
@@ -361,34 +363,34 @@ def tell(summary: dict[str, Any]) -> None:
 
 
 def flown(
-    made: Plan, seconds: float | None, out: Path, frames: bool, json: Path | None, source: str = "", armed: bool = True
+    plan: Plan, seconds: float | None, out: Path, frames: bool, json: Path | None, source: str = "", armed: bool = True
 ) -> int:
     """Make a run and print its summary. Returns 1, with one sentence, if it tripped, failed or was too slow, else 0."""
     require_apart({}, {"the run": out, **({"--json": json} if json else {})})
     if json is not None:
         refuse_what_was_read(json, "--json")
-    for warning in (*warnings_of(made), *contradictions(made)):
+    for warning in (*warnings_of(plan), *contradictions(plan)):
         say(f"note: {warning}", error=True)
     try:
-        done = fly(made, seconds, out, frames, made.experiment.title, source, armed)
+        result = fly(plan, seconds, out, frames, plan.experiment.title, source, armed)
     except Fault as fault:
         say(f"cybloids: {fault}; {light_after(str(fault))}", error=True)
         return 1
     try:
-        return ended(done)
+        return ended(result)
     finally:  # even if the console is gone
         if json is not None:
-            write_json(json, done)
+            write_json(json, result)
 
 
-def ended(done: dict[str, Any]) -> int:
+def ended(result: dict[str, Any]) -> int:
     """Print the summary of a run and how it ended; returns the exit code."""
-    tell(done)
-    if done["trips"]:
-        say(f"cybloids: the interlock tripped: {done['trips'][0]}; {light_after(done['reason'])}", error=True)
+    tell(result)
+    if result["trips"]:
+        say(f"cybloids: the interlock tripped: {result['trips'][0]}; {light_after(result['reason'])}", error=True)
         return 1
-    if few := too_few(done):
-        say(f"cybloids: {few}", error=True)
+    if shortfall := too_few(result):
+        say(f"cybloids: {shortfall}", error=True)
         return 1
     return 0
 

@@ -63,14 +63,14 @@ class LoopInThread:
             return False
         if self._error is not None:
             raise for_the_window(self._error)
-        opened = self._instrument
-        self._live = live = Live(opened.machine, opened.camera, opened.beam, opened.clock)
+        instrument = self._instrument
+        self._live = live = Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock)
         live.start()
         heart = Heartbeat(
             self._plan.rig.loop.window_timeout_s,
             lambda: self._beats,
             lambda: live.newest,
-            lambda why: live.order(OrderKind.TRIP, why),
+            lambda reason: live.order(OrderKind.TRIP, reason),
         )
         self._watcher = Watcher(heart.look)
         return True
@@ -153,8 +153,8 @@ class LoopInThread:
     def answered(self) -> bool:
         if self._record is None or not self._record.done():
             return self._record is None
-        done, self._record = self._record, None
-        error = done.exception()
+        answer, self._record = self._record, None
+        error = answer.exception()
         if error is not None:
             raise for_the_window(error)
         return True

@@ -50,21 +50,21 @@ class Judge:
     """Measures how many turns the loop made in the last seconds, and the time of each part of a turn."""
 
     def __init__(self) -> None:
-        self._looks: deque[tuple[float, int, dict[str, float]]] = deque()
+        self._samples: deque[tuple[float, int, dict[str, float]]] = deque()
         self._last: Overload | None = None
 
     def forget(self) -> None:
         """Discard all measurements, for a new start of the loop."""
-        self._looks.clear()
+        self._samples.clear()
         self._last = None
 
     def look(self, rig: Rig, now_s: float, turns: int, watch: Stopwatch, particles: int = 0) -> Overload | None:
         """None if the loop keeps up, or has not run for long enough. `particles`: number of tracked particles."""
-        self._looks.append((now_s, turns, dict(watch.spent_s)))
-        while now_s - self._looks[0][0] > LONGEST_S and now_s - self._looks[1][0] >= OVER_S:
-            self._looks.popleft()
-        then_s, before, spent_s = self._looks[0]
-        span_s, number = now_s - then_s, turns - before
+        self._samples.append((now_s, turns, dict(watch.spent_s)))
+        while now_s - self._samples[0][0] > LONGEST_S and now_s - self._samples[1][0] >= OVER_S:
+            self._samples.popleft()
+        then_s, turns_before, spent_s = self._samples[0]
+        span_s, number = now_s - then_s, turns - turns_before
         if span_s < OVER_S or number < 1:
             return self._last  # a turn takes very long, or the loop has just begun
         each_s = {part: max(watch.spent_s.get(part, 0.0) - spent_s.get(part, 0.0), 0.0) / number for part in PARTS}
@@ -82,8 +82,8 @@ def overload(
         running: part in progress; it gets the unassigned time of a turn if that is longer than each part.
         particles: number of tracked particles; 0: that of the sample.
     """
-    asked_hz = rig.camera.fps * (1.0 - rig.camera.drop)
-    if rate_hz >= KEEPS_UP * asked_hz:
+    requested_hz = rig.camera.fps * (1.0 - rig.camera.drop)
+    if rate_hz >= KEEPS_UP * requested_hz:
         return None
     turn_s = 1.0 / rate_hz
     parts_s = {**each_s, "rest": max(turn_s - sum(each_s.values()), 0.0)}
@@ -95,11 +95,11 @@ def overload(
         simulated = rig.camera.images == "simulated"
         name = "simulating the sample and its image" if simulated else "waiting for the camera"
     text = (
-        f"{rate_hz:.3g} of {asked_hz:g} fps: {name} takes {1e3 * parts_s[slow]:.0f} ms a turn, "
-        f"and a frame lasts {1e3 / asked_hz:.3g} ms"
+        f"{rate_hz:.3g} of {requested_hz:g} fps: {name} takes {1e3 * parts_s[slow]:.0f} ms a turn, "
+        f"and a frame lasts {1e3 / requested_hz:.3g} ms"
     )
-    seen = particles or rig.sample.number
-    return Overload(text + smaller(rig, slow), slow, tuple(offers(rig, slow, rate_hz, seen)))
+    count = particles or rig.sample.number
+    return Overload(text + smaller(rig, slow), slow, tuple(offers(rig, slow, rate_hz, count)))
 
 
 def offers(rig: Rig, slow: str, rate_hz: float, particles: int) -> Iterator[Offer]:
@@ -141,29 +141,29 @@ def corrected(tracking: Tracking) -> bool:
 
 def binned(tracking: Tracking) -> dict[str, Any]:
     """The tracking settings that change if pixels are twice as large, for the same particles at the same places."""
-    found: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "diameter_px": tracking.diameter_px // 2 | 1,
         "minmass": tracking.minmass / 4.0,
         "search_px": max(tracking.search_px / 2.0, 1.0),
         "channel_bin_px": tracking.channel_bin_px / 2.0,
     }
     if tracking.maxsize_px is not None:
-        found["maxsize_px"] = tracking.maxsize_px / 2.0
+        settings["maxsize_px"] = tracking.maxsize_px / 2.0
     if tracking.separation_px is not None:
-        found["separation_px"] = max(tracking.separation_px / 2.0, 1.0)
+        settings["separation_px"] = max(tracking.separation_px / 2.0, 1.0)
     if tracking.smoothing_size_px is not None:
-        found["smoothing_size_px"] = max(tracking.smoothing_size_px // 2 | 1, 3)
-    box_px = found.get("smoothing_size_px", found["diameter_px"])
+        settings["smoothing_size_px"] = max(tracking.smoothing_size_px // 2 | 1, 3)
+    box_px = settings.get("smoothing_size_px", settings["diameter_px"])
     if tracking.noise_size_px >= box_px:
-        found["noise_size_px"] = tracking.noise_size_px / 2.0
+        settings["noise_size_px"] = tracking.noise_size_px / 2.0
     if any(tracking.initial_velocity_px_per_frame):
-        found["initial_velocity_px_per_frame"] = [part / 2.0 for part in tracking.initial_velocity_px_per_frame]
+        settings["initial_velocity_px_per_frame"] = [part / 2.0 for part in tracking.initial_velocity_px_per_frame]
     if tracking.excluded_regions:  # 0 is the centre of the first pixel in both images
-        found["excluded_regions"] = [
+        settings["excluded_regions"] = [
             {name: value / 2.0 if name.endswith("_px") else value for name, value in plain(region).items()}
             for region in tracking.excluded_regions
         ]
-    return {f"tracking.{name}": value for name, value in found.items()}
+    return {f"tracking.{name}": value for name, value in settings.items()}
 
 
 def smaller(rig: Rig, slow: str) -> str:

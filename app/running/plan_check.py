@@ -33,35 +33,35 @@ class StillChecking(Refused):
     """The check has no result yet: the plan is neither refused nor accepted."""
 
 
-def at_once(made: Plan, source: str) -> Plan:
+def at_once(plan: Plan, source: str) -> Plan:
     """`app.assembly.plan.flyable` without the checks that need a network. Raises Refused."""
-    if not needs_network(made):
-        return flyable(made, source)
-    require_law(made, source)
-    build_machine(without_networks(made), source)
-    law = made.experiment.policy
+    if not needs_network(plan):
+        return flyable(plan, source)
+    require_law(plan, source)
+    build_machine(without_networks(plan), source)
+    law = plan.experiment.policy
     if isinstance(law, PythonLaw):
-        return pinned(made, source)
+        return pinned(plan, source)
     if not isinstance(law, Learned) or law.card_sha256:
-        return made
-    stated = read(made.folder / law.checkpoint).data.get("card_sha256")
+        return plan
+    stated = read(plan.folder / law.checkpoint).data.get("card_sha256")
     law = replace(law, card_sha256=stated if isinstance(stated, str) else "")
-    return replace(made, experiment=replace(made.experiment, policy=law))
+    return replace(plan, experiment=replace(plan.experiment, policy=law))
 
 
-def without_networks(made: Plan) -> Plan:
+def without_networks(plan: Plan) -> Plan:
     """The plan without classifier; a law that needs a network is replaced by one without forces."""
-    rig, experiment = made.rig, made.experiment
+    rig, experiment = plan.rig, plan.experiment
     law = Programmed(forces=()) if experiment.policy.needs_network else experiment.policy
     rig = replace(rig, tracking=replace(rig.tracking, classifier=None))
-    return replace(made, rig=rig, experiment=replace(experiment, policy=law))
+    return replace(plan, rig=rig, experiment=replace(experiment, policy=law))
 
 
-def networks_of(made: Plan) -> tuple[str, ...]:
+def networks_of(plan: Plan) -> tuple[str, ...]:
     """All settings on which the check of a plan's networks depends, as texts; other settings are checked at once."""
-    law = made.experiment.policy
+    law = plan.experiment.policy
     learned = write(law) if law.needs_network else ""
-    return str(made.folder), learned, write(made.rig.tracking.classifier), write(made.rig.plant)
+    return str(plan.folder), learned, write(plan.rig.tracking.classifier), write(plan.rig.plant)
 
 
 @dataclass(frozen=True)
@@ -80,39 +80,39 @@ class Checker:
 
     def __init__(self, build: Callable[[Plan, str], Any] = build_machine) -> None:
         self._build = build
-        self._asked: dict[tuple[str, ...], int] = {}  # number of the newest question about networks_of and source
+        self._newest_question: dict[tuple[str, ...], int] = {}  # its number, by networks_of and source
         self._verdicts: dict[int, tuple[str, float]] = {}  # by number: why the plan can't run (empty: it can), time
         self._number = 0
         self._process: Any = None
         self._pipe: Connection | None = None
 
-    def check(self, made: Plan, source: str) -> None:
+    def check(self, plan: Plan, source: str) -> None:
         """Never waits. Raises Refused if the plan can't run, StillChecking until there is an answer."""
         self.news()
-        key = *networks_of(made), source
-        number = self._asked.get(key, -1)
-        why, said_s = self._verdicts.get(number, ("", time.monotonic()))
-        if number < 0 or (why and time.monotonic() - said_s > STANDS_S):
-            number = self._asked[key] = self._number
+        key = *networks_of(plan), source
+        number = self._newest_question.get(key, -1)
+        reason, answered_s = self._verdicts.get(number, ("", time.monotonic()))
+        if number < 0 or (reason and time.monotonic() - answered_s > STANDS_S):
+            number = self._newest_question[key] = self._number
             self._number += 1
-            self._ask(Question(number, PlanTexts.of(made), source))
+            self._ask(Question(number, PlanTexts.of(plan), source))
         if number not in self._verdicts:
             raise StillChecking(CHECKING)
-        if why:
-            raise Refused(why)
+        if reason:
+            raise Refused(reason)
 
     def news(self) -> bool:
         """Whether an answer has arrived, or the process has died, since the last call."""
-        found = False
+        changed = False
         try:
             while self._pipe is not None and self._pipe.poll():
-                number, why = self._pipe.recv()
-                self._verdicts[number] = why, time.monotonic()
-                found = True
+                number, reason = self._pipe.recv()
+                self._verdicts[number] = reason, time.monotonic()
+                changed = True
         except (EOFError, OSError):
-            self._lost()
-            found = True
-        return found
+            self._process_died()
+            changed = True
+        return changed
 
     def close(self) -> None:
         """End the process."""
@@ -128,18 +128,18 @@ class Checker:
     def _ask(self, question: Question) -> None:
         if self._pipe is None:
             spawn = get_context("spawn")
-            self._pipe, theirs = spawn.Pipe()
-            self._process = spawn.Process(target=answer, args=(theirs, self._build), name="checker", daemon=True)
+            self._pipe, other_end = spawn.Pipe()
+            self._process = spawn.Process(target=answer, args=(other_end, self._build), name="checker", daemon=True)
             self._process.start()
-            theirs.close()
+            other_end.close()
         with suppress(OSError):  # the process is gone; the next `news` finds that
             self._pipe.send(question)
 
-    def _lost(self) -> None:
+    def _process_died(self) -> None:
         """The process has died: this is the answer to all open questions."""
         self.close()
         died = "the process that checks networks has died; choose the network again", time.monotonic()
-        for number in self._asked.values():
+        for number in self._newest_question.values():
             self._verdicts.setdefault(number, died)
 
 
@@ -150,7 +150,7 @@ def answer(pipe: Connection, build: Callable[[Plan, str], Any]) -> None:
             question: Question = pipe.recv()
             try:
                 build(question.written.read(), question.source)
-                why = ""
+                reason = ""
             except Exception as error:  # noqa: BLE001  any error: the plan can't run, and the operator reads why
-                why = sentence(error)
-            pipe.send((question.number, why))
+                reason = sentence(error)
+            pipe.send((question.number, reason))

@@ -39,15 +39,15 @@ Floats = NDArray[np.float64]
 class Pass:
     """Runs a recording through a plan's machine, from the first frame to the last, in a thread, as fast as possible."""
 
-    def __init__(self, plan: Plan, opened: Callable[[Plan], Instrument] = open_instrument) -> None:
+    def __init__(self, plan: Plan, opener: Callable[[Plan], Instrument] = open_instrument) -> None:
         self.plan = plan
         self.turns: list[Turn] = []  # without their images; turns are only appended
         self.trouble = ""
-        self._opened = opened
-        self._instrument: Instrument | None = None if needs_network(plan) else opened(plan)  # torch loads in the thread
+        self._open = opener
+        self._instrument: Instrument | None = None if needs_network(plan) else opener(plan)  # torch loads in the thread
         self._closing = False
         self._first = [(Order(OrderKind.ARM),)]
-        self._thread = threading.Thread(target=self._go, name="pass", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="pass", daemon=True)
         self._thread.start()
 
     @property
@@ -65,17 +65,17 @@ class Pass:
         assert self._instrument is not None
         return self._instrument.camera.read()
 
-    def _go(self) -> None:
+    def _run(self) -> None:
         try:
-            opened = self._instrument = self._instrument or self._opened(self.plan)
+            instrument = self._instrument = self._instrument or self._open(self.plan)
             try:
-                run(opened.machine, self, opened.beam, opened.clock, NoRecord(), self._told, self._watch)
+                run(instrument.machine, self, instrument.beam, instrument.clock, NoRecord(), self._orders, self._watch)
             finally:
-                opened.close()
+                instrument.close()
         except Exception as error:  # noqa: BLE001  the operator reads it; there is no light in a recording
             self.trouble = sentence(error)
 
-    def _told(self) -> tuple[Order, ...]:
+    def _orders(self) -> tuple[Order, ...]:
         return self._first.pop() if self._first else ()
 
     def _watch(self, turn: Turn) -> None:
@@ -134,16 +134,18 @@ class RunSource:
         self._stretches = Stretches(self.run, self.plan)
         self._time_s = turns["tracks_time_s"].copy()
         self._latency_s = np.where(turns["has_frame"] != 0, turns["sent_s"] - turns["frame_time_s"], np.nan)
-        self._carried(rows)
+        self._mark_carried(rows)
 
-    def _carried(self, rows: Any) -> None:
+    def _mark_carried(self, rows: Any) -> None:
         """Carried particles count as UNCERTAIN: the law did not cause their displacements."""
         wanted = self.run.rows("wanted")
-        back = wanted[wanted["carried"] != 0]
-        if len(back):
-            many = int(rows["particle"].max(initial=0)) + 1
-            held = np.isin(rows["turn"] * many + rows["particle"], back["turn"] * many + back["particle"])
-            self._state[held] = int(State.UNCERTAIN)
+        carried = wanted[wanted["carried"] != 0]
+        if len(carried):
+            id_count = int(rows["particle"].max(initial=0)) + 1
+            is_carried = np.isin(
+                rows["turn"] * id_count + rows["particle"], carried["turn"] * id_count + carried["particle"]
+            )
+            self._state[is_carried] = int(State.UNCERTAIN)
 
     def __len__(self) -> int:
         return len(self.run)
@@ -156,23 +158,25 @@ class RunSource:
         return EMPTY if frame is None else frame.image
 
     def tracks(self, begin: int, end: int) -> list[Tracks]:
-        found = []
+        tracks = []
         for index in range(begin, end):
             rows = slice(int(self._ends[index - 1]) if index else 0, int(self._ends[index]))
-            found.append(
+            tracks.append(
                 Tracks(float(self._time_s[index]), self._particle[rows], self._position_um[rows], self._state[rows])
             )
-        return found
+        return tracks
 
     def tables(self, begin: int, end: int) -> RunTables | None:
         stretch = self._stretches.at(end - 1)
         begin = max(begin, stretch.begin)
-        each = (self._ends[end - 1] - (self._ends[begin - 1] if begin else 0)) / max(end - begin, 1) if end else 0.0
-        return tables_of(self.run, self._stretches.plan(stretch), max(begin, end - most(each)), end)
+        rows_per_turn = (
+            (self._ends[end - 1] - (self._ends[begin - 1] if begin else 0)) / max(end - begin, 1) if end else 0.0
+        )
+        return tables_of(self.run, self._stretches.plan(stretch), max(begin, end - most(rows_per_turn)), end)
 
     def stretch(self, index: int) -> tuple[int, int, str]:
-        found = self._stretches.at(index)
-        return found.begin, found.end, f", {found.since}" if len(self._stretches.all) > 1 else ""
+        stretch = self._stretches.at(index)
+        return stretch.begin, stretch.end, f", {stretch.since}" if len(self._stretches.all) > 1 else ""
 
     def said(self) -> list[Happening]:
         """Orders with their changes, levels and particles without light with their reasons, and notes, in order."""
@@ -181,28 +185,28 @@ class RunSource:
         reason = dict(zip(turns["turn"].tolist(), turns["reason"].tolist(), strict=True))
         teller = Teller(self.run.header.experiment, plain(self.plan.rig))
         changed = set(events["turn"][events["kind"] == b"level"].tolist())
-        found: list[tuple[int, Happening]] = []
+        happenings: list[tuple[int, Happening]] = []
         for turn, kind, text in orders[["turn", "kind", "text"]].tolist():
             if turn in now_s:  # a damaged run lacks some
                 order = Order(OrderKind(kind.decode()), self.run.printable_text(text))
-                why = self.run.printable_text(reason[turn]) if turn in changed else ""
-                found += [(turn, one) for one in teller.of_order(order, now_s[turn], why)]
-        dark: dict[tuple[int, int], int] = {}  # last turn of (particle, reason for no light)
-        for turn, kind, who, text in events[["turn", "kind", "particle", "text"]].tolist():
+                reason_text = self.run.printable_text(reason[turn]) if turn in changed else ""
+                happenings += [(turn, happening) for happening in teller.of_order(order, now_s[turn], reason_text)]
+        last_dark: dict[tuple[int, int], int] = {}  # last turn of (particle, reason for no light)
+        for turn, kind, particle, text in events[["turn", "kind", "particle", "text"]].tolist():
             if turn not in now_s:
                 continue
             if kind == b"level":
                 level = Level(self.run.printable_text(text))
-                found.append((turn, of_level(level, self.run.printable_text(reason[turn]), now_s[turn])))
+                happenings.append((turn, of_level(level, self.run.printable_text(reason[turn]), now_s[turn])))
             elif kind == b"note":
-                found.append((turn, Happening(EventKind.NOTE, self.run.printable_text(text), now_s[turn])))
+                happenings.append((turn, Happening(EventKind.NOTE, self.run.printable_text(text), now_s[turn])))
             elif kind == b"withheld":
-                if dark.get((who, text), -2) < turn - 1:
-                    found.append(
-                        (turn, Happening(EventKind.DARK, self.run.printable_text(text), now_s[turn], particle=who))
+                if last_dark.get((particle, text), -2) < turn - 1:
+                    happenings.append(
+                        (turn, Happening(EventKind.DARK, self.run.printable_text(text), now_s[turn], particle=particle))
                     )
-                dark[who, text] = turn
-        return [one for _, one in sorted(found, key=lambda each: each[0])]
+                last_dark[particle, text] = turn
+        return [happening for _, happening in sorted(happenings, key=lambda each: each[0])]
 
     def law(self, begin: int, end: int) -> Experiment | None:
         """The law in force; None unless light was sent and could act, and all turns were armed under this law."""
@@ -213,8 +217,8 @@ class RunSource:
         return self._stretches.plan(stretch).experiment
 
     def latencies_s(self, begin: int, end: int) -> Floats:
-        known: Floats = self._latency_s[begin:end]
-        return known[np.isfinite(known)]
+        latencies_s: Floats = self._latency_s[begin:end]
+        return latencies_s[np.isfinite(latencies_s)]
 
     def close(self) -> None:
         self.run.close()
@@ -223,9 +227,9 @@ class RunSource:
 class VideoSource:
     """Images only: a Pass computes their tracks."""
 
-    def __init__(self, camera: VideoCamera, taken: tuple[str, ...] = ()) -> None:
+    def __init__(self, camera: VideoCamera, notes: tuple[str, ...] = ()) -> None:
         self.video: Video = open_video(camera)
-        self._taken = taken
+        self._notes = notes
 
     def __len__(self) -> int:
         return len(self.video)
@@ -252,7 +256,7 @@ class VideoSource:
         return 0, len(self), ""
 
     def said(self) -> list[Happening]:
-        return [Happening(EventKind.NOTE, sentence.removeprefix("note: ")) for sentence in self._taken]
+        return [Happening(EventKind.NOTE, sentence.removeprefix("note: ")) for sentence in self._notes]
 
     def close(self) -> None:
         self.video.close()
@@ -262,7 +266,7 @@ class Reel:
     """A recording to view: `turn` is a turn as it was, `again` as the edited law would have made it."""
 
     def __init__(self, path: Path, plan: Plan) -> None:
-        self.path, self.plan, self._opened = path, plan, plan
+        self.path, self.plan, self._opened_plan = path, plan, plan
         camera = of_class(plan.rig.camera, VideoCamera)
         self.source: Source = RunSource(path) if is_run(path) else VideoSource(camera, plan.taken)
         self.first: Pass | None = None if is_run(path) else Pass(plan)
@@ -280,9 +284,9 @@ class Reel:
     @property
     def retracked(self) -> bool:
         """Whether the tracks were computed with other tracking settings than those of the recorded run."""
-        return self.first is None and self.edited is not None and self._tracks_anew(self._opened)
+        return self.first is None and self.edited is not None and self._tracks_differ(self._opened_plan)
 
-    def _tracks_anew(self, before: Plan) -> bool:
+    def _tracks_differ(self, before: Plan) -> bool:
         return self.plan.rig.tracking != before.rig.tracking
 
     @property
@@ -292,11 +296,13 @@ class Reel:
 
     @property
     def busy(self) -> bool:
-        return any(at is not None and at.running for at in (self.first, self.edited))
+        return any(passed is not None and passed.running for passed in (self.first, self.edited))
 
     @property
     def trouble(self) -> str:
-        return next((at.trouble for at in (self.edited, self.first) if at is not None and at.trouble), "")
+        return next(
+            (passed.trouble for passed in (self.edited, self.first) if passed is not None and passed.trouble), ""
+        )
 
     def turn(self, index: int) -> Turn:
         """The turn as it was, with its image. Raises Refused if the file is damaged, IndexError if it is not ready."""
@@ -304,8 +310,10 @@ class Reel:
         if recorded is not None:
             if not self.retracked:
                 return recorded
-            again = self.again(index)
-            return replace(recorded, tracks=Tracks(recorded.tracks.time_s) if again is None else again.tracks)
+            edited_turn = self.again(index)
+            return replace(
+                recorded, tracks=Tracks(recorded.tracks.time_s) if edited_turn is None else edited_turn.tracks
+            )
         assert self.first is not None
         turn = self.first.turns[index]
         return turn if turn.frame is None else replace(turn, frame=replace(turn.frame, image=self.source.image(index)))
@@ -357,10 +365,10 @@ class Reel:
 
         Other tracking settings find other particles: these are shown from now on. Raises Refused.
         """
-        edited, before = Pass(plan), self.edited
-        anew = self._tracks_anew(plan)
+        edited, previous = Pass(plan), self.edited
+        tracks_change = self._tracks_differ(plan)
         first = self.first
-        if first is not None and anew:
+        if first is not None and tracks_change:
             if law_of(first.plan) == law_of(plan):
                 self.first, edited_now = edited, None
             else:
@@ -368,15 +376,15 @@ class Reel:
         else:
             edited_now = edited
         self.edited, self.plan = edited_now, plan
-        for at in (before, first if first is not self.first else None):
-            if at is not None:
-                threading.Thread(target=at.close, name="end of a pass", daemon=True).start()
-        return anew
+        for passed in (previous, first if first is not self.first else None):
+            if passed is not None:
+                threading.Thread(target=passed.close, name="end of a pass", daemon=True).start()
+        return tracks_change
 
     def close(self) -> None:
-        for at in (self.edited, self.first):
-            if at is not None:
-                at.close()
+        for passed in (self.edited, self.first):
+            if passed is not None:
+                passed.close()
         self.source.close()
 
 

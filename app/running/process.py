@@ -87,14 +87,14 @@ class Apart:
         rescue: Callable[[Plan], str] | None = None,
     ) -> None:
         spawn = get_context("spawn")  # the same on every system; the child inherits nothing of this process
-        hears, orders = spawn.Pipe(duplex=False)
-        news, tells = spawn.Pipe(duplex=False)
+        child_orders, orders = spawn.Pipe(duplex=False)
+        news, child_news = spawn.Pipe(duplex=False)
         self._orders, self._news = SendingEnd(orders), ReceivingEnd(news)
-        self._theirs = (hears, tells)
+        self._theirs = (child_orders, child_news)
         self._beats: Any = spawn.RawValue("Q", 0)
         self._process = spawn.Process(
             target=serve,
-            args=(hears, tells, self._beats, PlanTexts.of(plan), opening),
+            args=(child_orders, child_news, self._beats, PlanTexts.of(plan), opening),
             name="loop",
             daemon=True,
         )
@@ -107,23 +107,23 @@ class Apart:
         self._failed: Exception | None = None  # why it could not be opened
         self._ending: threading.Thread | None = None  # ends the process after a failed opening
         self._watch = threading.Thread(target=self._wait_for_its_end, name="rescue", daemon=True)
-        self._letting_go = threading.Lock()
+        self._pipe_lock = threading.Lock()
         self._open = False
         self._until_s = 0.0  # deadline of the opening
-        self._rests_until_s = 0.0  # no messages are read before this time
+        self._pause_until_s = 0.0  # no messages are read before this time
         self._heard_s = 0.0  # time of the last message
         self.note = ""  # last Note: the present step of the opening, or CLOSING
         self.details = ""  # traceback of the error that stopped it
         self.recorder_trouble = ""
         self._in_force, self.applies = InForce(), 0  # results and number of the APPLY orders
         self._recording = self._begun = self._over = self._dead = self._dark = self._lit = False
-        self._seen = TurnBuffer()
+        self._buffer = TurnBuffer()
         self._newest: Turn | None = None
         self.stopwatch = Stopwatch()  # wall time of each stage of the turns
         self._returned: tuple[Returned, ...] = ()
         self._ring: Ring | None = None
         self._answers: deque[Reply] = deque()
-        self._asked = self._heard = 0  # orders to record, and answers to them
+        self._record_orders = self._record_replies = 0  # orders to record, and answers to them
 
     def __enter__(self) -> Apart:
         self.start()
@@ -140,7 +140,7 @@ class Apart:
                 if self._ending is not None:
                     self._ending.join()
                 else:
-                    self._is_told(time.monotonic() + 1.0)
+                    self._has_message(time.monotonic() + 1.0)
         except BaseException:
             self._ended.wait(1.0)
             raise
@@ -159,24 +159,24 @@ class Apart:
         if self._open:
             return True
         if self._failed is not None:
-            self._raise_when_it_has_ended()
+            self._raise_after_end()
             return False
         try:
             self._hear()
             if self._answers:
-                self._heed(self._answers.popleft())
+                self._raise_error_of(self._answers.popleft())
                 self._open = True
             elif self._over:
-                raise Fault(self._why or "the loop has ended")
+                raise Fault(self._end_reason or "the loop has ended")
             elif time.monotonic() > self._until_s:
                 raise Fault(f"the loop's process did not open the rig within {START_S:g} s")
         except (Fault, Refused) as error:
-            self._over, self._failed, self._trouble = True, error, self._why or str(error)
-            self._ending = threading.Thread(target=self._put_down, args=(1.0,), name="end of loop", daemon=True)
+            self._over, self._failed, self._trouble = True, error, self._end_reason or str(error)
+            self._ending = threading.Thread(target=self._end_process, args=(1.0,), name="end of loop", daemon=True)
             self._ending.start()
         return self._open
 
-    def _raise_when_it_has_ended(self) -> None:
+    def _raise_after_end(self) -> None:
         """Raise the error of the opening, with the result of switching the laser off if that was needed."""
         assert self._failed is not None
         if self._ending is not None and self._ending.is_alive():
@@ -192,13 +192,13 @@ class Apart:
     @property
     def trouble(self) -> str:
         """Why the loop stopped, in words; if its process died, also what was done about its light."""
-        asking = self._over and self._ended.is_set() and self.light == "unknown"
-        rescued = "the laser is being put out from here" if asking else self._rescued
-        return "; ".join(said for said in (self._why, rescued) if said)
+        switching_off = self._over and self._ended.is_set() and self.light == "unknown"
+        rescued = "the laser is being put out from here" if switching_off else self._rescued
+        return "; ".join(text for text in (self._end_reason, rescued) if text)
 
     @property
-    def _why(self) -> str:
-        return self._how_it_died() if self._dead else self._trouble
+    def _end_reason(self) -> str:
+        return self._exit_description() if self._dead else self._trouble
 
     @property
     def light(self) -> Light:
@@ -261,7 +261,7 @@ class Apart:
         if not self._open or self._over or silent_s <= SILENT_S:
             return ""
         by_hand = "" if self._only_simulated else "; switch the laser off by hand"
-        return f"the loop does not answer for {silent_s:.1f} s; {self._dead_men()}{by_hand}"
+        return f"the loop does not answer for {silent_s:.1f} s; {self._dead_man_actions()}{by_hand}"
 
     @property
     def in_force(self) -> InForce:
@@ -298,35 +298,35 @@ class Apart:
         """As `record`, without waiting; `answered` gives the result. Raises Fault if the last one has no answer yet."""
         if not self.running:
             raise Fault(self.trouble or "the loop has ended")
-        if self._asked > self._heard:
+        if self._record_orders > self._record_replies:
             raise Fault("the loop's process has not answered the last order to record")
         self._answers.clear()
-        self._asked += 1
+        self._record_orders += 1
         self._say(RecordOrder(path))
 
     def answered(self) -> bool:
         """Whether the last `ask_record` has its answer. Never waits. Raises the errors of `record`, once."""
         self._hear()
         if self._answers:
-            self._heed(self._answers.popleft())
-        if self._asked > self._heard and self._over:
-            self._heard = self._asked
+            self._raise_error_of(self._answers.popleft())
+        if self._record_orders > self._record_replies and self._over:
+            self._record_replies = self._record_orders
             raise Fault(self.trouble or "the loop has ended")
-        return self._asked == self._heard
+        return self._record_orders == self._record_replies
 
     def recent(self, after: int = 0) -> list[tuple[int, Turn]]:
         """(count, turn) of all turns whose count is above `after`, oldest first, without images."""
         self._hear()
-        return self._seen.recent(after)
+        return self._buffer.recent(after)
 
     def pace(self) -> Pace:
         self._hear()
-        return self._seen.pace()
+        return self._buffer.pace()
 
     def latencies_s(self) -> NDArray[np.float64]:
         """[K] times from mid-exposure to the sending of the command, of the last turns."""
         self._hear()
-        return self._seen.latencies_s()
+        return self._buffer.latencies_s()
 
     def close(self, patience_s: float = 10.0) -> None:
         """End the loop: the camera is closed, the beam is dark and its devices are released. Then the record is closed.
@@ -334,27 +334,27 @@ class Apart:
         Raises Fault if this took too long, or if the laser may be on afterwards.
         """
         if not self._begun:
-            self._let_go()
+            self._close_pipes()
             return
         if not self._open:
             self._process.terminate()  # it is still opening, dark
-            self._put_down(OPENING_S)
+            self._end_process(OPENING_S)
             self._require_dark()
             return
-        hung, was_over, began_s = bool(self.silence), self._over, time.monotonic()
+        not_responding, had_ended, began_s = bool(self.silence), self._over, time.monotonic()
         self._say(None)
-        left_s = self._wait_for_over(HUNG_S if hung else min(patience_s, REPLY_S), patience_s)
-        late = not self._over
-        self._put_down(max(left_s, 1.0))
-        if late and self._exit_code != 0:
+        left_s = self._wait_for_over(HUNG_S if not_responding else min(patience_s, REPLY_S), patience_s)
+        timed_out = not self._over
+        self._end_process(max(left_s, 1.0))
+        if timed_out and self._exit_code != 0:
             self._dead = True
             light = f"; {self._rescued or STILL_LIT}" if self.light != "dark" or self._rescued else ""
-            how = "it was ended by force" if self._ended.is_set() else "it could not be ended by force"
-            raise Fault(f"the loop's process did not end within {time.monotonic() - began_s:.0f} s; {how}{light}")
+            outcome = "it was ended by force" if self._ended.is_set() else "it could not be ended by force"
+            raise Fault(f"the loop's process did not end within {time.monotonic() - began_s:.0f} s; {outcome}{light}")
         self._require_dark()
         if not self._ended.is_set():
             raise Fault("the loop's process could not be ended")
-        if not was_over and self._trouble not in self.recorder_trouble:
+        if not had_ended and self._trouble not in self.recorder_trouble:
             self.recorder_trouble = "; ".join(filter(None, (self.recorder_trouble, self._trouble)))
 
     def _wait_for_over(self, reply_s: float, patience_s: float) -> float:
@@ -366,9 +366,9 @@ class Apart:
         left_s, replied = reply_s, False
         while not self._over and left_s > 0.0:
             began_s = time.monotonic()
-            told = self._is_told(began_s + min(SLICE_S, left_s))
+            arrived = self._has_message(began_s + min(SLICE_S, left_s))
             self._hear()
-            if told and self._dark:  # it repeats this message while a slow disk has the record
+            if arrived and self._dark:  # it repeats this message while a slow disk has the record
                 left_s = patience_s
             elif self.note == CLOSING and not replied:
                 replied, left_s = True, patience_s
@@ -387,9 +387,9 @@ class Apart:
 
     # the pipes ------------------------------------------------------------------------------------------------------
 
-    def _say(self, told: Order | RecordOrder | Permission | None) -> None:
+    def _say(self, message: Order | RecordOrder | Permission | None) -> None:
         if not self._over:
-            self._orders.send(told)
+            self._orders.send(message)
 
     def _wait(self, patience_s: float) -> None:
         """Wait for an answer. Raises its error."""
@@ -397,18 +397,18 @@ class Apart:
         while not self._answers:
             if self._over:
                 raise Fault(self.trouble or "the loop has ended")
-            if not self._is_told(until_s):
+            if not self._has_message(until_s):
                 raise Fault(f"the loop's process did not answer within {patience_s:g} s")
             self._hear()
-        self._heed(self._answers.popleft())
+        self._raise_error_of(self._answers.popleft())
 
-    def _heed(self, answer: Reply) -> None:
+    def _raise_error_of(self, answer: Reply) -> None:
         """Raise the error of the answer, if any."""
         if answer.trouble:
             self.details = answer.details
             raise Refused(answer.trouble) if answer.refused else Fault(answer.trouble)
 
-    def _is_told(self, until_s: float = 0.0) -> bool:
+    def _has_message(self, until_s: float = 0.0) -> bool:
         """Whether a message, or the end of the pipe, arrives before `until_s`."""
         return self._news.wait(until_s - time.monotonic())
 
@@ -420,39 +420,39 @@ class Apart:
         """
         newest: News | None = None
         began_s = time.monotonic()
-        if began_s < self._rests_until_s:
+        if began_s < self._pause_until_s:
             return
         try:
-            while self._begun and not self._over and self._is_told():
-                told = self._news.take()
-                self._take(told)
-                newest = told if isinstance(told, News) and told.turns else newest
+            while self._begun and not self._over and self._has_message():
+                message = self._news.take()
+                self._take(message)
+                newest = message if isinstance(message, News) and message.turns else newest
                 if time.monotonic() - began_s > HEAR_S:
-                    self._rests_until_s = time.monotonic() + HEAR_S
+                    self._pause_until_s = time.monotonic() + HEAR_S
                     break
         except EOFError:
-            self._lost()
+            self._pipe_ended()
         if newest is not None:
-            self._newest = self._pictured(newest)
+            self._newest = self._with_image(newest)
         if self._over:
-            self._let_go()
+            self._close_pipes()
 
-    def _take(self, told: News | Reply | Over | Note) -> None:
+    def _take(self, message: News | Reply | Over | Note) -> None:
         self._heard_s = time.monotonic()
-        if isinstance(told, Note):
-            self.note = told.text
-        elif isinstance(told, Reply):
-            self._heard += self._open
-            self._answers.append(told)
-        elif isinstance(told, Over):
-            self._trouble, self.details, self._over = told.trouble, told.details, True
+        if isinstance(message, Note):
+            self.note = message.text
+        elif isinstance(message, Reply):
+            self._record_replies += self._open
+            self._answers.append(message)
+        elif isinstance(message, Over):
+            self._trouble, self.details, self._over = message.trouble, message.details, True
         else:
-            for turn in told.turns:
-                self._seen.add(turn)
-            self._recording, self.recorder_trouble = told.recording, told.recorder_trouble
-            self._returned, self.stopwatch = told.returned, told.stopwatch
-            self._in_force, self._dark, self._lit = told.in_force, told.dark, told.lit
-            self._attach(told.place)
+            for turn in message.turns:
+                self._buffer.add(turn)
+            self._recording, self.recorder_trouble = message.recording, message.recorder_trouble
+            self._returned, self.stopwatch = message.returned, message.stopwatch
+            self._in_force, self._dark, self._lit = message.in_force, message.dark, message.lit
+            self._attach(message.place)
 
     def _attach(self, place: Place | None) -> None:
         if place is None or (self._ring is not None and self._ring.place == place):
@@ -464,7 +464,7 @@ class Apart:
         except OSError:  # the other process and its images are gone, or there is no memory here
             self._ring = None
 
-    def _pictured(self, news: News) -> Turn:
+    def _with_image(self, news: News) -> Turn:
         """The last of these turns, with its image; without a frame if newer images have overwritten it."""
         turn = news.turns[-1]
         if turn.frame is None:
@@ -472,21 +472,21 @@ class Apart:
         image = self._ring.get(news.sequence) if self._ring is not None and news.place is not None else None
         return replace(turn, frame=replace(turn.frame, image=image) if image is not None else None)
 
-    def _lost(self) -> None:
+    def _pipe_ended(self) -> None:
         """The pipe ended without the last message (Over)."""
         self._over = self._dead = True
         self._settled.wait(EXIT_S)
 
-    def _how_it_died(self) -> str:
+    def _exit_description(self) -> str:
         """How the process ended, and what each device of this rig then does with the light."""
         code = self._exit_code
-        how = "does not answer any more" if code is None else f"ended with {code}"
+        ending = "does not answer any more" if code is None else f"ended with {code}"
         if code is not None and code < 0:
-            how = f"was killed by {signal.Signals(-code).name}"
-        light = f"; {self._dead_men()}" if self._open else ""
-        return f"the loop's process {how}{light}"
+            ending = f"was killed by {signal.Signals(-code).name}"
+        light = f"; {self._dead_man_actions()}" if self._open else ""
+        return f"the loop's process {ending}{light}"
 
-    def _dead_men(self) -> str:
+    def _dead_man_actions(self) -> str:
         """What each device does by itself when the program does not answer."""
         rig = self._plan.rig
         return f"laser: {rig.laser.dead_man}; deflector: {rig.deflector.dead_man}"
@@ -509,7 +509,7 @@ class Apart:
             self._rescued = self._rescue(self._plan)
         self._settled.set()
 
-    def _put_down(self, patience_s: float) -> None:
+    def _end_process(self, patience_s: float) -> None:
         """End the process, if necessary by force, and wait until the state of its laser is settled."""
         self._over = True
         self._news.leave()  # drops later messages, so that a process that sends them is not blocked
@@ -522,10 +522,10 @@ class Apart:
         else:  # the system can't end a process that waits for a disk or a device that does not respond
             process._children.discard(self._process)  # type: ignore[attr-defined]  # our exit would wait for it
             self._rescued = None if self._only_simulated else put_out_in_time(self._plan, self._rescue)
-        self._let_go()
+        self._close_pipes()
 
-    def _let_go(self) -> None:
-        with self._letting_go:
+    def _close_pipes(self) -> None:
+        with self._pipe_lock:
             for end in self._theirs:
                 end.close()
             self._orders.leave()

@@ -135,17 +135,19 @@ class Over:
     details: str
 
 
-def serve(told: Connection, telling: Connection, beats: Any, written: PlanTexts, opening: Opening) -> None:
+def serve(orders: Connection, news: Connection, beats: Any, written: PlanTexts, opening: Opening) -> None:
     """The process, from beginning to end. However the window's process ends, the beam is dark afterwards.
 
     `beats`: number of the window's heartbeats, in shared memory.
     """
-    opened, parent = threading.Event(), parent_process()
+    instrument_open, parent = threading.Event(), parent_process()
     if parent is not None:
-        threading.Thread(target=_end_orphan, args=(parent.sentinel, opened), name="orphan", daemon=True).start()
+        threading.Thread(
+            target=_end_orphan, args=(parent.sentinel, instrument_open), name="orphan", daemon=True
+        ).start()
     try:
-        host = _opened(told, telling, beats, written, opening)
-        opened.set()
+        host = _open_host(orders, news, beats, written, opening)
+        instrument_open.set()
     except Stopped:  # the laser may be on, and the exit code of a signal would mean that it is off
         sys.exit(CRASHED)
     if host is None:
@@ -154,18 +156,18 @@ def serve(told: Connection, telling: Connection, beats: Any, written: PlanTexts,
     gc.freeze()  # present objects stay; later collections skip them
     gc.disable()  # a collection stops every thread for milliseconds; the Host chooses when
     host.precedence.take()
-    telling.send(Reply())
+    news.send(Reply())
     host.serve()
 
 
-def _end_orphan(window: int, opened: threading.Event) -> None:
+def _end_orphan(window: int, instrument_open: threading.Event) -> None:
     """End this process, which has the ports, if the window is gone and the opening of a device hangs."""
     connection.wait([window])
-    if not opened.wait(ORPHAN_S):
+    if not instrument_open.wait(ORPHAN_S):
         os._exit(CRASHED)
 
 
-def _opened(told: Connection, telling: Connection, beats: Any, written: PlanTexts, opening: Opening) -> Host | None:
+def _open_host(orders: Connection, news: Connection, beats: Any, written: PlanTexts, opening: Opening) -> Host | None:
     """The open instrument, in a Host that handles signals; None if it can't be opened and no light is on.
 
     Raises SystemExit if light may be on.
@@ -177,14 +179,14 @@ def _opened(told: Connection, telling: Connection, beats: Any, written: PlanText
     try:
         ready_for_learned()
         plan = written.read()
-        with noted(telling):
-            opened = opening(plan)
-        host = Host(opened, plan, told, telling, beats)
+        with noted(news):
+            instrument = opening(plan)
+        host = Host(instrument, plan, orders, news, beats)
     except BaseException as error:  # noqa: BLE001  any error: the operator reads it
-        said = f"the loop's process was {error}" if isinstance(error, Stopped) else sentence(error)
+        message = f"the loop's process was {error}" if isinstance(error, Stopped) else sentence(error)
         with suppress(OSError):  # the window may be gone, too
-            telling.send(Reply(said, isinstance(error, Refused), traceback.format_exc()))
-        if not isinstance(error, Refused | Fault) or STILL_LIT in said:  # the laser may be on
+            news.send(Reply(message, isinstance(error, Refused), traceback.format_exc()))
+        if not isinstance(error, Refused | Fault) or STILL_LIT in message:  # the laser may be on
             sys.exit(CRASHED)
         return None
     for number in signals.numbers():
@@ -194,12 +196,12 @@ def _opened(told: Connection, telling: Connection, beats: Any, written: PlanText
 
 
 @contextmanager
-def noted(telling: Connection) -> Iterator[None]:
+def noted(news: Connection) -> Iterator[None]:
     """Send the notes of the warm-up also to the window, while no other thread uses the pipe."""
 
     def tell(text: str) -> None:
         with suppress(OSError):  # the window is gone; the next message finds that
-            telling.send(Note(text))
+            news.send(Note(text))
 
     listeners.append(tell)
     try:
@@ -219,44 +221,44 @@ class Host:
     """A Live with the two pipes. The loop's thread never waits for a pipe, and a STOP never waits for another order."""
 
     def __init__(
-        self, instrument: Instrument, plan: Plan, told: Connection, telling: Connection, beats: Any = None
+        self, instrument: Instrument, plan: Plan, orders: Connection, news: Connection, beats: Any = None
     ) -> None:
-        self._instrument, self._plan, self._told, self._telling = instrument, plan, told, telling
+        self._instrument, self._plan, self._orders_pipe, self._news_pipe = instrument, plan, orders, news
         self._in_force = InForce()
-        self._live = Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock, self._seen)
-        self._fresh, self._closing, self._alone = threading.Event(), threading.Event(), False
+        self._live = Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock, self._add_turn)
+        self._news_due, self._closing, self._window_gone = threading.Event(), threading.Event(), False
         self._turns: deque[Turn] = deque(maxlen=REMEMBERED)  # not yet sent; a window that hangs misses the oldest
-        self._pictures = Pictures(lambda why: self._live.order(OrderKind.MARK, why))
+        self._pictures = Pictures(lambda reason: self._live.order(OrderKind.MARK, reason))
         self._sending = threading.Lock()
-        self._tidied_s = self._looked_s = time.monotonic()
+        self._collected_s = self._looked_s = time.monotonic()
         self.precedence, self._judge = Precedence(), Judge()
         self._waiting: deque[tuple[Order | RecordOrder, float]] = deque()  # orders and their arrival times
-        self._orderly = threading.Condition()
+        self._waiting_changed = threading.Condition()
         self._signal = 0  # number of the signal that ends this process
         self._must_end = False  # the watcher ends this process, even if it hangs
         self._heart = Heartbeat(
             plan.rig.loop.window_timeout_s,
             lambda: 0 if beats is None else int(beats.value),
             lambda: self._live.newest,
-            lambda why: self._live.order(OrderKind.TRIP, why),
+            lambda reason: self._live.order(OrderKind.TRIP, reason),
         )
         self._watcher: Watcher | None = None
 
     def serve(self) -> None:
         """Run until the loop ends, the window orders it, the window's process is gone, or a signal comes."""
-        self._obey_what_waits()
+        self._obey_early_orders()
         self._live.start()
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
-        threading.Thread(target=self._work, name="settings", daemon=True).start()
+        threading.Thread(target=self._carry_out_waiting, name="settings", daemon=True).start()
         self._watcher = Watcher(self._look)
         try:
             while self._live.running and not self._closing.is_set():
-                self._tell()
-                self._tidy()
-                self._share()
+                self._send_news()
+                self._collect_garbage()
+                self._adapt_priority()
                 time.sleep(PACE_S)
-                self._fresh.clear()
-                self._fresh.wait(SILENCE_S)  # news is sent right after a turn, when the loop has time
+                self._news_due.clear()
+                self._news_due.wait(SILENCE_S)  # news is sent right after a turn, when the loop has time
         finally:
             self._close()
 
@@ -267,10 +269,10 @@ class Host:
     def _look(self) -> None:
         """Check heartbeat and signals every few hundredths of a second, in a thread that no pipe or order can block."""
         self._heart.look()
-        if (self._signal or self._alone) and not self._must_end:
+        if (self._signal or self._window_gone) and not self._must_end:
             self._must_end = True
             self._closing.set()
-            self._fresh.set()
+            self._news_due.set()
             with suppress(BaseException):  # the main thread, which closes too, reports it; a plug-in may call sys.exit
                 self._live.close()
             time.sleep(LAST_WORDS_S)
@@ -278,79 +280,79 @@ class Host:
 
     # orders ---------------------------------------------------------------------------------------------------------
 
-    def _obey_what_waits(self) -> None:
+    def _obey_early_orders(self) -> None:
         """Orders from before the start act in the first turn, except those for light behind settings that took long."""
         began_s = time.monotonic()
         try:
-            while self._told.poll():
-                if (told := self._heard()) is None:
+            while self._orders_pipe.poll():
+                if (order := self._next_order()) is None:
                     self._closing.set()
                 else:
-                    self._do(in_time(told, time.monotonic() - began_s))
+                    self._do(in_time(order, time.monotonic() - began_s))
         except (EOFError, OSError):
-            self._alone = True
+            self._window_gone = True
             self._closing.set()
 
     def _listen(self) -> None:
         """Receive orders. If the window's process dies, the system closes the other end at once: this thread wakes."""
         try:
             while not self._closing.is_set():
-                self._obey(self._heard())
+                self._obey(self._next_order())
         except (EOFError, OSError):
-            self._alone = True
+            self._window_gone = True
             self._closing.set()
-        self._fresh.set()
+        self._news_due.set()
         self._send(Note(CLOSING))  # at once, also if the loop hangs
 
-    def _heard(self) -> Order | RecordOrder | None:
+    def _next_order(self) -> Order | RecordOrder | None:
         """The next order; a Permission before it takes effect at once."""
-        while isinstance(told := self._told.recv(), Permission):
-            allow(told.modules)
-        order: Order | RecordOrder | None = told
+        while isinstance(message := self._orders_pipe.recv(), Permission):
+            allow(message.modules)
+        order: Order | RecordOrder | None = message
         return order
 
-    def _obey(self, told: Order | RecordOrder | None) -> None:
+    def _obey(self, order: Order | RecordOrder | None) -> None:
         """Orders that darken act first and cancel all waiting orders for light; the others keep their sequence."""
-        with self._orderly:
-            if told is None:
+        with self._waiting_changed:
+            if order is None:
                 self._closing.set()
-            elif isinstance(told, Order) and told.kind in DARKENS:
-                self._waiting = deque(one for one in self._waiting if not lights(one[0]))
-                self._live.order(told.kind, told.text)
+            elif isinstance(order, Order) and order.kind in DARKENS:
+                self._waiting = deque(entry for entry in self._waiting if not lights(entry[0]))
+                self._live.order(order.kind, order.text)
             else:
-                self._waiting.append((told, time.monotonic()))
-            self._orderly.notify()
+                self._waiting.append((order, time.monotonic()))
+            self._waiting_changed.notify()
 
-    def _work(self) -> None:
+    def _carry_out_waiting(self) -> None:
         """Carry out waiting orders, in a thread of its own: building a machine may compile for a minute."""
         while not self._closing.is_set():
-            with self._orderly:
+            with self._waiting_changed:
                 if not self._waiting:
-                    self._orderly.wait(SILENCE_S)
+                    self._waiting_changed.wait(SILENCE_S)
                     continue
-                told, since_s = self._waiting.popleft()
-                told = in_time(told, time.monotonic() - since_s)
-                if not takes_long(told):
-                    self._do(told)  # under the lock: a STOP comes either before it or after it
+                order, since_s = self._waiting.popleft()
+                order = in_time(order, time.monotonic() - since_s)
+                if not takes_long(order):
+                    self._do(order)  # under the lock: a STOP comes either before it or after it
                     continue
-            self._do(told)
+            self._do(order)
 
-    def _do(self, told: Order | RecordOrder) -> None:
-        if isinstance(told, RecordOrder):
-            self._send(self._record(told.path))
-        elif told.kind is OrderKind.APPLY:
-            self._apply(told)
+    def _do(self, order: Order | RecordOrder) -> None:
+        if isinstance(order, RecordOrder):
+            self._send(self._record(order.path))
+        elif order.kind is OrderKind.APPLY:
+            self._apply(order)
         else:
-            told = self._in_force.held(told)
-            self._live.order(told.kind, told.text)
+            order = self._in_force.held(order)
+            self._live.order(order.kind, order.text)
 
-    def _apply(self, told: Order) -> None:
+    def _apply(self, order: Order) -> None:
         """Build the machine from the text, as `verify` will build it. The window built one before it sent the order.
 
         The previous machine stays in use until everything is compiled.
         """
         try:
-            plan = plan_after(self._plan, told.text)
+            plan = plan_after(self._plan, order.text)
             require_same_devices(self._plan.rig, plan.rig)
             machine = build_machine(plan, "the experiment panel")
             warm_up(plan, machine)
@@ -359,7 +361,7 @@ class Host:
             self._live.order(OrderKind.TRIP, self._in_force.trouble)
             return
         self._plan = plan
-        self._live.apply(machine, told.text)
+        self._live.apply(machine, order.text)
         self._in_force = self._in_force.succeeded()
 
     def _record(self, path: Path | None) -> Reply:
@@ -372,12 +374,12 @@ class Host:
 
     # news -----------------------------------------------------------------------------------------------------------
 
-    def _seen(self, turn: Turn) -> None:
+    def _add_turn(self, turn: Turn) -> None:
         """Called in the loop's thread."""
         self._turns.append(turn)
-        self._fresh.set()
+        self._news_due.set()
 
-    def _tell(self) -> None:
+    def _send_news(self) -> None:
         turns = [self._turns.popleft() for _ in range(min(len(self._turns), MOST_TOLD))]
         frame = turns[-1].frame if turns else None
         place, sequence = self._pictures.put(frame.image) if frame is not None else (None, 0)
@@ -386,18 +388,18 @@ class Host:
         slim = tuple(slimmed(turn) for turn in turns)
         watch = live.stopwatch
         spent = Stopwatch(watch.spent_s.copy(), watch.calls.copy(), watch.running)
-        said = (live.recording, live.recorder_trouble, returned, spent, self._in_force, live.dark, live.lit)
-        self._send(News(slim, place, sequence, *said))
+        state = (live.recording, live.recorder_trouble, returned, spent, self._in_force, live.dark, live.lit)
+        self._send(News(slim, place, sequence, *state))
 
-    def _tidy(self) -> None:
+    def _collect_garbage(self) -> None:
         """Collect garbage every TIDY_DARK_S while the beam is dark, every TIDY_LIT_S while it is lit."""
         newest = self._live.newest
         wait_s = TIDY_LIT_S if newest is not None and len(newest.sent) else TIDY_DARK_S
-        if time.monotonic() - self._tidied_s > wait_s:
+        if time.monotonic() - self._collected_s > wait_s:
             gc.collect()
-            self._tidied_s = time.monotonic()
+            self._collected_s = time.monotonic()
 
-    def _share(self) -> None:
+    def _adapt_priority(self) -> None:
         """Lower the priority of a loop that does not keep up with its camera, so that the window can run."""
         now_s = time.monotonic()
         if now_s - self._looked_s < LOOK_S:
@@ -406,12 +408,12 @@ class Host:
         slow = self._judge.look(self._plan.rig, now_s, self._live.pace().turns, self._live.stopwatch)
         self.precedence.follow(keeps_up=slow is None)
 
-    def _send(self, said: Any) -> None:
+    def _send(self, message: Any) -> None:
         try:
             with self._sending:
-                self._telling.send(said)
+                self._news_pipe.send(message)
         except OSError:  # the window is gone
-            self._alone = True
+            self._window_gone = True
             self._closing.set()
 
     def _close(self) -> None:
@@ -422,11 +424,11 @@ class Host:
         except Exception as error:  # noqa: BLE001  any error: the window shows it
             troubles.append(sentence(error))
         troubles += [self._live.trouble] if self._live.trouble else []
-        self._tell()
-        while self._turns and not self._alone:
-            self._tell()
+        self._send_news()
+        while self._turns and not self._window_gone:
+            self._send_news()
         self._send(Over("; ".join(troubles), self._live.details))
-        self._pictures.close(everywhere=self._alone)
+        self._pictures.close(everywhere=self._window_gone)
         if self._live.running:
             os._exit(self._exit_code)  # a device or the disk hangs: do not wait for it
         if not self._is_dark:
@@ -438,7 +440,7 @@ class Host:
         """Wait for the record; meanwhile the news states that the beam is dark. Does not wait if the loop hangs."""
         until_s = time.monotonic() + RECORD_S
         while self._live.dark and not self._live.ended(SILENCE_S) and time.monotonic() < until_s:
-            self._tell()
+            self._send_news()
         self._live.require_record_closed(0.0)
 
     @property
@@ -454,21 +456,21 @@ class Host:
         return 128 + self._signal if self._signal else 0
 
 
-def lights(told: Order | RecordOrder) -> bool:
+def lights(order: Order | RecordOrder) -> bool:
     """Whether the order leads to light: ARM, PROBE or RESET."""
-    return isinstance(told, Order) and told.kind in (OrderKind.ARM, OrderKind.PROBE, OrderKind.RESET)
+    return isinstance(order, Order) and order.kind in (OrderKind.ARM, OrderKind.PROBE, OrderKind.RESET)
 
 
-def in_time(told: Order | RecordOrder, waited_s: float) -> Order | RecordOrder:
+def in_time(order: Order | RecordOrder, waited_s: float) -> Order | RecordOrder:
     """The order itself; for light that has waited longer than LATE_S, a MARK with this reason."""
-    if not lights(told) or waited_s <= LATE_S or isinstance(told, RecordOrder):
-        return told
-    said = f"{told.kind} was not obeyed: it waited {waited_s:.1f} s for new settings to be ready; give it again"
-    return Order(OrderKind.MARK, said)
+    if not lights(order) or waited_s <= LATE_S or isinstance(order, RecordOrder):
+        return order
+    text = f"{order.kind} was not obeyed: it waited {waited_s:.1f} s for new settings to be ready; give it again"
+    return Order(OrderKind.MARK, text)
 
 
-def takes_long(told: Order | RecordOrder) -> bool:
-    return isinstance(told, RecordOrder) or told.kind is OrderKind.APPLY
+def takes_long(order: Order | RecordOrder) -> bool:
+    return isinstance(order, RecordOrder) or order.kind is OrderKind.APPLY
 
 
 def slimmed(turn: Turn) -> Turn:

@@ -19,9 +19,9 @@ class InForce:
         """The state after one more APPLY that succeeded."""
         return InForce(self.answered + 1, self.answered + 1)
 
-    def failed(self, why: str) -> InForce:
+    def failed(self, reason: str) -> InForce:
         """The state after one more APPLY that failed."""
-        return replace(self, answered=self.answered + 1, trouble=f"the new settings are not in force: {why}")
+        return replace(self, answered=self.answered + 1, trouble=f"the new settings are not in force: {reason}")
 
     def held(self, order: Order) -> Order:
         """The order itself; for ARM or PROBE after a failed APPLY, a TRIP that gives this reason.

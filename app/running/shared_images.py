@@ -52,9 +52,9 @@ class Ring:
             memory.close()
             memory.unlink()
             raise
-        made = cls(memory, Place(memory.name, image.shape, str(image.dtype)))
-        made._stamps[:] = BEING_WRITTEN
-        return made
+        ring = cls(memory, Place(memory.name, image.shape, str(image.dtype)))
+        ring._stamps[:] = BEING_WRITTEN
+        return ring
 
     @classmethod
     def at(cls, place: Place) -> Ring:
@@ -100,14 +100,14 @@ class Pictures:
     def __init__(self, missing: Callable[[str], None]) -> None:
         self._missing = missing
         self._ring: Ring | None = None
-        self._why = ""
-        self._again_s = 0.0
+        self._reason = ""
+        self._retry_s = 0.0
 
     def put(self, image: NDArray[Any]) -> tuple[Place | None, int]:
         """(place of the image, its sequence number); the place is None if there is no ring."""
         if self._ring is None or not self._ring.place.fits(image):
             self.close(everywhere=True)
-            self._ring = self._made(image)
+            self._ring = self._new_ring(image)
         return (self._ring.place, self._ring.put(image)) if self._ring is not None else (None, 0)
 
     def close(self, *, everywhere: bool) -> None:
@@ -117,20 +117,20 @@ class Pictures:
             with suppress(OSError):  # its file was deleted
                 (ring.remove if everywhere else ring.close)()
 
-    def _made(self, image: NDArray[Any]) -> Ring | None:
-        if time.monotonic() < self._again_s:
+    def _new_ring(self, image: NDArray[Any]) -> Ring | None:
+        if time.monotonic() < self._retry_s:
             return None
         try:
-            made = Ring.like(image)
+            ring = Ring.like(image)
         except OSError as error:
-            self._again_s = time.monotonic() + AGAIN_S
-            why = f"shared memory has no room for {SLOTS * image.nbytes / 1e6:.3g} MB of them"
-            if not self._why:
-                self._missing(f"there are no pictures: {why} ({error.strerror or error})")
-            self._why = why
+            self._retry_s = time.monotonic() + AGAIN_S
+            reason = f"shared memory has no room for {SLOTS * image.nbytes / 1e6:.3g} MB of them"
+            if not self._reason:
+                self._missing(f"there are no pictures: {reason} ({error.strerror or error})")
+            self._reason = reason
             return None
-        self._why = ""
-        return made
+        self._reason = ""
+        return ring
 
 
 def _reserve(memory: SharedMemory) -> None:

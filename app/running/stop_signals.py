@@ -41,8 +41,8 @@ class Stopped(SystemExit):
         self.number, self.outcome = number, outcome
 
     def __str__(self) -> str:
-        said = f"stopped by {signal.Signals(self.number).name}"
-        return f"{said}; {self.outcome}" if self.outcome else said
+        text = f"stopped by {signal.Signals(self.number).name}"
+        return f"{text}; {self.outcome}" if self.outcome else text
 
 
 @dataclass
@@ -148,7 +148,7 @@ def caught_in_program() -> Iterator[None]:
             handler.give_back()
         finally:
             if handler.replaced:
-                came, _state.came, _state.raised = _not_first_sigint(_state.came), [], False
+                came, _state.came, _state.raised = _sigint_last(_state.came), [], False
                 if came and not says_lit(error):
                     _obey_after_run(came, error)
 
@@ -156,9 +156,9 @@ def caught_in_program() -> Iterator[None]:
 def _obey_after_run(came: list[int], error: BaseException | None) -> None:
     """Call the program's handlers, then raise KeyboardInterrupt or Stopped, unless `error` is this Stopped already."""
     for number in dict.fromkeys(came):
-        own = _own(number)
-        if callable(own) and own is not signal.default_int_handler:
-            own(number, None)
+        action = _program_action(number)
+        if callable(action) and action is not signal.default_int_handler:
+            action(number, None)
     outcome = error.outcome if isinstance(error, Stopped) else "" if error is None else text_of(error)
     stopped = Stopped(came[0], outcome)
     if came[0] == signal.SIGINT:
@@ -177,7 +177,7 @@ def rig_opened() -> bool:
     """
     if _program.rigs == 0:
         _program.waiting.clear()
-    _set_again()
+    _restore_handlers()
     caught, handler = in_main_thread(), _Handler(_interrupt)
     try:
         _program.rigs += 1
@@ -193,10 +193,10 @@ def rig_opened() -> bool:
 def rig_closed() -> None:
     """Restore the program's own handlers after its last rig; in another thread, at the next call in the main thread."""
     _program.rigs -= 1
-    _set_again()
+    _restore_handlers()
 
 
-def _set_again() -> None:
+def _restore_handlers() -> None:
     while _program.rigs == 0 and in_main_thread() and _program.handlers:
         _program.handlers[-1].give_back()
         _program.handlers.pop()
@@ -207,12 +207,12 @@ def obey_waiting() -> None:
 
     SIGINT comes last.
     """
-    _set_again()
+    _restore_handlers()
     if not in_main_thread():
         return
-    waiting, _program.waiting = _not_first_sigint(_program.waiting), []
+    waiting, _program.waiting = _sigint_last(_program.waiting), []
     for number in waiting:
-        _obey(number, None, _own(number))
+        _obey(number, None, _program_action(number))
 
 
 @contextmanager
@@ -243,7 +243,7 @@ def ends_at_once(caught: bool) -> str:
         caught: whether signals are caught for this rig or run. If not, only the program's own handlers count: those of
             another rig or run are removed with it.
     """
-    action = signal.getsignal if caught else _own
+    action = signal.getsignal if caught else _program_action
     return next((number.name for number in numbers() if action(number) is signal.SIG_DFL), "")
 
 
@@ -257,12 +257,12 @@ def ending(stop: Callable[[], None], late: Callable[[], None] | None = None) -> 
     if not in_main_thread():  # signals belong to the run in the main thread
         yield
         return
-    before = _state.stop, _state.late
+    previous = _state.stop, _state.late
     _state.stop, _state.late = stop, late
     try:
         yield
     finally:
-        _state.stop, _state.late = before
+        _state.stop, _state.late = previous
 
 
 @contextmanager
@@ -353,7 +353,7 @@ def _interrupt(number: int, frame: Any, replaced: Any) -> None:
         _obey(number, frame, replaced)
 
 
-def _own(number: int) -> Any:
+def _program_action(number: int) -> Any:
     """The program's own action for a signal, which the handlers of Cybloids (also that of a warm-up) replaced."""
     action: Any = signal.getsignal(number)
     while replaced := getattr(action, "replaced", None):
@@ -370,6 +370,6 @@ def _obey(number: int, frame: Any, action: Any) -> None:
         raise Stopped(number)
 
 
-def _not_first_sigint(came: list[int]) -> list[int]:
+def _sigint_last(came: list[int]) -> list[int]:
     """SIGINT last: a program may catch Ctrl-C and continue, so the signals that end it come first."""
     return sorted(came, key=lambda number: number == signal.SIGINT)

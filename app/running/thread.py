@@ -131,8 +131,8 @@ class Live:
         self._ended, self._dark = False, threading.Event()
         self._lock = threading.Lock()  # of _ended, after which no recorder is accepted, and of _camera_closing
         self._camera_closing: Future[None] | None = None  # the camera is closed once
-        self._seen, self._also = TurnBuffer(), also or nobody
-        self._thread = threading.Thread(target=self._live, name="loop", daemon=True)
+        self._buffer, self._on_turn = TurnBuffer(), also or nobody
+        self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
 
     def __enter__(self) -> Live:
         self.start()
@@ -149,7 +149,7 @@ class Live:
     @property
     def newest(self) -> Turn | None:
         """The newest turn, with its image."""
-        return self._seen.newest
+        return self._buffer.newest
 
     @property
     def running(self) -> bool:
@@ -159,7 +159,7 @@ class Live:
         """Put an order into the inbox; it acts in the next turn. STOP and TRIP also darken a command not yet sent."""
         self._inbox.append(Order(kind, text, machine))
         if kind in DARKENS:
-            self._darkens.set()  # after the append: `_told`, which clears it, then takes the order
+            self._darkens.set()  # after the append: `_take_orders`, which clears it, then takes the order
 
     def apply(self, machine: Machine, text: str) -> None:
         """Use another machine from the next turn on. `text`: its settings, for the journal."""
@@ -184,14 +184,14 @@ class Live:
 
     def recent(self, after: int = 0) -> list[tuple[int, Turn]]:
         """(count, turn) of all turns whose count is above `after`, oldest first, without images."""
-        return self._seen.recent(after)
+        return self._buffer.recent(after)
 
     def pace(self) -> Pace:
-        return self._seen.pace()
+        return self._buffer.pace()
 
     def latencies_s(self) -> NDArray[np.float64]:
         """[K] times from mid-exposure to the sending of the command, of the last turns."""
-        return self._seen.latencies_s()
+        return self._buffer.latencies_s()
 
     @property
     def dark(self) -> bool:
@@ -224,11 +224,11 @@ class Live:
         if self._thread.ident is None:
             close_all(of_light(self._beam.close), self._end_record)
         elif not self._dark.wait(patience_s):
-            late = f"the loop did not end within {patience_s:g} s"
+            message = f"the loop did not end within {patience_s:g} s"
             dark = begun(lambda: self._beam.dark("the loop did not end in time"))
-            told = answer_until(time.monotonic() + DARK_S, dark, f"{late}; {STILL_LIT}")
-            lit = f"; {told.reason}" if told.may_be_lit else ""
-            raise Fault(f"{late}; the command to go dark was sent{lit}")
+            sent = answer_until(time.monotonic() + DARK_S, dark, f"{message}; {STILL_LIT}")
+            lit = f"; {sent.reason}" if sent.may_be_lit else ""
+            raise Fault(f"{message}; the command to go dark was sent{lit}")
 
     def ended(self, patience_s: float) -> bool:
         """Whether the loop and its records end within this time."""
@@ -247,12 +247,12 @@ class Live:
 
     # the loop's own thread ------------------------------------------------------------------------------------------
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         try:
             camera = TimedCamera(self.stopwatch, self._gate)
             beam = TimedBeam(self.stopwatch, _Lid(self._beam, self._why_dark))
             machine = self._timed(self.machine)
-            run(machine, camera, beam, self._clock, self, self._told, self._watch, self._before)
+            run(machine, camera, beam, self._clock, self, self._take_orders, self._watch, self._exchange_recorders)
         except BaseException as error:  # noqa: BLE001  any error: the operator reads it and the beam is dark
             self.trouble, self.details = sentence(error), traceback.format_exc()
             if not isinstance(error, (Fault, Refused)) and isinstance(self._recorder, CrashRecorder):
@@ -268,8 +268,8 @@ class Live:
         """Darken the beam and release its devices; `trouble` states if the laser could not be switched off."""
         try:
             of_light(self._beam.close)()
-        except Fault as lit:
-            self.trouble = f"{self.trouble}; {lit}" if self.trouble else str(lit)
+        except Fault as fault:
+            self.trouble = f"{self.trouble}; {fault}" if self.trouble else str(fault)
 
     def _why_dark(self) -> str:
         """Why a command that is being sent may no longer contain light; "" if it may."""
@@ -285,19 +285,19 @@ class Live:
             self._failed = self._recorder
             raise
 
-    def _told(self) -> tuple[Order, ...]:
-        """The orders of this turn; exchanges of the recorder among them happen in `_before`."""
+    def _take_orders(self) -> tuple[Order, ...]:
+        """The orders of this turn; exchanges of the recorder among them happen in `_exchange_recorders`."""
         orders: list[Order] = []
         self._darkens.clear()
         while self._inbox:
-            taken = self._inbox.popleft()
-            if isinstance(taken, _Exchange):
-                self._exchanges.append(taken.recorder)
+            entry = self._inbox.popleft()
+            if isinstance(entry, _Exchange):
+                self._exchanges.append(entry.recorder)
                 continue
-            if taken.kind is OrderKind.APPLY and taken.machine is not None:
-                self.machine = taken.machine
-                taken = replace(taken, machine=self._timed(self.machine))
-            orders.append(taken)
+            if entry.kind is OrderKind.APPLY and entry.machine is not None:
+                self.machine = entry.machine
+                entry = replace(entry, machine=self._timed(self.machine))
+            orders.append(entry)
         return tuple(orders)
 
     def _timed(self, machine: Machine) -> Machine:
@@ -305,7 +305,7 @@ class Live:
         tracker, policy = TimedTracker(self.stopwatch, machine.tracker), TimedPolicy(self.stopwatch, machine.policy)
         return replace(machine, tracker=tracker, policy=policy)
 
-    def _before(self, memory: LoopMemory) -> None:
+    def _exchange_recorders(self, memory: LoopMemory) -> None:
         """Exchange the recorder; a new one receives the memory at the start of its first turn."""
         for recorder in self._exchanges:
             if memory.number > 0 and isinstance(recorder, InFlightRecorder):
@@ -330,7 +330,7 @@ class Live:
         """After the end of the loop: close every recorder, also those that never began."""
         with self._lock:
             self._ended = True
-            waiting = [*self._exchanges, *(one.recorder for one in self._inbox if isinstance(one, _Exchange))]
+            waiting = [*self._exchanges, *(entry.recorder for entry in self._inbox if isinstance(entry, _Exchange))]
             self._exchanges = []
             self._inbox.clear()
         for closer in self._closers:
@@ -340,8 +340,8 @@ class Live:
         self._recorder = NoRecord()
 
     def _watch(self, turn: Turn) -> None:
-        self._seen.add(turn)
-        self._also(turn)
+        self._buffer.add(turn)
+        self._on_turn(turn)
 
 
 def begun(call: Callable[[], T]) -> Future[T]:

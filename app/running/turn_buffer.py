@@ -71,5 +71,5 @@ class TurnBuffer:
         """[K] times from mid-exposure to the sending of the command, of the last turns."""
         with self._lock:
             latency_s = self._measured[:, 1].copy()
-        known: NDArray[np.float64] = latency_s[np.isfinite(latency_s)]
-        return known
+        finite_s: NDArray[np.float64] = latency_s[np.isfinite(latency_s)]
+        return finite_s

@@ -127,8 +127,8 @@ class _UntilStopped:
     why_stopped: Callable[[], str]
 
     def send(self, command: Command) -> Command:
-        why = self.why_stopped()
-        return self.beam.dark(why) if why and len(command) else self.beam.send(command)
+        reason = self.why_stopped()
+        return self.beam.dark(reason) if reason and len(command) else self.beam.send(command)
 
     def dark(self, reason: str) -> Command:
         return self.beam.dark(reason)
@@ -158,20 +158,21 @@ class LiveRig:
         self._out, self._frames = out, frames
         self._open: _OpenRig | None = None
         self._turning = threading.RLock()  # held during each turn, and while the rig is closed
-        self._within = False  # whether a turn is being made
+        self._in_turn = False  # whether a turn is being made
         self._closing = False
-        self._caught = False  # whether signals are caught for it
+        self._signals_caught = False  # whether signals are caught for it
 
-    def _begin(self, opened: _OpenRig) -> None:
+    def _begin(self, rig: _OpenRig) -> None:
         """Discard everything from an earlier opening, in particular its orders."""
-        self._machine: Machine = opened.instrument.machine
+        self._machine: Machine = rig.instrument.machine
         self._memory: LoopMemory = self._machine.start()
         self.newest = None
         self._ordered = self.plan  # plan in force after all waiting orders
         self._not_in_force = ""  # why the newest `apply` failed
         self._orders: deque[tuple[Order, Plan | None]] = deque()  # each with the plan that an APPLY puts in force
         self._faults: tuple[Order, ...] = ()
-        self._found: tuple[Order, ...] = ()  # faults of sending or recording the newest turn, which the next turn shows
+        # faults of sending or recording the newest turn, which the next turn shows
+        self._newest_faults: tuple[Order, ...] = ()
         self._closing = False
 
     def __enter__(self) -> LiveRig:
@@ -188,7 +189,7 @@ class LiveRig:
         try:
             with signals.obeyed_after():
                 with signals.held():  # a signal that raised before `counted` would leave its handlers set
-                    self._caught = signals.rig_opened()
+                    self._signals_caught = signals.rig_opened()
                     counted = True
                 signals.obey_waiting()
                 self._open_devices()
@@ -211,19 +212,19 @@ class LiveRig:
             if STILL_LIT in light:
                 raise Fault(light) from error
             raise
-        opened = _OpenRig(instrument, NoRecord())
+        rig = _OpenRig(instrument, NoRecord())
         try:
-            self._begin(opened)
+            self._begin(rig)
             with signals.held():  # a file, once created, must be closed
                 if self._out is not None:
-                    opened.recorder = open_recorder(instrument, self._out, frames=self._frames)
-                opened.watch()
+                    rig.recorder = open_recorder(instrument, self._out, frames=self._frames)
+                rig.watch()
             signals.obey_waiting()
-            self._lost = weakref.finalize(self, opened.lost)
-            self._lost.atexit = False  # `opened` has its own exit function
-            self._open = opened
+            self._finalizer = weakref.finalize(self, rig.lost)
+            self._finalizer.atexit = False  # `rig` has its own exit function
+            self._open = rig
         except BaseException:
-            with closed_after(opened.close, "the rig"):
+            with closed_after(rig.close, "the rig"):
                 raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -247,31 +248,31 @@ class LiveRig:
             has_turn = self._turning.acquire(blocking=False)
             try:
                 if not has_turn:  # a turn in another thread, whose law or camera may be slow
-                    opened = self._open
-                    if opened is not None:
-                        opened.instrument.beam.dark("the rig is being closed")
+                    rig = self._open
+                    if rig is not None:
+                        rig.instrument.beam.dark("the rig is being closed")
                     has_turn = self._turning.acquire(timeout=PATIENCE_S)
             finally:  # also if a signal ended that wait
                 self._end(has_turn, block_failed)
 
     def _end(self, has_turn: bool, block_failed: bool) -> None:
         try:
-            opened, self._open = self._open, None
-            if opened is not None:
-                self._lost.detach()
-                self._end_saying(opened, block_failed)
+            rig, self._open = self._open, None
+            if rig is not None:
+                self._finalizer.detach()
+                self._end_with_faults(rig, block_failed)
         finally:
             if has_turn:
                 self._turning.release()
 
-    def _end_saying(self, opened: _OpenRig, block_failed: bool) -> None:
+    def _end_with_faults(self, rig: _OpenRig, block_failed: bool) -> None:
         """End the rig. Raises Fault, also for faults of the newest turn, on which no later turn acts (as in `run`)."""
         tripped = self._memory.level is Level.TRIPPED
-        texts = [] if tripped else [order.text for order in self._found]
+        texts = [] if tripped else [order.text for order in self._newest_faults]
         if block_failed and not any(STILL_LIT in text for text in texts):
             texts = []
         try:
-            opened.end()
+            rig.end()
         except BaseException as error:
             texts = [text for text in texts if text.removeprefix(NO_RECORD) not in text_of(error)]
             if not texts or not (isinstance(error, Fault) or any(STILL_LIT in text for text in texts)):
@@ -288,7 +289,7 @@ class LiveRig:
         of the main thread.
         """
         self._require_open()
-        refuse_unheard(self.plan, self._caught)
+        refuse_unheard(self.plan, self._signals_caught)
         refuse_unconfirmed(self.plan, True)
         if self._not_in_force:
             raise Refused(f"the new settings are not in force: {self._not_in_force}; apply settings first")
@@ -317,28 +318,28 @@ class LiveRig:
         self._require_open()
         plan = flyable(require_plan("apply", plan), "the plan")
         text = write(plan.experiment)
-        before = self._ordered
-        after = replace(plan_after(before, text), given_law=plan.given_law)
-        if after.rig != plan.rig:
+        plan_before = self._ordered
+        plan_after_apply = replace(plan_after(plan_before, text), given_law=plan.given_law)
+        if plan_after_apply.rig != plan.rig:
             raise Refused(f"{plan.experiment.title}: its rig is another one than the open rig; close that one first")
-        require_same_devices(before.rig, after.rig)
-        machine = build_machine(after)
-        warm_up(after, machine)
+        require_same_devices(plan_before.rig, plan_after_apply.rig)
+        machine = build_machine(plan_after_apply)
+        warm_up(plan_after_apply, machine)
         self._require_open()
-        self._ordered, self._not_in_force = after, ""
-        self._orders.append((Order(OrderKind.APPLY, text, machine), after))
+        self._ordered, self._not_in_force = plan_after_apply, ""
+        self._orders.append((Order(OrderKind.APPLY, text, machine), plan_after_apply))
 
     def turns(self, count: int | None = None) -> Iterator[Turn]:
         """The next `count` turns, each made when it is requested; None: until the camera has no more frames."""
         count = None if count is None else whole_number("count", count)
-        made = 0
-        while count is None or made < count:
+        number = 0
+        while count is None or number < count:
             try:
-                done = self.step()
+                result = self.step()
             except Ended:
                 return
-            yield done
-            made += 1
+            yield result
+            number += 1
 
     def step(self) -> Turn:
         """One turn: frame, tracks, law, limits, interlock, light. The beam is dark after any error.
@@ -347,70 +348,70 @@ class LiveRig:
         other error. Raises Refused if it is called during a turn of the same thread: by the law or by a signal handler.
         """
         with self._turning:
-            if self._within:
+            if self._in_turn:
                 raise Refused(WITHIN)
-            opened = self._require_open()
+            rig = self._require_open()
             try:
-                self._within = True
-                done = self._turn(opened)
+                self._in_turn = True
+                result = self._turn(rig)
             except BaseException as error:
-                self._darken(opened, error)
+                self._darken(rig, error)
                 raise
             finally:
-                self._within = False
+                self._in_turn = False
         signals.obey_waiting()  # signals that came while a kernel called Python
-        return done
+        return result
 
-    def _turn(self, opened: _OpenRig) -> Turn:
+    def _turn(self, rig: _OpenRig) -> Turn:
         """One turn, as in control.loop.run. Until it is complete it counts as failed, and the next turn trips."""
-        instrument = opened.instrument
+        instrument = rig.instrument
         faults, self._faults = self._faults, self._faults or FAILED
-        opened.row_due = False
+        rig.row_due = False
         try:
             frame, silent = wait(instrument.camera)
         except Ended:
             self._faults = faults
             if faults and self._memory.level is not Level.TRIPPED:
-                self._found = ()
+                self._newest_faults = ()
                 raise Fault("; ".join(order.text for order in faults)) from None
             raise
-        before = self._memory.level
-        taken: list[tuple[Order, Plan | None]] = []
+        level_before = self._memory.level
+        entries: list[tuple[Order, Plan | None]] = []
         try:
-            taken.extend(starmap(self._orders.popleft, repeat((), len(self._orders))))  # no signal comes within this
-            orders = (*faults, *silent, *(order for order, _ in taken))
+            entries.extend(starmap(self._orders.popleft, repeat((), len(self._orders))))  # no signal comes within this
+            orders = (*faults, *silent, *(order for order, _ in entries))
             machine, memory = applied(self._machine, self._memory, orders)
-            memory, done = turn(machine, memory, frame, instrument.clock.now_s(), orders)
-            plan = next((after for _, after in reversed(taken) if after is not None), self.plan)
+            memory, new_turn = turn(machine, memory, frame, instrument.clock.now_s(), orders)
+            plan = next((after for _, after in reversed(entries) if after is not None), self.plan)
         except BaseException as error:
             with signals.held():
-                self._give_back(taken, text_of(error) or type(error).__name__)
+                self._give_back(entries, text_of(error) or type(error).__name__)
             raise
         self._machine, self._memory, self.plan = machine, memory, plan
-        beam = _UntilStopped(instrument.beam, self._why_stopped)
-        opened.row_due = True
-        done, found = act(beam, instrument.clock, opened.recorder, done, self._machine.stale_s)
-        opened.row_due = False
-        if done.level is Level.TRIPPED and before is not Level.TRIPPED:
-            opened.trips.append(done.reason)
-        self.newest, self._faults, self._found = done, found, found
-        return done
+        beam = _UntilStopped(instrument.beam, self._stop_reason)
+        rig.row_due = True
+        new_turn, new_faults = act(beam, instrument.clock, rig.recorder, new_turn, self._machine.stale_s)
+        rig.row_due = False
+        if new_turn.level is Level.TRIPPED and level_before is not Level.TRIPPED:
+            rig.trips.append(new_turn.reason)
+        self.newest, self._faults, self._newest_faults = new_turn, new_faults, new_faults
+        return new_turn
 
-    def _give_back(self, taken: list[tuple[Order, Plan | None]], why: str) -> None:
+    def _give_back(self, entries: list[tuple[Order, Plan | None]], reason: str) -> None:
         """Keep the orders of a failed turn, except settings: they may be the cause, and every turn would fail."""
-        taken += [self._orders.popleft() for _ in range(len(self._orders))]  # also settings that build on them
-        if any(after is not None for _, after in taken):
-            self._ordered, self._not_in_force = self.plan, why
-        self._orders.extendleft((order, after) for order, after in reversed(taken) if after is None)
+        entries += [self._orders.popleft() for _ in range(len(self._orders))]  # also settings that build on them
+        if any(after is not None for _, after in entries):
+            self._ordered, self._not_in_force = self.plan, reason
+        self._orders.extendleft((order, after) for order, after in reversed(entries) if after is None)
 
-    def _why_stopped(self) -> str:
+    def _stop_reason(self) -> str:
         """Why the turn in progress may give no light; empty: it may."""
         if self._closing:
             return "the rig is being closed"
         stopped = any(order.kind is OrderKind.STOP for order, _ in tuple(self._orders))
         return "stopped by the operator" if stopped else ""
 
-    def _darken(self, opened: _OpenRig, error: BaseException) -> None:
+    def _darken(self, rig: _OpenRig, error: BaseException) -> None:
         """Darken after a failed turn. The next turn trips: no light without RESET and ARM.
 
         Raises Fault if the laser may be on and `error` does not state this.
@@ -419,11 +420,11 @@ class LiveRig:
             reason = FAILED[0].text
             if isinstance(error, Ended | Fault | Refused):
                 reason = text_of(error) or "the camera has no more frames"
-            if opened.row_due:  # the command may have been sent
-                leave_unfinished(opened.recorder)
+            if rig.row_due:  # the command may have been sent
+                leave_unfinished(rig.recorder)
             if self._faults is FAILED:
                 self._faults = (Order(OrderKind.TRIP, reason),)
-            dark = value_of_light(lambda: opened.instrument.beam.dark(reason))
+            dark = value_of_light(lambda: rig.instrument.beam.dark(reason))
             if says_lit(error):
                 raise error  # no signal replaces it
             if dark.may_be_lit:

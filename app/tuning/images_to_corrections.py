@@ -75,11 +75,11 @@ def made(what: str, images: Sequence[Image]) -> tuple[Image, str]:
     """(correction image of one kind of TAKEN, a sentence on it). Raises ValueError for fewer than FEWEST images."""
     if len(images) < FEWEST:
         raise ValueError(f"{len(images)} images are too few (allowed: at least {FEWEST})")
-    taken = TAKEN[what]
-    image = taken.make(images)
+    kind = TAKEN[what]
+    image = kind.make(images)
     if what == "hot-pixels":
-        return image, f"{taken.name}: {np.count_nonzero(image)} of {image.size} pixels, from {len(images)} images"
-    return image, f"{taken.name}: {image.mean():.1f} grey levels on average, from {len(images)} images"
+        return image, f"{kind.name}: {np.count_nonzero(image)} of {image.size} pixels, from {len(images)} images"
+    return image, f"{kind.name}: {image.mean():.1f} grey levels on average, from {len(images)} images"
 
 
 def resting(images: Sequence[Image], s: Tracking) -> tuple[Ellipse, ...]:

@@ -37,15 +37,15 @@ class Judged:
 
     @classmethod
     def of(cls, frames: Sequence[Image], settings: Tracking) -> Judged:
-        seen = inspect(frames, settings)
-        kept, rejected = seen.mass
-        return cls(settings, kept, rejected, seen.phase, seen.alarm, seen.verdict)
+        inspection = inspect(frames, settings)
+        kept, rejected = inspection.mass
+        return cls(settings, kept, rejected, inspection.phase, inspection.alarm, inspection.verdict)
 
     def mass_histogram(self, bins: int = 40) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
         """(edges [bins + 1], evenly spaced in their logarithm; counts kept [bins]; counts rejected [bins])."""
-        every = np.concatenate([self.kept_mass, self.rejected_mass, [max(self.settings.minmass, 1.0)]])
-        every = every[every > 0]
-        edges = np.geomspace(every.min() / 1.05, every.max() * 1.05, bins + 1)
+        mass = np.concatenate([self.kept_mass, self.rejected_mass, [max(self.settings.minmass, 1.0)]])
+        mass = mass[mass > 0]
+        edges = np.geomspace(mass.min() / 1.05, mass.max() * 1.05, bins + 1)
         return edges, np.histogram(self.kept_mass, edges)[0], np.histogram(self.rejected_mass, edges)[0]
 
 
@@ -68,8 +68,14 @@ class Tuned:
 
 def tuned(frames: Sequence[Image], in_force: Tracking) -> Tuned:
     """Suggest settings and judge them. Raises ValueError if the frames show no clear features, or are inconclusive."""
-    made = suggest(frames, in_force)
-    return Tuned(len(frames), Judged.of(frames, made.settings), Judged.of(frames, in_force), made.why, made.doubt)
+    suggestion = suggest(frames, in_force)
+    return Tuned(
+        len(frames),
+        Judged.of(frames, suggestion.settings),
+        Judged.of(frames, in_force),
+        suggestion.why,
+        suggestion.doubt,
+    )
 
 
 @dataclass
@@ -93,8 +99,8 @@ class Tuner:
         """
         if not self.busy:
             self.found, self.trouble = None, ""
-            about = (tuple(frames), in_force, corrections or {})
-            self._thread = threading.Thread(target=self._look, args=about, name="tune", daemon=True)
+            arguments = (tuple(frames), in_force, corrections or {})
+            self._thread = threading.Thread(target=self._look, args=arguments, name="tune", daemon=True)
             self._thread.start()
 
     def _look(self, frames: tuple[Image, ...], in_force: Tracking, corrections: Mapping[str, Image]) -> None:

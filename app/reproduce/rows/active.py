@@ -13,42 +13,42 @@ from control.theory import active
 SOFT = 0.01  # ratio of the rates of trap and ring up to which the trap's force counts as constant during a hold
 
 
-def leaps(known: ExperimentFacts, seen: Trajectory) -> Floats:
+def leaps(facts: ExperimentFacts, trajectory: Trajectory) -> Floats:
     """[T - tau, P, 2] displacement of each particle over a delay, to the nearest frame."""
-    lag = known.frames(known.delay_s())
-    return np.asarray(seen.free_um[lag:] - seen.free_um[:-lag])
+    lag = facts.frames(facts.delay_s())
+    return np.asarray(trajectory.free_um[lag:] - trajectory.free_um[:-lag])
 
 
-def ring_speed(known: ExperimentFacts, options: Options) -> float:
+def ring_speed(facts: ExperimentFacts, options: Options) -> float:
     """P17."""
-    return active.ring_speed_um_per_s(known.shape_hz(), known.shape().radius_um, known.running_delay_s())
+    return active.ring_speed_um_per_s(facts.shape_hz(), facts.shape().radius_um, facts.running_delay_s())
 
 
-def warm_ring_speed(known: ExperimentFacts, options: Options) -> float:
+def warm_ring_speed(facts: ExperimentFacts, options: Options) -> float:
     """P17 as measured; with the contribution of noise, which is known if the trap's force is constant during a hold."""
-    if known.trap_hz > SOFT * known.shape_hz():
-        return ring_speed(known, options)
+    if facts.trap_hz > SOFT * facts.shape_hz():
+        return ring_speed(facts, options)
     return active.seen_ring_speed_um_per_s(
-        known.diffusion_um2_per_s, known.shape_hz(), known.shape().radius_um, hold_s=known.frame_s,
-        frames_late=known.frames(known.running_delay_s()), frames_apart=known.frames(known.delay_s()),
+        facts.diffusion_um2_per_s, facts.shape_hz(), facts.shape().radius_um, hold_s=facts.frame_s,
+        frames_late=facts.frames(facts.running_delay_s()), frames_apart=facts.frames(facts.delay_s()),
     )  # fmt: skip
 
 
-def seen_speed(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+def seen_speed(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
     """[cells] <|r(t) - r(t - tau)|> / tau."""
-    over_s = known.frames(known.delay_s()) * known.frame_s
-    length_um = np.linalg.norm(leaps(known, seen), axis=2)
-    return by_cell(mean(length_um, axis=0) / over_s, seen.cell)
+    over_s = facts.frames(facts.delay_s()) * facts.frame_s
+    length_um = np.linalg.norm(leaps(facts, trajectory), axis=2)
+    return by_cell(mean(length_um, axis=0) / over_s, trajectory.cell)
 
 
-def draw_paths(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
-    for one in range(min(seen.place_um.shape[1], 12)):
-        path_um = seen.free_um[:, one] - seen.free_um[0, one]
+def draw_paths(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
+    for particle in range(min(trajectory.place_um.shape[1], 12)):
+        path_um = trajectory.free_um[:, particle] - trajectory.free_um[0, particle]
         axes.plot(path_um[:, 0], path_um[:, 1], lw=0.8)
     axes.set(xlabel="x / µm", ylabel="y / µm", aspect="equal", title="trajectories")
 
 
-def heading(known: ExperimentFacts, options: Options) -> float:
+def heading(facts: ExperimentFacts, options: Options) -> float:
     """P18, 4 D / (v tau)^2, with tau + a + kappa a tau in place of tau if the observed position has an age a.
 
     Across a straight run, with the ring's force in the observed direction and a trap of rate kappa about the observed
@@ -56,17 +56,17 @@ def heading(known: ExperimentFacts, options: Options) -> float:
     this is y'' (tau + a + kappa a tau) / 2 = noise: the direction diffuses.
     """
     return active.heading_diffusion_rad2_per_s(
-        known.diffusion_um2_per_s, ring_speed(known, options), known.turning_delay_s()
+        facts.diffusion_um2_per_s, ring_speed(facts, options), facts.turning_delay_s()
     )
 
 
-def headings(known: ExperimentFacts, seen: Trajectory) -> Floats:
+def headings(facts: ExperimentFacts, trajectory: Trajectory) -> Floats:
     """[T - tau, P] direction of the displacement over a delay, unwrapped along each free stretch; nan between them."""
-    leap = leaps(known, seen)
+    leap = leaps(facts, trajectory)
     angle = np.arctan2(leap[..., 1], leap[..., 0])
     turn = np.nan_to_num(np.diff(angle, axis=0))
-    whole = -2.0 * np.pi * np.rint(turn / (2.0 * np.pi))
-    return np.asarray(angle + np.concatenate([np.zeros_like(angle[:1]), np.cumsum(whole, axis=0)]))
+    full_turns = -2.0 * np.pi * np.rint(turn / (2.0 * np.pi))
+    return np.asarray(angle + np.concatenate([np.zeros_like(angle[:1]), np.cumsum(full_turns, axis=0)]))
 
 
 def turns(angle: Floats, lag: int) -> Floats:
@@ -75,52 +75,52 @@ def turns(angle: Floats, lag: int) -> Floats:
     return np.where(flight[lag:] == flight[:-lag], angle[lag:] - angle[:-lag], np.nan)
 
 
-def seen_heading(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+def seen_heading(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
     """[cells] half the slope of the mean square rotation between two lags, given in s."""
-    angle = headings(known, seen)
-    near, far = known.frames(options["near_s"]), known.frames(options["far_s"])
+    angle = headings(facts, trajectory)
+    near, far = facts.frames(options["near_s"]), facts.frames(options["far_s"])
     square = [mean(turns(angle, lag) ** 2, axis=0) for lag in (near, far)]
-    return by_cell((square[1] - square[0]) / (2.0 * (far - near) * known.frame_s), seen.cell)
+    return by_cell((square[1] - square[0]) / (2.0 * (far - near) * facts.frame_s), trajectory.cell)
 
 
-def draw_heading(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
-    angle = headings(known, seen)
-    lag = lags(known.frames(options["far_s"]), number=60)
-    time_s = lag * known.frame_s
-    axes.loglog(time_s, [float(mean(turns(angle, one) ** 2)) for one in lag], "o", ms=3, label="measured")
-    axes.loglog(time_s, 2.0 * heading(known, options) * time_s, label="2 D_phi t")
+def draw_heading(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
+    angle = headings(facts, trajectory)
+    lag = lags(facts.frames(options["far_s"]), number=60)
+    time_s = lag * facts.frame_s
+    axes.loglog(time_s, [float(mean(turns(angle, frames) ** 2)) for frames in lag], "o", ms=3, label="measured")
+    axes.loglog(time_s, 2.0 * heading(facts, options) * time_s, label="2 D_phi t")
     axes.set(xlabel="lag / s", ylabel="mean square turn / rad²")
     axes.legend()
 
 
-def far_diffusion(known: ExperimentFacts, options: Options) -> float:
+def far_diffusion(facts: ExperimentFacts, options: Options) -> float:
     """P19, both axes, between two lags, for a trap whose force is constant during a hold."""
     return active.ring_long_diffusion_um2_per_s(
-        known.diffusion_um2_per_s, known.shape_hz(), known.shape().radius_um, hold_s=known.frame_s,
-        frames_late=known.frames(known.running_delay_s()), near_s=options["near_s"], far_s=options["far_s"],
+        facts.diffusion_um2_per_s, facts.shape_hz(), facts.shape().radius_um, hold_s=facts.frame_s,
+        frames_late=facts.frames(facts.running_delay_s()), near_s=options["near_s"], far_s=options["far_s"],
     )  # fmt: skip
 
 
-def seen_far_diffusion(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
-    near, far = known.frames(options["near_s"]), known.frames(options["far_s"])
-    return by_cell(slope(seen.free_um, near, far, known.frame_s), seen.cell)
+def seen_far_diffusion(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
+    near, far = facts.frames(options["near_s"]), facts.frames(options["far_s"])
+    return by_cell(slope(trajectory.free_um, near, far, facts.frame_s), trajectory.cell)
 
 
-def draw_far(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
-    lag = lags(known.frames(options["far_s"]), number=60)
-    time_s = lag * known.frame_s
-    axes.loglog(time_s, mean(msd_plane(seen.free_um, lag), axis=1), "o", ms=3, label="measured")
-    axes.loglog(time_s, 4.0 * known.diffusion_um2_per_s * time_s, "--", label="free")
-    axes.loglog(time_s, 4.0 * far_diffusion(known, options) * time_s, label="4 D_L t")
+def draw_far(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
+    lag = lags(facts.frames(options["far_s"]), number=60)
+    time_s = lag * facts.frame_s
+    axes.loglog(time_s, mean(msd_plane(trajectory.free_um, lag), axis=1), "o", ms=3, label="measured")
+    axes.loglog(time_s, 4.0 * facts.diffusion_um2_per_s * time_s, "--", label="free")
+    axes.loglog(time_s, 4.0 * far_diffusion(facts, options) * time_s, label="4 D_L t")
     axes.set(xlabel="lag / s", ylabel="MSD / µm²")
     axes.legend()
 
 
-def hill_speed(known: ExperimentFacts, options: Options) -> float:
+def hill_speed(facts: ExperimentFacts, options: Options) -> float:
     """P20. The delay is shortened by the mean age of the newest position while its light acts."""
-    hill = known.shape()
+    hill = facts.shape()
     return active.hill_speed_um_per_s(
-        -hill.depth_kt * known.kt_pn_um, hill.width_um, known.delay_s() - known.age_s, known.plant.drag_pn_s_per_um
+        -hill.depth_kt * facts.kt_pn_um, hill.width_um, facts.delay_s() - facts.age_s, facts.plant.drag_pn_s_per_um
     )  # fmt: skip
 
 

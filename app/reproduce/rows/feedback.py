@@ -10,25 +10,25 @@ from app.reproduce.trajectory import Trajectory
 from control.theory import feedback
 
 
-def late_force(known: ExperimentFacts, options: Options) -> float:
+def late_force(facts: ExperimentFacts, options: Options) -> float:
     """P14 for an infinitely soft trap; P15 for a force without a delay, whose trap is only ten times softer."""
-    if known.force().delay_s is None:
-        return virtual_spring(known, options)
-    return feedback.late_force_variance_um2(known.diffusion_um2_per_s, known.shape_hz(), known.delay_s())
+    if facts.force().delay_s is None:
+        return virtual_spring(facts, options)
+    return feedback.late_force_variance_um2(facts.diffusion_um2_per_s, facts.shape_hz(), facts.delay_s())
 
 
-def virtual_spring(known: ExperimentFacts, options: Options) -> float:
+def virtual_spring(facts: ExperimentFacts, options: Options) -> float:
     """P15: the trap is set from the newest position, and acts a latency and half a hold later on average."""
     return feedback.virtual_spring_variance_um2(
-        known.diffusion_um2_per_s, known.trap_hz, known.shape_hz(), known.age_s
+        facts.diffusion_um2_per_s, facts.trap_hz, facts.shape_hz(), facts.age_s
     )  # fmt: skip
 
 
-def stepped_force(known: ExperimentFacts, options: Options) -> float:
+def stepped_force(facts: ExperimentFacts, options: Options) -> float:
     """P16."""
     return feedback.stepped_force_variance_um2(
-        known.diffusion_um2_per_s, gain=known.shape_hz() * known.frame_s, frame_s=known.frame_s,
-        frames_late=known.plan.rig.loop.latency_s / known.frame_s,
+        facts.diffusion_um2_per_s, gain=facts.shape_hz() * facts.frame_s, frame_s=facts.frame_s,
+        frames_late=facts.plan.rig.loop.latency_s / facts.frame_s,
     )  # fmt: skip
 
 
@@ -37,8 +37,8 @@ def draw_with(
 ) -> Callable[[Axes, ExperimentFacts, Options, Trajectory], None]:
     """A function that draws the density of the positions, with a Gaussian of the predicted variance."""
 
-    def draw(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
-        draw_density(axes, predict(known, options), known, options, seen)
+    def draw(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
+        draw_density(axes, predict(facts, options), facts, options, trajectory)
 
     return draw
 

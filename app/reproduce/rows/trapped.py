@@ -12,23 +12,25 @@ from app.reproduce.trajectory import Trajectory
 from control.theory import trapped
 
 
-def square_about_middle(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+def square_about_middle(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
     """[cells] <x^2> per axis about the centre of the field, or about the sites of a grid."""
-    return by_cell(mean(from_sites(known, options, seen) ** 2, axis=(0, 2)), seen.cell)
+    return by_cell(mean(from_sites(facts, options, trajectory) ** 2, axis=(0, 2)), trajectory.cell)
 
 
-def from_sites(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+def from_sites(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
     """[T, P, 2] from the centre of the field, or from the nearest site of a grid of `period_um` about `shift_um`."""
-    away_um = seen.free_um - known.middle_um
+    offset_um = trajectory.free_um - facts.middle_um
     if "period_um" not in options:
-        return np.asarray(away_um)
+        return np.asarray(offset_um)
     period_um, shift_um = options["period_um"], options["shift_um"]
-    return np.asarray(away_um - shift_um - period_um * np.round((away_um - shift_um) / period_um))
+    return np.asarray(offset_um - shift_um - period_um * np.round((offset_um - shift_um) / period_um))
 
 
-def draw_density(axes: Axes, variance_um2: float, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
+def draw_density(
+    axes: Axes, variance_um2: float, facts: ExperimentFacts, options: Options, trajectory: Trajectory
+) -> None:
     """P(x) of both axes, with the Gaussian of a variance."""
-    draw_gaussian(axes, from_sites(known, options, seen), variance_um2)
+    draw_gaussian(axes, from_sites(facts, options, trajectory), variance_um2)
     axes.set(xlabel="x / µm", ylabel="P(x) / µm⁻¹")
 
 
@@ -40,89 +42,91 @@ def draw_gaussian(axes: Axes, values_um: Floats, variance_um2: float) -> None:
     axes.legend()
 
 
-def equipartition(known: ExperimentFacts, options: Options) -> float:
-    return trapped.variance_um2(known.kt_pn_um, known.trap_pn_per_um)
+def equipartition(facts: ExperimentFacts, options: Options) -> float:
+    return trapped.variance_um2(facts.kt_pn_um, facts.trap_pn_per_um)
 
 
-def shared(known: ExperimentFacts, options: Options) -> float:
+def shared(facts: ExperimentFacts, options: Options) -> float:
     """P26: `sharers` particles share one beam with a cycle of `cycle_s`."""
     return trapped.shared_variance_um2(
-        known.diffusion_um2_per_s, known.trap_hz * options["sharers"], share=1.0 / options["sharers"],
+        facts.diffusion_um2_per_s, facts.trap_hz * options["sharers"], share=1.0 / options["sharers"],
         cycle_s=options["cycle_s"],
     )  # fmt: skip
 
 
-def shaken(known: ExperimentFacts, axis_um: Floats, time_s: Floats) -> complex:
+def shaken(facts: ExperimentFacts, axis_um: Floats, time_s: Floats) -> complex:
     """Amplitude and phase of positions [T, P] along x at the frequency of the shaken trap."""
-    wave = np.exp(-1j * known.shape().parameters["w"] * time_s)[:, None]
-    return complex(np.nanmean((axis_um - known.middle_um[0]) * wave))
+    wave = np.exp(-1j * facts.shape().parameters["w"] * time_s)[:, None]
+    return complex(np.nanmean((axis_um - facts.middle_um[0]) * wave))
 
 
-def latency(known: ExperimentFacts, options: Options) -> float:
+def latency(facts: ExperimentFacts, options: Options) -> float:
     """P32: time from the middle of an exposure to the middle of the hold of the resulting command."""
-    return known.age_s
+    return facts.age_s
 
 
-def seen_latency(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+def seen_latency(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
     """[1] latency from the phase lag of the particle behind its command, both at the frame times."""
-    command, answer = (shaken(known, place[..., 0], seen.time_s) for place in (seen.centre_um, seen.place_um))
-    frequency_hz = known.shape().parameters["w"] / (2.0 * math.pi)
-    return np.array([trapped.dither_latency_s(float(np.angle(answer / command)), frequency_hz, known.trap_hz)])
+    command, answer = (
+        shaken(facts, place[..., 0], trajectory.time_s) for place in (trajectory.centre_um, trajectory.place_um)
+    )
+    frequency_hz = facts.shape().parameters["w"] / (2.0 * math.pi)
+    return np.array([trapped.dither_latency_s(float(np.angle(answer / command)), frequency_hz, facts.trap_hz)])
 
 
-def shared_square(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+def shared_square(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
     """[stretches] <x^2>: stretches of time are the blocks, as the particles are at all phases of the beam's cycle."""
-    parts = seen.stretches(int(options["blocks"]))
-    return np.array([float(mean(square_about_middle(known, options, part))) for part in parts])
+    parts = trajectory.stretches(int(options["blocks"]))
+    return np.array([float(mean(square_about_middle(facts, options, part))) for part in parts])
 
 
-def harvest(known: ExperimentFacts, options: Options) -> float:
-    return trapped.harvest_kt(known.trap_hz, known.frame_s)
+def harvest(facts: ExperimentFacts, options: Options) -> float:
+    return trapped.harvest_kt(facts.trap_hz, facts.frame_s)
 
 
-def harvested(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+def harvested(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
     """[cells] energy per axis and re-centring, kT: the trap energy just before the trap is moved onto the particle."""
-    away_um = seen.place_um[1:] - seen.centre_um[:-1]
-    return by_cell(mean(0.5 * known.trap_pn_per_um / known.kt_pn_um * away_um**2, axis=(0, 2)), seen.cell)
+    offset_um = trajectory.place_um[1:] - trajectory.centre_um[:-1]
+    return by_cell(mean(0.5 * facts.trap_pn_per_um / facts.kt_pn_um * offset_um**2, axis=(0, 2)), trajectory.cell)
 
 
-def draw_harvest(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
-    held_kt = 0.5 * known.trap_pn_per_um / known.kt_pn_um * (seen.place_um[1:] - seen.centre_um[:-1]) ** 2
+def draw_harvest(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
+    held_kt = 0.5 * facts.trap_pn_per_um / facts.kt_pn_um * (trajectory.place_um[1:] - trajectory.centre_um[:-1]) ** 2
     axes.plot(np.cumsum(mean(held_kt, axis=(1, 2))), label="measured")
-    axes.plot(harvest(known, options) * np.arange(len(held_kt)), "--", label="predicted")
+    axes.plot(harvest(facts, options) * np.arange(len(held_kt)), "--", label="predicted")
     axes.set(xlabel="updates", ylabel="energy from the bath / kT per axis")
     axes.legend()
 
 
-def ramp(known: ExperimentFacts, time_s: Floats) -> Floats:
+def ramp(facts: ExperimentFacts, time_s: Floats) -> Floats:
     """[T] the stiffness of the trap at these times, by its formula."""
-    number = known.shape().parameters
-    done = np.clip((time_s - number["start"]) / number["length"], 0.0, 1.0)
-    return np.asarray(number["soft"] + (number["stiff"] - number["soft"]) * done)
+    number = facts.shape().parameters
+    fraction_done = np.clip((time_s - number["start"]) / number["length"], 0.0, 1.0)
+    return np.asarray(number["soft"] + (number["stiff"] - number["soft"]) * fraction_done)
 
 
-def jarzynski(known: ExperimentFacts, options: Options) -> float:
-    number = known.shape().parameters
+def jarzynski(facts: ExperimentFacts, options: Options) -> float:
+    number = facts.shape().parameters
     return trapped.jarzynski_mean(number["soft"], number["stiff"])
 
 
-def work_kt(known: ExperimentFacts, seen: Trajectory) -> Floats:
+def work_kt(facts: ExperimentFacts, trajectory: Trajectory) -> Floats:
     """[P, 2] work of the ramp per axis: the stiffness changes at each frame, with the particle at its seen position."""
-    stiffness = ramp(known, seen.time_s)
+    stiffness = ramp(facts, trajectory.time_s)
     step = np.diff(stiffness)[:, None, None]
-    away_um = seen.place_um[1:] - known.middle_um
-    return np.asarray((0.5 * step * away_um**2).sum(axis=0) / known.kt_pn_um)
+    offset_um = trajectory.place_um[1:] - facts.middle_um
+    return np.asarray((0.5 * step * offset_um**2).sum(axis=0) / facts.kt_pn_um)
 
 
-def exponential_work(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+def exponential_work(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
     """[groups] mean of exp(-W / kT) per axis."""
-    value = np.exp(-work_kt(known, seen)).mean(axis=1)
+    value = np.exp(-work_kt(facts, trajectory)).mean(axis=1)
     return np.array([float(part.mean()) for part in np.array_split(value, int(options["blocks"]))])
 
 
-def draw_work(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
-    number = known.shape().parameters
-    work = work_kt(known, seen).ravel()
+def draw_work(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
+    number = facts.shape().parameters
+    work = work_kt(facts, trajectory).ravel()
     axes.hist(work, bins=80, density=True, alpha=0.5, label="work")
     axes.axvline(work.mean(), color="k", label="mean work")
     axes.axvline(trapped.free_energy_kt(number["soft"], number["stiff"]), color="r", ls="--", label="ΔF")
@@ -130,31 +134,37 @@ def draw_work(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajec
     axes.legend()
 
 
-def drag_lag(known: ExperimentFacts, options: Options) -> float:
-    return trapped.drag_lag_um(known.plant.drag_pn_s_per_um, known.shape().parameters["u"], known.trap_pn_per_um)
+def drag_lag(facts: ExperimentFacts, options: Options) -> float:
+    return trapped.drag_lag_um(facts.plant.drag_pn_s_per_um, facts.shape().parameters["u"], facts.trap_pn_per_um)
 
 
-def lagged(known: ExperimentFacts, options: Options, seen: Trajectory) -> Floats:
+def lagged(facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> Floats:
     """[cells] lag of a particle behind its moving trap; at a frame the trap is between two of its steps."""
-    trap_um = 0.5 * (seen.centre_um[1:, :, 0] + seen.centre_um[:-1, :, 0])
-    return by_cell(mean(trap_um - seen.place_um[1:, :, 0], axis=0), seen.cell)
+    trap_um = 0.5 * (trajectory.centre_um[1:, :, 0] + trajectory.centre_um[:-1, :, 0])
+    return by_cell(mean(trap_um - trajectory.place_um[1:, :, 0], axis=0), trajectory.cell)
 
 
-def draw_lag(axes: Axes, known: ExperimentFacts, options: Options, seen: Trajectory) -> None:
-    one = slice(0, min(len(seen.time_s), 400))
-    axes.plot(seen.time_s[one], seen.centre_um[one, 0, 0] - known.middle_um[0], label="trap")
-    axes.plot(seen.time_s[one], seen.place_um[one, 0, 0] - known.middle_um[0], label="particle")
+def draw_lag(axes: Axes, facts: ExperimentFacts, options: Options, trajectory: Trajectory) -> None:
+    shown_frames = slice(0, min(len(trajectory.time_s), 400))
+    axes.plot(
+        trajectory.time_s[shown_frames], trajectory.centre_um[shown_frames, 0, 0] - facts.middle_um[0], label="trap"
+    )
+    axes.plot(
+        trajectory.time_s[shown_frames], trajectory.place_um[shown_frames, 0, 0] - facts.middle_um[0], label="particle"
+    )
     axes.set(xlabel="time / s", ylabel="x / µm")
     axes.legend()
 
 
 P4 = CheckRow(
     "µm²", equipartition, square_about_middle,
-    lambda axes, known, options, seen: draw_density(axes, equipartition(known, options), known, options, seen),
+    lambda axes, facts, options, trajectory: draw_density(
+        axes, equipartition(facts, options), facts, options, trajectory
+    ),
 )  # fmt: skip
 P26 = CheckRow(
     "µm²", shared, shared_square,
-    lambda axes, known, options, seen: draw_density(axes, shared(known, options), known, options, seen),
+    lambda axes, facts, options, trajectory: draw_density(axes, shared(facts, options), facts, options, trajectory),
 )  # fmt: skip
 P28 = CheckRow("kT", harvest, harvested, draw_harvest, centres=True)
 P29 = CheckRow("", jarzynski, exponential_work, draw_work)
