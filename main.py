@@ -86,11 +86,11 @@ RecordingFile = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", help="file to write the run to", parser=path("--out", named=True))]
 Json = Annotated[
     Path | None,
-    typer.Option("--json", help="file for a summary that a program can read", parser=path("--json", named=True)),
+    typer.Option("--json", help="file for a machine-readable summary", parser=path("--json", named=True)),
 ]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="key=value, as in camera.fps=50; may be repeated")]
 RigFile = Annotated[
-    Path | None, typer.Option("--rig", help="rig file; else the one that the experiment names", parser=path("--rig"))
+    Path | None, typer.Option("--rig", help="rig file; default: the one named in the experiment", parser=path("--rig"))
 ]
 AllowPython = Annotated[
     list[str] | None,
@@ -114,7 +114,7 @@ def desktop(
         ),
     ] = None,
     seconds: Annotated[
-        float, typer.Option("--seconds", help="with --picture: run for so long first", parser=SECONDS)
+        float, typer.Option("--seconds", help="with --picture: duration of the run before it", parser=SECONDS)
     ] = 20.0,
     allow_python: AllowPython = None,
 ) -> None:
@@ -129,7 +129,7 @@ def desktop(
 
 @app.command()
 def demo() -> None:
-    """Open the window with an experiment ready; without a display run it and leave a record and pictures.
+    """Open the window with an experiment; without a display, run it and write a record and pictures.
 
     Example: main.py demo
     """
@@ -140,9 +140,9 @@ def demo() -> None:
 
 @app.command()
 def new(
-    folder: Annotated[Path, typer.Argument(help="folder to make, or an empty one", parser=path("folder"))],
+    folder: Annotated[Path, typer.Argument(help="new or empty folder", parser=path("folder"))],
 ) -> None:
-    """Copy the rigs, the experiments and the networks that come with the program into a folder, to edit them there.
+    """Copy the shipped rigs, experiments and networks into a folder, to edit them there.
 
     Example: main.py new my_lab
     """
@@ -156,15 +156,15 @@ def run(
     experiment: Annotated[Path, typer.Argument(help="experiment file", parser=path("run"))],
     rig: RigFile = None,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", help="how long; else as the experiment says", parser=SECONDS)
+        float | None, typer.Option("--seconds", help="duration; default: as in the experiment", parser=SECONDS)
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="of the simulated rig; else the experiment's", parser=SEED)
+        int | None, typer.Option("--seed", help="of the simulated rig; default: as in the experiment", parser=SEED)
     ] = None,
     sets: Sets = None,
     out: Out = None,
     frames: Annotated[bool, typer.Option("--frames/--no-frames", help="keep the camera frames in the run file")] = True,
-    armed: Annotated[bool, typer.Option("--armed/--dark", help="dark: watch only, the laser is never armed")] = True,
+    armed: Annotated[bool, typer.Option("--armed/--dark", help="dark: the laser is never armed")] = True,
     json: Json = None,
     allow_python: AllowPython = None,
 ) -> None:
@@ -208,7 +208,7 @@ def replay(
 
 @app.command()
 def verify(run: RunFile, json: Json = None, allow_python: AllowPython = None) -> None:
-    """Put a run through the same machine again: equal, or the first turn that differs and how.
+    """Compute a run again with the same settings: report equality, or the first turn that differs.
 
     Example: main.py verify runs/annular_activity.h5
     """
@@ -225,7 +225,7 @@ def export(
         Path | None,
         typer.Option(
             "--out",
-            help="folder; an earlier export there is replaced, only if it is named",
+            help="folder; an earlier export is replaced only if --out is given",
             parser=path("--out"),
         ),
     ] = None,
@@ -244,7 +244,7 @@ def export(
 def info(
     run: Annotated[Path, typer.Argument(help="run file, or rig file", parser=path("run file"))], json: Json = None
 ) -> None:
-    """Say what a run was; or what a rig is, and what becomes of each device's light when the program dies.
+    """Describe a run; or a rig, and each device's light if the program ends unexpectedly.
 
     Example: main.py info runs/annular_activity.h5
     """
@@ -255,25 +255,27 @@ def info(
 
 @app.command()
 def reproduce(
-    names: Annotated[list[str] | None, typer.Argument(help="checks, as P7 or P7-plant; else all")] = None,
-    full: Annotated[bool, typer.Option("--full/--quick", help="all in depth, or a quick look at most")] = False,
+    names: Annotated[list[str] | None, typer.Argument(help="checks, as P7 or P7-plant; default: all")] = None,
+    full: Annotated[
+        bool, typer.Option("--full/--quick", help="all checks in full, or most of them in a short form")
+    ] = False,
     families: Annotated[bool, typer.Option("--families", help="the families of experiments (a, b, ...)")] = False,
     sabotage: Annotated[
-        bool, typer.Option("--sabotage", help="put each check's parameter wrong: is it caught?")
+        bool, typer.Option("--sabotage", help="change a parameter of each check: the check must fail")
     ] = False,
     mutations: Annotated[
-        bool, typer.Option("--mutations", help="put a line of the program wrong, nine times: does a row see it?")
+        bool, typer.Option("--mutations", help="change nine lines of the program, one at a time: a row must fail")
     ] = False,
     out: Annotated[
-        Path, typer.Option("--out", help="folder of the report, and of what was measured", parser=path("--out"))
+        Path, typer.Option("--out", help="folder of the report and of the measured data", parser=path("--out"))
     ] = Path("runs"),
     docs: Annotated[
         Path | None,
-        typer.Option("--docs", help="page (Markdown) to make of the --json file", parser=path("--docs", named=True)),
+        typer.Option("--docs", help="page (Markdown) to write from the --json file", parser=path("--docs", named=True)),
     ] = None,
     json: Json = None,
 ) -> None:
-    """Hold the instrument against the known physics: a table and a report; goes on where it stopped.
+    """Compare the instrument with known physics, in a table and a report. An interrupted comparison is continued.
 
     Example: main.py reproduce P7 P17 --full --out reproduced
     """
@@ -296,11 +298,11 @@ def reproduce(
 def train(
     config: Annotated[Path, typer.Argument(help="training file", parser=path("train"))],
     out: Annotated[
-        Path | None, typer.Option("--out", help="card to write (.json); else as the file says, else in runs/trained")
+        Path | None, typer.Option("--out", help="card to write (.json); default: as in the file, or in runs/trained")
     ] = None,
     json: Json = None,
 ) -> None:
-    """Train a network, or go on with a training that was interrupted.
+    """Train a network, or continue an interrupted training.
 
     A checkpoint that another training has made is never overwritten.
 
@@ -317,7 +319,7 @@ def evaluate(
     onnx: Annotated[bool, typer.Option("--onnx", help="also write it as ONNX, beside the card")] = False,
     json: Json = None,
 ) -> None:
-    """Say what a trained network is worth: errors, symmetry, speed.
+    """Evaluate a trained network: errors, symmetry, speed.
 
     Example: main.py evaluate config/checkpoints/ring_egnn.json
     """
@@ -330,11 +332,12 @@ def evaluate(
 def analyse(
     run: RunFile,
     out: Annotated[
-        Path | None, typer.Option("--out", help="HTML report; else beside the run", parser=path("--out", named=True))
+        Path | None,
+        typer.Option("--out", help="HTML report; default: beside the run", parser=path("--out", named=True)),
     ] = None,
     json: Json = None,
 ) -> None:
-    """Measure what a run shows, beside what was foreseen, as one HTML page.
+    """Measure observables of a run, and compare them with predictions, on one HTML page.
 
     Example: main.py analyse runs/annular_activity.h5 --out report.html
     """
@@ -350,10 +353,10 @@ def calibrate(
     sets: Sets = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="calibration file; else the rig's own", parser=path("--out", named=True)),
+        typer.Option("--out", help="calibration file; default: that of the rig", parser=path("--out", named=True)),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", help="length of every run, instead of its own", parser=SECONDS)
+        float | None, typer.Option("--seconds", help="duration of each run; default: its own", parser=SECONDS)
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="of a simulated rig", parser=SEED)] = 1,
     pitch_um: Annotated[
@@ -362,10 +365,10 @@ def calibrate(
             "--pitch-um", help="um-per-px: pitch of the slide's square grid", parser=number("--pitch-um", 0, 1e4)
         ),
     ] = 2.5,
-    undo: Annotated[bool, typer.Option("--undo", help="take the newest calibration of the file back")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="remove the newest calibration from the file")] = False,
     json: Json = None,
 ) -> None:
-    """Measure what the rig is, and keep it in its calibration file.
+    """Calibrate the rig, and store the result in its calibration file.
 
     Example: main.py calibrate all config/rigs/simulated.yaml --out bench.calibration.yaml
     """
@@ -385,12 +388,12 @@ def tune(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="picture (PNG, PDF, SVG) of what is kept and lost", parser=path("--out", named=True)
+            "--out", help="picture (PNG, PDF, SVG) of kept and rejected features", parser=path("--out", named=True)
         ),
     ] = None,
     json: Json = None,
 ) -> None:
-    """Suggest tracking settings for a recording, and show what they keep and reject.
+    """Suggest tracking settings for a recording, and show the features that they keep and reject.
 
     Example: main.py tune beads.tif --out beads.png
     """
@@ -408,16 +411,17 @@ def correct(
         Path | None,
         typer.Option(
             "--out",
-            help="image (TIFF or NPY) to write or to replace; else a new one in runs/",
+            help="image (TIFF or NPY) to write or replace; default: a new one in runs/",
             parser=path("--out", named=True),
         ),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", help="of a camera: how long to look; else 2 or 20", parser=SECONDS)
+        float | None,
+        typer.Option("--seconds", help="of a camera: duration of the recording; default: 2 or 20", parser=SECONDS),
     ] = None,
     json: Json = None,
 ) -> None:
-    """Make an image that corrects the camera's, or find regions of dirt; and say the setting that uses it.
+    """Make a correction image for the camera, or find regions of dirt, and print the setting to use.
 
     dark: mean without light; hot-pixels: a map of them, best from images without light; background: median over the
     time, of what does not move; excluded: regions about what does not move and would be taken for a particle.
@@ -432,7 +436,7 @@ def correct(
 @app.command()
 def bench(
     what: Annotated[str, typer.Argument(help="tracking, identities, loop or safety")] = "tracking",
-    quick: Annotated[bool, typer.Option("--quick", help="fewer cases or shorter runs: a first look")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="fewer cases or shorter runs")] = False,
     docs: Annotated[
         Path | None,
         typer.Option(
@@ -441,15 +445,15 @@ def bench(
     ] = None,
     repeats: Annotated[
         int | None,
-        typer.Option("--repeats", help="loop: runs of each way, else 5", parser=whole("--repeats", 1, 10_000)),
+        typer.Option("--repeats", help="loop: runs of each kind; default: 5", parser=whole("--repeats", 1, 10_000)),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", help="loop: length of a run, else 30", parser=SECONDS)
+        float | None, typer.Option("--seconds", help="loop: duration of a run; default: 30", parser=SECONDS)
     ] = None,
     json: Json = None,
 ) -> None:
-    """Measure: tracking, with trackpy beside it; identities in the closed loop; the loop's jitter, with the window too;
-    safety: what becomes of the light and the record when a program is killed, stopped or hangs.
+    """Benchmark tracking (beside trackpy), identities in the closed loop, the loop's jitter (also with the window), or
+    safety: light and record after a program was killed, stopped or hung.
 
     Example: main.py bench tracking --quick --json bench.json
     """
@@ -470,11 +474,13 @@ def emulate(
     ] = 0,
     log: Annotated[
         Path | None,
-        typer.Option("--log", help="file for its log (JSON lines); else the console", parser=path("--log", named=True)),
+        typer.Option(
+            "--log", help="file for its log (JSON lines); default: the console", parser=path("--log", named=True)
+        ),
     ] = None,
-    fault: Annotated[list[str] | None, typer.Option("--fault", help="an order to begin with; may be repeated")] = None,
+    fault: Annotated[list[str] | None, typer.Option("--fault", help="fault at the start; may be repeated")] = None,
 ) -> None:
-    """Emulate a serial device, in a process of its own.
+    """Emulate a serial device, in a separate process.
 
     Orders on standard input: well, silence, garbage, half, late SECONDS, disconnect, connect, interlock open, interlock
     closed, power FACTOR (the laser emits so many times its set point), mode NUMBER (the laser's mode: 0 constant
@@ -494,13 +500,13 @@ def species(
     ],
     out: Annotated[Path, typer.Option("--out", help="checkpoint to write (.json)", parser=path("--out", named=True))],
     names: Annotated[
-        str, typer.Option("--names", help="species of each run, as bead,bead,shell; else the files' names")
+        str, typer.Option("--names", help="species of each run, as bead,bead,shell; default: the files' names")
     ] = "",
     patch_px: Annotated[
         int,
         typer.Option(
             "--patch-px",
-            help="width of the piece of image about a particle, 19 to 128 px",
+            help="width of the image patch around a particle, 19 to 128 px",
             parser=whole("--patch-px", 19, 128),
         ),
     ] = 28,
@@ -510,7 +516,7 @@ def species(
     seed: Annotated[int, typer.Option("--seed", help="of the training", parser=whole("--seed", 0, 2**32 - 1))] = 1,
     json: Json = None,
 ) -> None:
-    """Learn to tell species by their images, from a run of each; tracking.classifier then names them, live.
+    """Train a classifier of species from one run of each. tracking.classifier then uses it in the loop.
 
     Example: main.py species beads.h5 shells.h5 --out my_species.json
     """
@@ -525,13 +531,13 @@ def symmetry(
     run: Annotated[
         Path,
         typer.Argument(
-            help="run file, or tracks as .csv or .parquet, or an exported run's folder", parser=path("symmetry")
+            help="run file, tracks as .csv or .parquet, or folder of an exported run", parser=path("symmetry")
         ),
     ],
     lag: Annotated[
         float | None,
         typer.Option(
-            "--lag", help="duration of a displacement, in s; else a frame", parser=number("--lag", 0, LONGEST_S)
+            "--lag", help="duration of a displacement, in s; default: one frame", parser=number("--lag", 0, LONGEST_S)
         ),
     ] = None,
     figure: Annotated[
@@ -539,7 +545,7 @@ def symmetry(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Say which symmetries the motion in a run keeps: rotation, reflections, translations.
+    """Find the symmetries of the motion in a run: rotation, reflections, translations.
 
     A table of tracks needs columns time_s, particle, x_um, y_um; fx_pn and fy_pn are forces that were asked for. With
     fewer than seven particles, what is a particle's own can't be told from a law.
