@@ -73,9 +73,12 @@ PIECES = (
 )
 
 
+KT_PN_UM = 0.0041
+
+
 @dataclass
 class Formulas:
-    """Random text in place of a formula: it is accepted, or refused with one sentence."""
+    """Random text in place of a formula. Energies and forces of an accepted formula are computed."""
 
     folder: Path
     name: str = "formulas"
@@ -96,8 +99,12 @@ class Formulas:
             text = "0.5*k*(r-R)**2".replace(chance.choice("kRr2*()-"), chance.choice(PIECES), 1)
         try:
             shape = build(parse(f"formula: {json.dumps(text)}\nparameters: {{k: 1.0, R: 2.0}}", "plan"), Formula)
+            offset_um = np.random.default_rng(chance.getrandbits(32)).uniform(*shape.limits_um, (100, 2))
             with np.errstate(all="ignore"):
-                getattr(shape, "energy", lambda r: r)(np.linspace(0, 10, 100))
+                energy = shape.energy_pn_um(offset_um, kt_pn_um=KT_PN_UM, time_s=chance.uniform(0.0, 100.0))
+                force = shape.force_pn(offset_um, kt_pn_um=KT_PN_UM, time_s=chance.uniform(0.0, 100.0))
+            if (energy.shape, force.shape) != ((100,), (100, 2)):
+                raise TypeError(f"energies of shape {energy.shape} and forces of shape {force.shape}")
         except (Refused, ValueError) as error:
             sentence(Refused(f"{error}"))
         return 0.0

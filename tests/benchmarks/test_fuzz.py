@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,9 @@ from benchmarks.fuzz.domains import NAMES
 from benchmarks.fuzz.harness import Watched, hunt
 from benchmarks.fuzz.planted import FAULTS
 from benchmarks.fuzz.rules import Broken, flipped, printable, sentence
+from benchmarks.fuzz.texts import Formulas
 from config.refused import Refused
+from control.potentials.formula import Formula
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory and processor time are read from /proc")
 SAID = {
@@ -72,3 +76,20 @@ def test_a_few_cases_of_every_kind_give_no_finding(tmp_path: Path) -> None:
     done, findings = hunt(NAMES, 1, tmp_path, cases=4)
     assert done == dict.fromkeys(NAMES, 4)
     assert [str(finding) for finding in findings] == []
+
+
+def test_energies_and_forces_of_accepted_formulas_are_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[str] = []
+
+    def counted(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            computed.append(name)
+            return method(*args, **options)
+
+        return call
+
+    for name in ("energy_pn_um", "force_pn"):
+        monkeypatch.setattr(Formula, name, counted(name, getattr(Formula, name)))
+    for seed in range(60):
+        Formulas(tmp_path).case(Random(seed), tmp_path)
+    assert computed.count("energy_pn_um") == computed.count("force_pn") >= 2
