@@ -18,6 +18,7 @@ from control.contract import ALARM, Fault
 from tracking.assign import AHEAD_X, CLEAR, DOUBTED, MISSED, NUMBER, PARTICLE, UNCERTAIN, X, follow
 from tracking.drift import AMBIGUOUS, CALM, CROWDED, SHARED, SURGING, common, watch
 from tracking.flow import Flow, mean_after, velocities_px, velocity_of
+from tracking.own_steps import after_links
 from tracking.rules import NEWEST, Rules
 from tracking.settings import Tracking
 
@@ -59,6 +60,7 @@ class LinkMemory:
     velocity_px: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] newest moves per frame, nan: none
     variance_px2: float = 0.0  # of one step in one frame about the expected position, along one axis
     steps: int = 0  # links in the variance; 0: variance unknown
+    own_steps: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [M, 2] columns as in own_steps
 
     def __len__(self) -> int:
         return len(self.who)
@@ -144,7 +146,8 @@ def link(
     Args:
         before: the memory, with expected positions from `led`.
         held: [M] particles that light moves, expected at their commanded place; not used to measure a flow. None: none.
-        rules: `leads` (common moves are followed, or raise an alarm) and `spread` (see `_doubt_share`).
+        rules: `leads` (common moves are followed, or raise an alarm), `spread` (see `_doubt_share`) and `own` (see
+            `own_steps.after_links`).
 
     Raises:
         Fault: more than MOST_FEATURES features or MOST_REMEMBERED particles, or so many of them within search_px of
@@ -169,6 +172,8 @@ def link(
             linked = replace(linked, packed=np.concatenate([singles, np.unique([*listed, *pairs], axis=0).ravel()]))
             _doubt(after, linked, merged)
             _doubt_when_seen_again(after, np.unique(pairs))
+    if rules.own and s.doubt > 0:
+        after, linked = _with_own_steps(before, after, linked, s, held)
     if s.doubt > 0:
         wary = np.zeros(len(position_px), np.bool_)
         kind = watch(before.who, before.place_px, held, linked.packed, position_px, s.search_px, missed, wary)
@@ -212,6 +217,27 @@ def _with_steps(before: LinkMemory, number: int, position_px: Floats, linked: Li
         variance_px2=before.variance_px2 + share * (variance_px2 - before.variance_px2),
         steps=min(before.steps + links, NEWEST_STEPS),
     )
+
+
+def _with_own_steps(
+    before: LinkMemory, after: LinkMemory, linked: Linked, s: Tracking, held: Bools
+) -> tuple[LinkMemory, Linked]:  # fmt: skip
+    """`after` with the steps of each particle; links that are too long for a particle become UNCERTAIN."""
+    own_steps, too_long = after_links(
+        before.own_steps, (before.who, before.place_px), (after.who, after.place_px), held, s.search_px
+    )
+    after = replace(after, own_steps=own_steps)
+    if not too_long.any():
+        return after, linked
+    wary = np.zeros(linked.features, np.bool_)
+    wary[linked.order[too_long[after.who[:, MISSED] == 0]]] = True
+    confirmed = after.particle[too_long & (after.who[:, CLEAR] > s.confirm)]
+    listed = linked.packed[linked.ends[0] : linked.ends[1]]
+    doubtful = np.union1d(listed, confirmed)
+    packed = np.concatenate([linked.packed[: linked.ends[0]], doubtful, linked.packed[linked.ends[1] :]])
+    linked = replace(linked, packed=packed, ends=(linked.ends[0], linked.ends[0] + len(doubtful)))
+    _doubt(after, linked, wary)
+    return after, linked
 
 
 def _merging(

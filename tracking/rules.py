@@ -14,13 +14,17 @@ class Rules:
     leads: bool = True  # common moves are followed, or raise an alarm
     sloped: bool = True  # fits allow for the background's slope
     watched: bool = True  # windows are compared with the full frame, and strips overlap
+    own: bool = True  # a link is uncertain if it is much longer than the particle's own steps
     spread: bool = True  # a link is uncertain if the measured step variance makes another one likely
 
     @classmethod
     def of_kernels(cls, kernels: int) -> Rules:
         """The rules of a run, by the kernel number in its header (drivers.journal.header.KERNELS)."""
         fourth = kernels >= 4
-        return cls(bounded=kernels >= 3, exact=fourth, leads=fourth, sloped=fourth, watched=fourth, spread=kernels >= 5)
+        return cls(
+            bounded=kernels >= 3, exact=fourth, leads=fourth, own=kernels >= 6, sloped=fourth, watched=fourth,
+            spread=kernels >= 5,
+        )  # fmt: skip
 
 
 NEWEST = Rules()

@@ -85,11 +85,14 @@ def _sound(memory: Any) -> bool:
     if not isinstance(memory, TrackerMemory):
         return memory is None or isinstance(memory, Absent)
     who, place_px, light = memory.seen.who, memory.seen.place_px, memory.light
-    rows, velocity_px = who.shape[:1], memory.seen.velocity_px
+    rows, velocity_px, own_steps = who.shape[:1], memory.seen.velocity_px, memory.seen.own_steps
     return (
         velocity_px.dtype.str == "<f8"
         and velocity_px.shape in ((0, 2), (*rows, 2))
         and not bool((np.abs(velocity_px) >= FARTHEST_PX).any())
+        and own_steps.dtype.str == "<f8"
+        and own_steps.shape in ((0, 2), (*rows, 2))
+        and bool(((own_steps >= 0) & (own_steps < FARTHEST_PX**2)).all())
         and 0 <= memory.seen.moves < MOST_COUNT
         and 0 <= memory.seen.steps < MOST_COUNT
         and 0 <= memory.seen.variance_px2 < FARTHEST_PX**2

@@ -23,9 +23,10 @@ from drivers.journal.corrections import Images
 # Key of the kernel number in `versions`. 2: results do not depend on earlier compilations; 3: fits are kept near the
 # centroid; 4: grey levels are rounded down from float64, common moves of many particles are followed or raise an alarm,
 # fits allow for the background's slope, windows are compared with the full frame; 5: the measured step variance is used
-# for doubtful links. A run of an older number is verified with the rules of that number.
+# for doubtful links; 6: a link much longer than the particle's own steps is doubtful. A run of an older number is
+# verified with the rules of that number.
 KERNELS = "cybloids kernels"
-NEWEST_KERNELS = 5
+NEWEST_KERNELS = 6
 RECORDED_PACKAGES = (
     "cybloids", "numpy", "scipy", "numba", "opencv-python", "trackpy", "pandas", "h5py", "hdf5plugin", "tifffile",
     "torch",

@@ -450,6 +450,8 @@ FOREIGN: dict[str, Callable[[LoopMemory], object]] = {
     "a wild drift": lambda memory: other_sight(memory, drift_px=(np.nan, 0.0)),
     "wild velocities": lambda memory: other_sight(memory, velocity_px=np.full((len(memory.tracker.seen), 2), 1e9)),
     "too many velocities": lambda memory: other_sight(memory, velocity_px=np.zeros((99, 2))),
+    "negative own steps": lambda memory: other_sight(memory, own_steps=-np.ones((len(memory.tracker.seen), 2))),
+    "too many own steps": lambda memory: other_sight(memory, own_steps=np.zeros((99, 2))),
     "a name beyond": lambda memory: other_sight(memory, next_particle=2**70),
     "a short history": lambda memory: short_history(memory),
     "no places": lambda memory: replace(
