@@ -13,8 +13,8 @@ from app.desktop.forms.choice_box import ChoiceBox
 from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys, KeyActions, uncommitted
 from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.form import Fields
+from app.desktop.forms.scrolled import scrolled
 from app.desktop.forms.value_editors import discard
-from app.desktop.panels.experiment_panel import scrolled
 from app.desktop.panels.readbacks import Answers
 from app.desktop.window import theme
 from config.reader import Document, build, plain

@@ -12,7 +12,7 @@ from app.assembly.rig import Plan
 from app.assembly.stated_by_recording import KEYS, value_at
 from app.desktop.image.tracking_overlay import spread_images
 from app.desktop.panels.device_panel import with_edits
-from app.desktop.panels.experiment_panel import RigEdit
+from app.desktop.panels.undo_edits import RigEdit, settle_devices
 from app.desktop.window import theme
 from app.desktop.window.session import NOT_WHILE_RECORDING
 from app.running.plan_check import StillChecking
@@ -66,7 +66,7 @@ class SettingsChanges:
         lost = [key for key, value in pending.items() if key in edits and value != edits[key]]
 
         def finish() -> None:
-            window.panel.settle_devices(edits)
+            settle_devices(window.panel.undo_stack, edits)
             done()
             if lost:
                 window.log.say(f"{', '.join(lost)}: {DROPPED}", theme.AMBER)
@@ -168,7 +168,7 @@ class SettingsChanges:
             window.devices.show_plan(window.session.plan, waiting)
             window.hand.regions.show(excluded_regions(window.session.plan))
             window.tuning.accepted()
-        window.panel.settle_devices(changed)
+        settle_devices(window.panel.undo_stack, changed)
         if lost:
             window.log.say(f"{', '.join(lost)}: {DROPPED}", theme.AMBER)
         return reopens

@@ -11,7 +11,8 @@ from pytestqt.qtbot import QtBot
 from app.desktop.forms.drawn_editor import DrawnEditor
 from app.desktop.forms.form import Variant
 from app.desktop.forms.formula_editor import REST_MS, FormulaEditor
-from app.desktop.panels.experiment_panel import ExperimentPanel, difference
+from app.desktop.panels.experiment_panel import ExperimentPanel
+from app.desktop.panels.undo_edits import difference
 from app.desktop.window.open import FIRST, application, planner
 from app.desktop.window.session import Session
 from control.policies.programmed_law import Programmed

@@ -16,7 +16,8 @@ from app.desktop.forms.form import Fields, Variant
 from app.desktop.forms.formula_editor import FormulaEditor
 from app.desktop.forms.number_box import NumberBox
 from app.desktop.forms.value_editors import Single
-from app.desktop.panels.experiment_panel import Edit, ExperimentPanel
+from app.desktop.panels.experiment_panel import ExperimentPanel
+from app.desktop.panels.undo_edits import Edit
 from app.desktop.window.open import FIRST
 from config.reader import plain
 from control.experiment import Experiment

@@ -1,0 +1,37 @@
+"""Makes a change of plain data in other data, as in a three-way merge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Unclear(Exception):
+    """A change can't be made in other data, because they differ where it was made."""
+
+
+def changed_alike(data: Any, before: Any, after: Any) -> Any:
+    """The data with the change that leads from `before` to `after`, and with their own other values.
+
+    Raises Unclear.
+
+    >>> changed_alike({"a": 1, "b": [2]}, {"a": 5, "b": [2]}, {"a": 5, "b": [2, 3]})
+    {'a': 1, 'b': [2, 3]}
+    """
+    if before == after:
+        return data
+    if data in (before, after):  # `after`: the change is there already
+        return after
+    if isinstance(after, dict | list) and type(before) is not type(after):  # invalid text was replaced as a whole
+        return after
+    if isinstance(data, dict) and isinstance(before, dict) and isinstance(after, dict):
+        if data.keys() == before.keys() == after.keys():
+            return {key: changed_alike(data[key], before[key], after[key]) for key in data}
+    elif isinstance(data, list) and isinstance(before, list) and isinstance(after, list):
+        if len(data) == len(before) == len(after):
+            return [changed_alike(*three) for three in zip(data, before, after, strict=True)]
+        if len(data) == len(before) and after[: len(before)] == before:
+            return data + after[len(before) :]
+        for index in range(len(before)) if len(data) == len(before) == len(after) + 1 else ():
+            if before[:index] + before[index + 1 :] == after:
+                return data[:index] + data[index + 1 :]
+    raise Unclear
