@@ -61,14 +61,16 @@ class ExperimentPanel(ExperimentWidgets):
         self._found = ""  # the error in the data, in words
         self._refused: tuple[Any, str] = (None, "")  # the data whose Apply or Save was refused, and the reason
         self._not_taken = ""  # why a field did not take the typed text, until the next edit
+        self._holds_back = False  # that text was refused after the last press of a button
+        self._plotted: list[int] = []  # index of the force of each shape in the plot
         self._background = Background(check, self)
         self._background.answered.connect(self._show_checked)
         for form in (self.law, self.carrying):
             form.edited.connect(self._edited)
-        self.apply_button.clicked.connect(self.apply)
+        self.apply_button.clicked.connect(lambda: self._press(self.apply))
         self.plot.dragged.connect(self._dragged)
-        self.undo_button.clicked.connect(self.undo)
-        self.redo_button.clicked.connect(self.redo)
+        self.undo_button.clicked.connect(lambda: self._press(self.undo))
+        self.redo_button.clicked.connect(lambda: self._press(self.redo))
         self.undo_stack.indexChanged.connect(self._show_buttons)
         self._listen_to_keys()
         self.show_experiment(experiment)
@@ -128,7 +130,7 @@ class ExperimentPanel(ExperimentWidgets):
 
     def take_over(self, data: Any) -> None:
         """Take these data, which the form already shows, and check them."""
-        self._data, self._not_taken = data, ""
+        self._data, self._not_taken, self._holds_back = data, "", False
         self._check()
 
     def read(self) -> Experiment:
@@ -293,8 +295,10 @@ class ExperimentPanel(ExperimentWidgets):
         """
         data = copy.deepcopy(self.data())
         forces = data["policy"].get("forces", [])
-        shape = forces[index]["shape"] if index < len(forces) else {}
-        if one_moved(shape, points):
+        place = self._plotted[index]
+        force = forces[place] if isinstance(forces, list) and place < len(forces) else {}
+        shape = force.get("shape") if isinstance(force, dict) else None
+        if isinstance(shape, dict) and one_moved(shape, points):
             shape["radius_um"], shape["energy_kt"] = points[:, 0].tolist(), points[:, 1].tolist()
             self.undo_stack.push(Edit(self, self._data, data))
 
@@ -354,8 +358,16 @@ class ExperimentPanel(ExperimentWidgets):
 
     def _say_not_taken(self, said: str) -> None:
         """Show why a field did not take the typed text."""
-        self._not_taken = said
+        self._not_taken, self._holds_back = said, bool(said)
         self._show_trouble()
+
+    def _press(self, action: Callable[[], None]) -> None:
+        """Act on a press of a button. The press that takes the focus from a field with refused text does nothing."""
+        if self._holds_back:
+            self._holds_back = False
+            self.said.emit(f"not done, since a field did not take its text: {self._not_taken}")
+        else:
+            action()
 
     def _show_buttons(self, *_: object) -> None:
         """Update Apply, Undo and Redo, and show whether the rig will follow."""
@@ -378,7 +390,8 @@ class ExperimentPanel(ExperimentWidgets):
     def _foresee(self, experiment: Experiment) -> None:
         """Show the predicted curves and numbers. Raises Refused for an experiment that cannot run."""
         means = self._means(experiment)
-        shapes = [force.shape for force in experiment.policy.forces if force.shape is not None]
+        self._plotted = [index for index, force in enumerate(experiment.policy.forces) if force.shape is not None]
+        shapes = [experiment.policy.forces[index].shape for index in self._plotted]
         self.consequences.show_drawn(any(shape.kind == "drawn" for shape in shapes))
         self.plot.show_forces(shapes, experiment.mode, means)
         self.foreseen.show_all(predict(experiment, means))

@@ -155,11 +155,11 @@ class SettingsChanges:
         if experiment.set == before:
             window.session.apply(experiment)
             return False
-        both = {**before, **experiment.set}
-        changed = {key for key in both if before.get(key, GONE) != experiment.set.get(key, GONE)}
+        after = window.session.edits.planned(experiment).experiment.set  # with earlier values of removed keys
+        changed = {key for key in {**before, **after} if before.get(key, GONE) != after.get(key, GONE)}
         pending = window.devices.edits()
         waiting = {key: value for key, value in pending.items() if key not in changed}
-        lost = [key for key, value in pending.items() if key in changed and value != experiment.set.get(key, GONE)]
+        lost = [key for key, value in pending.items() if key in changed and value != after.get(key, GONE)]
         reopens = window.playback.reel is None and window.session.edits.needs_opening(experiment)
         if reopens:
             window.show_plan(window.session.edits.planned(experiment), waiting)
