@@ -85,3 +85,14 @@ def _are_numbers(value: Any) -> bool:
 
 
 SPECIAL[Drawn] = DrawnEditor
+
+
+def one_moved(shape: dict[str, Any], points: Any) -> bool:
+    """Whether the shape, as plain data, is a drawn curve with these points [N, 2], of which at most one has moved."""
+    radius_um, energy_kt = shape.get("radius_um"), shape.get("energy_kt")
+    if not (isinstance(radius_um, list) and isinstance(energy_kt, list)):
+        return False
+    if not len(radius_um) == len(energy_kt) == len(points):
+        return False
+    moved = [[r, energy] != point for r, energy, point in zip(radius_um, energy_kt, points.tolist(), strict=True)]
+    return moved.count(True) <= 1

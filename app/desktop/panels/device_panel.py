@@ -13,8 +13,8 @@ from app.desktop.forms.choice_box import ChoiceBox
 from app.desktop.forms.editing_keys import APPLY, REDO, UNDO, EditingKeys, KeyActions, uncommitted
 from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.form import Fields
+from app.desktop.forms.scrolled import scrolled
 from app.desktop.forms.value_editors import discard
-from app.desktop.panels.experiment_panel import scrolled
 from app.desktop.panels.readbacks import Answers
 from app.desktop.window import theme
 from config.reader import Document, build, plain
@@ -42,9 +42,10 @@ class DevicePanel(QWidget):
         self.candidates.setToolTip("by the tracking settings as they stand in the form, before they are in force")
         self.trouble = ErrorLabel()
         self.button = QPushButton("Apply")
-        self.button.clicked.connect(self.apply)
+        self.button.clicked.connect(self._press)
         self._typing = False  # a field holds text that is not committed yet
         self._not_taken = ""  # why a field did not take the typed text, until the next edit
+        self._holds_back = False  # that text was refused after the last press of the button
         self._values: dict[str, Any] = {}  # committed values in the form, by dotted key
         column = QVBoxLayout(self)
         column.setSpacing(theme.GRID)
@@ -148,7 +149,7 @@ class DevicePanel(QWidget):
         self._take_over(values)
 
     def _take_over(self, values: dict[str, Any]) -> None:
-        self._values, self._not_taken = values, ""
+        self._values, self._not_taken, self._holds_back = values, "", False
         self._edited()
 
     def say(self, trouble: str) -> None:
@@ -164,8 +165,15 @@ class DevicePanel(QWidget):
 
     def _say_not_taken(self, said: str) -> None:
         """Show why a field did not take the typed text."""
-        self._not_taken = said
+        self._not_taken, self._holds_back = said, bool(said)
         self.say(said)
+
+    def _press(self) -> None:
+        """Apply. The press that takes the focus from a field with refused text does nothing."""
+        if self._holds_back:
+            self._holds_back = False
+        else:
+            self.apply()
 
     def _typed(self, uncommitted: bool) -> None:
         if uncommitted:

@@ -21,7 +21,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from app.desktop.panels.experiment_panel import scrolled
+from app.desktop.forms.scrolled import scrolled
 from app.desktop.plots.named_axes import Plot
 from app.desktop.window import theme
 from app.tuning.judge import LOOKED_AT, SUGGESTED, TENTHS, Judged, Tuned, Tuner

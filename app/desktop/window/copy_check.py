@@ -7,7 +7,7 @@ from typing import Any
 from app.assembly.rig import Plan, Rig
 from app.console.error_words import sentence
 from app.desktop.forms.form import Fields
-from app.desktop.panels.experiment_panel import CARRYING, LAW
+from app.desktop.panels.experiment_widgets import CARRYING, LAW
 from app.desktop.window.unsaved_edits import Unsaved
 from config.reader import Document, build, plain
 from config.refused import Refused

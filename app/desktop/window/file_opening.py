@@ -15,6 +15,7 @@ from app.assembly.python_law import NotAllowed
 from app.assembly.rig import Plan
 from app.assembly.stated_by_recording import channels_to_choose, with_told
 from app.desktop.forms.editing_keys import commit
+from app.desktop.panels.undo_edits import settle_devices
 from app.desktop.window import theme
 from app.desktop.window.copy_check import require_shown
 from app.desktop.window.kept_plan import with_kept
@@ -172,7 +173,7 @@ class FileOpening:
         waiting = {key: value for key, value in window.devices.edits().items() if key not in values}
 
         def done() -> None:
-            window.panel.settle_devices(values)
+            settle_devices(window.panel.undo_stack, values)
             stack.push(edit)
 
         self.reopen(with_told(plan, values), values, waiting, done)

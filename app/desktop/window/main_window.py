@@ -29,6 +29,7 @@ from app.desktop.panels.device_panel import DevicePanel
 from app.desktop.panels.experiment_panel import ExperimentPanel
 from app.desktop.panels.log_panel import LogPanel
 from app.desktop.panels.tuning_panel import TuningPanel
+from app.desktop.panels.undo_edits import DeviceEdit
 from app.desktop.plots.observable_plots import Plots
 from app.desktop.window import theme
 from app.desktop.window.actions import Actions
@@ -174,7 +175,7 @@ class Window(QMainWindow):
         self.taking.said.connect(lambda said: self.status.showMessage(said, 6000))
         self.devices.changed.connect(self.settings.change_rig)
         self.devices.edited.connect(
-            lambda before, after: self.panel.record_device_edit(before, after, self.devices.put)
+            lambda before, after: self.panel.undo_stack.push(DeviceEdit(before, after, self.devices.put))
         )
         self.devices.undo_asked.connect(self.panel.undo)
         self.devices.redo_asked.connect(self.panel.redo)

@@ -12,7 +12,7 @@ from app.assembly.rig import Plan
 from app.assembly.stated_by_recording import KEYS, value_at
 from app.desktop.image.tracking_overlay import spread_images
 from app.desktop.panels.device_panel import with_edits
-from app.desktop.panels.experiment_panel import RigEdit
+from app.desktop.panels.undo_edits import RigEdit, settle_devices
 from app.desktop.window import theme
 from app.desktop.window.session import NOT_WHILE_RECORDING
 from app.running.plan_check import StillChecking
@@ -66,7 +66,7 @@ class SettingsChanges:
         lost = [key for key, value in pending.items() if key in edits and value != edits[key]]
 
         def finish() -> None:
-            window.panel.settle_devices(edits)
+            settle_devices(window.panel.undo_stack, edits)
             done()
             if lost:
                 window.log.say(f"{', '.join(lost)}: {DROPPED}", theme.AMBER)
@@ -155,11 +155,11 @@ class SettingsChanges:
         if experiment.set == before:
             window.session.apply(experiment)
             return False
-        both = {**before, **experiment.set}
-        changed = {key for key in both if before.get(key, GONE) != experiment.set.get(key, GONE)}
+        after = window.session.edits.planned(experiment).experiment.set  # with earlier values of removed keys
+        changed = {key for key in {**before, **after} if before.get(key, GONE) != after.get(key, GONE)}
         pending = window.devices.edits()
         waiting = {key: value for key, value in pending.items() if key not in changed}
-        lost = [key for key, value in pending.items() if key in changed and value != experiment.set.get(key, GONE)]
+        lost = [key for key, value in pending.items() if key in changed and value != after.get(key, GONE)]
         reopens = window.playback.reel is None and window.session.edits.needs_opening(experiment)
         if reopens:
             window.show_plan(window.session.edits.planned(experiment), waiting)
@@ -168,7 +168,7 @@ class SettingsChanges:
             window.devices.show_plan(window.session.plan, waiting)
             window.hand.regions.show(excluded_regions(window.session.plan))
             window.tuning.accepted()
-        window.panel.settle_devices(changed)
+        settle_devices(window.panel.undo_stack, changed)
         if lost:
             window.log.say(f"{', '.join(lost)}: {DROPPED}", theme.AMBER)
         return reopens

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from app.desktop.forms.defaults import begin
 from app.desktop.forms.drawn_editor import DrawnEditor
 from app.desktop.forms.form import Variant
 from app.desktop.forms.formula_editor import REST_MS, FormulaEditor
-from app.desktop.panels.experiment_panel import ExperimentPanel, difference
+from app.desktop.panels.experiment_panel import ExperimentPanel
+from app.desktop.panels.undo_edits import difference
 from app.desktop.window.open import FIRST, application, planner
 from app.desktop.window.session import Session
+from control.policies.motile import Motile
 from control.policies.programmed_law import Programmed
 from control.potentials.drawn import Drawn
 from control.potentials.formula import Formula
@@ -207,3 +210,13 @@ def test_difference_names_the_one_key() -> None:
     assert difference({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}) == ("a", 1, "b")
     assert difference({"a": 1, "b": 1}, {"a": 2, "b": 2}) == ("a",)
     assert difference({"a": {"b": 1}}, {"a": {"c": 1}}) == ("a",)
+
+
+def test_a_dragged_point_of_a_force_that_is_gone_changes_nothing(panel: ExperimentPanel) -> None:
+    """The form has an error, so that the plot still shows the drawn curve: a drag raised a KeyError."""
+    choose(panel, "drawn")
+    data = panel.data()
+    gone = {**data, "species": "abc", "policy": {**data["policy"], "forces": [begin(Motile)]}}
+    panel.show_data(gone)
+    panel.plot.points.move(2, 1.7, -14.0)
+    assert panel.data()["policy"]["forces"] == gone["policy"]["forces"]

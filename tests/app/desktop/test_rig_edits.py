@@ -531,3 +531,33 @@ def test_ctrl_enter_applies_nothing_from_a_hidden_panel(bench: Bench) -> None:
     panel.show()
     KEYS.keyClick(focused(bench, window.view), Qt.Key.Key_Return, CTRL)
     assert radius_um(window.session.plan.experiment) == 1.25
+
+
+def test_a_press_of_apply_that_ends_refused_text_leaves_the_devices_open(bench: Bench) -> None:
+    window = bench.window
+    box = focused(bench, memory_box(bench))
+    typed(box, "7")
+    KEYS.keyClick(box, Qt.Key.Key_Return)
+    typed(focused(bench, exposure_box(bench)), "-1")
+    before = window.session.plan.rig.tracking.memory
+    KEYS.mouseClick(window.devices.button, Qt.MouseButton.LeftButton)
+    assert window.session.plan.rig.tracking.memory == before
+    KEYS.mouseClick(window.devices.button, Qt.MouseButton.LeftButton)
+    assert window.session.plan.rig.tracking.memory == 7
+
+
+def test_an_apply_of_the_law_keeps_a_device_value_typed_after_an_undo(bench: Bench) -> None:
+    """The undone value stood in the plan's `set` and not in the form's, which counted as a change of that key."""
+    window = bench.window
+    box = focused(bench, memory_box(bench))
+    typed(box, "7")
+    KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+    KEYS.keyClick(focused(bench, window.view), Qt.Key.Key_Z, CTRL)
+    typed(focused(bench, memory_box(bench)), "9")
+    KEYS.keyClick(box, Qt.Key.Key_Return)
+    assert window.devices.edits() == {"tracking.memory": 9}
+    write(force(window.panel).rows["delay_s"], 0.25)
+    window.panel.apply()
+    assert delay_s(window.session.plan.experiment) == 0.25
+    assert window.devices.edits() == {"tracking.memory": 9}
+    assert not any("not applied, are dropped" in line for line in window.log.read())

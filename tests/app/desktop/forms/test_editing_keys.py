@@ -16,7 +16,8 @@ from app.desktop.forms.form import Fields, Variant
 from app.desktop.forms.formula_editor import FormulaEditor
 from app.desktop.forms.number_box import NumberBox
 from app.desktop.forms.value_editors import Single
-from app.desktop.panels.experiment_panel import Edit, ExperimentPanel
+from app.desktop.panels.experiment_panel import ExperimentPanel
+from app.desktop.panels.undo_edits import Edit
 from app.desktop.window.open import FIRST
 from config.reader import plain
 from control.experiment import Experiment
@@ -446,3 +447,26 @@ def test_ctrl_enter_applies_from_every_editor_and_changes_nothing_else(bench: Be
     kinds = {"NumberBox", "CountBox", "ChoiceBox", "QCheckBox", "QLineEdit", "QGroupBox", "FormulaText", "QToolButton"}
     assert kinds <= {type(field).__name__ for field in done}
     assert len(done) > 140
+
+
+def test_a_press_of_apply_that_ends_refused_text_applies_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other edits of the form came into force, though Ctrl+Enter holds them back."""
+    panel, applied = bench.window.panel, applications(bench, monkeypatch)
+    write(force(panel).rows["delay_s"], 0.25)
+    typed(focused(bench, radius_box(bench)), "-3")
+    KEYS.mouseClick(panel.apply_button, Qt.MouseButton.LeftButton)
+    assert "-3 µm is too small" in bench.window.status.currentMessage()
+    assert applied == []
+    KEYS.mouseClick(panel.apply_button, Qt.MouseButton.LeftButton)
+    assert len(applied) == 1
+
+
+def test_a_press_of_undo_that_ends_refused_text_undoes_nothing(bench: Bench) -> None:
+    window, box = bench.window, focused(bench, radius_box(bench))
+    typed(box, "1.25")
+    KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
+    typed(box, "abc")
+    KEYS.mouseClick(window.panel.undo_button, Qt.MouseButton.LeftButton)
+    assert radius_um(window.session.plan.experiment) == 1.25
+    KEYS.mouseClick(window.panel.undo_button, Qt.MouseButton.LeftButton)
+    assert radius_um(window.session.plan.experiment) == 1.0

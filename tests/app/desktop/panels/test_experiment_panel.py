@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QToolButton
 from app.desktop.forms.defaults import begin
 from app.desktop.forms.form import Fields, Items, Variant
 from app.desktop.forms.formula_editor import FormulaEditor
-from app.desktop.panels.experiment_panel import Unclear, changed_alike
+from app.desktop.panels.same_change import Unclear, changed_alike
 from config.reader import plain
 from control.policies.external import External
 from control.potentials.gaussian import Gaussian
