@@ -25,11 +25,11 @@ class PythonPermission:
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
-        self._asked: set[Path] = set()
+        self._asked_paths: set[Path] = set()
 
     def ask(self, refused: NotAllowed, then: Callable[[], None]) -> None:
         """Show the path of the file and a button. If the user presses it, the module may run and `then` is called."""
-        self._asked.add(refused.path)
+        self._asked_paths.add(refused.path)
 
         def chosen() -> None:
             allow_file(refused.module, refused.path)
@@ -39,7 +39,7 @@ class PythonPermission:
 
     def ask_once(self, refused: NotAllowed, then: Callable[[], None]) -> None:
         """Call `ask`, but only once for each file."""
-        if refused.path not in self._asked:
+        if refused.path not in self._asked_paths:
             self.ask(refused, then)
 
 
