@@ -114,13 +114,13 @@ class Measurement:
         span_s = self.tracks[-1].time_s - self.tracks[0].time_s
         return f"{self.most()} particle{'s' * (self.most() != 1)}, {span_s:.0f} s {self.since}"
 
-    def drawing(self, curves: Sequence[PlotCurve], why: str, theory: str = "") -> Drawing:
-        """A Drawing of these curves, or of `why` if all are empty. `theory`: why there is no theory."""
+    def drawing(self, curves: Sequence[PlotCurve], empty_reason: str, theory: str = "") -> Drawing:
+        """A Drawing of these curves, or of `empty_reason` if all are empty. `theory`: why there is no theory."""
         has_data = any(curve.y is not None and np.isfinite(curve.y).any() for curve in curves)
         if not self.tracks:
             return Drawing((), "no particle is tracked yet")
         if not has_data:
-            return Drawing((), why, self.note())
+            return Drawing((), empty_reason, self.note())
         return Drawing(tuple(curves), "", "; ".join(text for text in (self.note(), theory) if text))
 
 
