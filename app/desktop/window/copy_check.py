@@ -22,9 +22,9 @@ def require_shown(copy: Unsaved, plan: Plan) -> None:
     Other errors in it are allowed: the panels report them.
     """
     data, expected = copy.data, plain(plan.experiment)
-    other = sorted(str(name) for name in data.keys() ^ expected.keys())
-    if other:
-        raise Refused(f"{SOURCE}: they are not of this version of the program ({', '.join(other)})")
+    differing_keys = sorted(str(name) for name in data.keys() ^ expected.keys())
+    if differing_keys:
+        raise Refused(f"{SOURCE}: they are not of this version of the program ({', '.join(differing_keys)})")
     if not isinstance(data["set"], dict):
         raise Refused(f"{SOURCE}: set is {data['set']!r}")
     for fields in (LAW, CARRYING):
@@ -47,14 +47,14 @@ def _by_part(devices: dict[str, Any], rig: Rig) -> dict[str, dict[str, Any]]:
 
 
 def _check_form(
-    cls: type, fields: tuple[str, ...], values: dict[str, Any], document: Document, at: tuple[str, ...]
+    cls: type, fields: tuple[str, ...], values: dict[str, Any], document: Document, key_path: tuple[str, ...]
 ) -> None:
     """Show the values in a form of their own. Raises Refused, with the words of the strict reader where it objects."""
     form = Fields(cls, fields)
     try:
         form.put(values)
     except Exception as error:
-        build(document, cls, at)
+        build(document, cls, key_path)
         raise Refused(f"{SOURCE}: the form can't show them ({sentence(error)})") from error
     finally:
         form.deleteLater()
