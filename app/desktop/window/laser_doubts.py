@@ -22,11 +22,11 @@ class LaserDoubts:
     @property
     def text(self) -> str:
         """The reasons; empty if no laser is in doubt."""
-        return "; ".join(dict.fromkeys(why for _, why in self._entries()))
+        return "; ".join(dict.fromkeys(reason for _, reason in self._entries()))
 
-    def add(self, plan: Plan, why: str) -> None:
+    def add(self, plan: Plan, reason: str) -> None:
         with self._lock:
-            self._doubts[laser_of(plan)] = plan, why
+            self._doubts[laser_of(plan)] = plan, reason
 
     def remove(self, plan: Plan) -> None:
         """The laser of this plan has answered its driver."""
@@ -35,12 +35,12 @@ class LaserDoubts:
 
     def settle(self) -> None:
         """Switch each of them off once more. Raises Fault if one still does not confirm it."""
-        for plan, why in self._entries():
+        for plan, reason in self._entries():
             reply = put_out_in_time(plan)
             if STILL_LIT not in reply:
                 self.remove(plan)
-            elif reply not in why:
-                self.add(plan, f"{why}; {reply}")
+            elif reply not in reason:
+                self.add(plan, f"{reason}; {reply}")
         if remaining := self.text:
             raise Fault(remaining)
 
