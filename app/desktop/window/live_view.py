@@ -101,16 +101,16 @@ class Watching:
             planned_s = rig.camera.image_age_s + rig.loop.latency_s
             self.devices.answers.show_turn(rig, newest, pace, planned_s)
 
-    def _show_silence(self, why: str, newest: Turn | None) -> None:
+    def _show_silence(self, reason: str, newest: Turn | None) -> None:
         """Show in the strip, and once in the log, that the loop sends no messages: its beam may be on."""
-        if why:
-            self.strip.show_silent(why)
+        if reason:
+            self.strip.show_silent(reason)
             if not self._silent:
-                self.log.say(why, theme.RED)
+                self.log.say(reason, theme.RED)
         elif self._silent and newest is not None:
             self.strip.show_turn(newest)
             self.log.say("the loop answers again", theme.INK)
-        self._silent = bool(why)
+        self._silent = bool(reason)
 
     def each_second(self, runs: Path) -> None:
         """Update the size of the record and the free space of its disk."""
