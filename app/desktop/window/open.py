@@ -182,8 +182,8 @@ def planner(
 def _exception_hook(window: Any) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
     """An exception hook: it switches the beam off, shows a message, and prints the traceback on stderr."""
 
-    def hook(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
-        sys.__excepthook__(kind, error, at)
+    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        sys.__excepthook__(kind, error, traceback)
         if issubclass(kind, KeyboardInterrupt):
             window.close()
         else:
