@@ -107,8 +107,8 @@ class Session:
             return self.live.light
         if self.opening.unfinished:
             return "unknown"
-        real = self.plan.kind != "REPLAY" and not self.plan.rig.laser.simulated
-        return "not asked" if real and not self._commanded_off else "dark"
+        real_laser = self.plan.kind != "REPLAY" and not self.plan.rig.laser.simulated
+        return "not asked" if real_laser and not self._commanded_off else "dark"
 
     @property
     def silence(self) -> str:
@@ -171,14 +171,14 @@ class Session:
     def cancel(self) -> bool:
         """Cancel an opening, dark. Returns whether there was one. Does not wait for the end of its process."""
         plan = self.opened_plan
-        cancelled = self.opening.cancel(lambda loop, why: self._keep_doubt(loop, plan, why))
+        cancelled = self.opening.cancel(lambda loop, reason: self._keep_doubt(loop, plan, reason))
         self._commanded_off = self._commanded_off or cancelled
         return cancelled
 
-    def _keep_doubt(self, loop: RunningLoop, plan: Plan, why: str) -> None:
+    def _keep_doubt(self, loop: RunningLoop, plan: Plan, reason: str) -> None:
         """Remember that a laser may be on, until it is confirmed to be off."""
         if loop.light != "dark":
-            self._doubts.add(plan, why)
+            self._doubts.add(plan, reason)
 
     def order(self, kind: OrderKind, text: str = "") -> None:
         if self.live is not None:
@@ -221,8 +221,8 @@ class Session:
         reverted = self._applied.put_back(self.live) if self.live is not None else None
         if reverted is None:
             return ""
-        self.plan, why = reverted
-        return why
+        self.plan, reason = reverted
+        return reason
 
     @property
     def recording(self) -> bool:
