@@ -43,17 +43,17 @@ class SettingsChanges:
         edit = rig_edit(window.session.plan, edits, reopens, window.panel.in_force.set)
         return self.set_rig(edits, reopens, lambda: window.panel.undo_stack.push(edit))
 
-    def step_rig(self, edit: RigEdit, forward: bool, done: Callable[[], None]) -> None:
+    def step_rig(self, edit: RigEdit, forward: bool, undo_step: Callable[[], None]) -> None:
         """Redo (`forward`) or undo an edit of the rig."""
         if forward:
-            self.set_rig(edit.after, edit.reopens, done)
+            self.set_rig(edit.after, edit.reopens, undo_step)
         else:
-            self.set_rig(edit.before, edit.reopens, done, edit)
+            self.set_rig(edit.before, edit.reopens, undo_step, edit)
 
     def set_rig(
-        self, edits: dict[str, Any], reopens: bool, done: Callable[[], None], undone: RigEdit | None = None
+        self, edits: dict[str, Any], reopens: bool, undo_step: Callable[[], None], undone: RigEdit | None = None
     ) -> bool:
-        """Change values of the rig; call `done`, a step of the undo stack, after success.
+        """Change values of the rig; call `undo_step`, a step of the undo stack, after success.
 
         Args:
             undone: the edit that this undoes: `set` has then no values that it had not before the edit.
@@ -67,7 +67,7 @@ class SettingsChanges:
 
         def finish() -> None:
             window.panel.settle_devices(edits)
-            done()
+            undo_step()
             if dropped:
                 window.log.say(f"{', '.join(dropped)}: {DROPPED}", theme.AMBER)
 
