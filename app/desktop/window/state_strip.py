@@ -173,18 +173,18 @@ class StateStrip(QWidget):
         self.reason.say(f"opening the rig, {since_s:.0f} s by now ({step}); STOP (Esc) ends that")
         self._show_light(light)
 
-    def show_silent(self, why: str) -> None:
+    def show_silent(self, reason: str) -> None:
         """Show that the loop's process sends no messages: the state of the beam is unknown."""
         self.level.show_state("NO ANSWER", theme.RED, "octagon")
-        self.reason.say(why)
+        self.reason.say(reason)
         self._show_light("unknown")
 
-    def show_stopped(self, why: str, trouble: bool = False, light: Light = "dark") -> None:
+    def show_stopped(self, reason: str, trouble: bool = False, light: Light = "dark") -> None:
         """Show that no loop is running."""
         self.level.show_state("OFF", theme.RED if trouble else theme.CALM, "octagon" if trouble else "square", True)
-        if self.doubt and self.doubt not in why:
-            why = f"{self.doubt}; {why}"
-        self.reason.say(f"switch the laser off by hand: {why}" if light == "may be on" or self.doubt else why)
+        if self.doubt and self.doubt not in reason:
+            reason = f"{self.doubt}; {reason}"
+        self.reason.say(f"switch the laser off by hand: {reason}" if light == "may be on" or self.doubt else reason)
         self._show_light(light)
 
     def _show_light(self, light: Light) -> None:
