@@ -79,8 +79,8 @@ class Copies:
 
     def add(self, copy: Unsaved) -> None:
         """Add a copy, and remove an equal copy of the same file."""
-        same = (copy.path, copy.data, copy.devices)
-        self.all = [other for other in self.all if (other.path, other.data, other.devices) != same]
+        identity = (copy.path, copy.data, copy.devices)
+        self.all = [other for other in self.all if (other.path, other.data, other.devices) != identity]
         self.all.insert(0, copy)
 
     def remove(self, copy: Unsaved) -> None:
