@@ -28,7 +28,7 @@ class PythonPermission:
         self._asked_paths: set[Path] = set()
 
     def ask(self, refused: NotAllowed, on_allowed: Callable[[], None]) -> None:
-        """Show the path of the file and a button. If the user presses it, the module may run; then call `on_allowed`."""
+        """Show the path of the file and a button. If the user presses it, the module may run: call `on_allowed`."""
         self._asked_paths.add(refused.path)
 
         def chosen() -> None:
