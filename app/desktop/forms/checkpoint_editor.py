@@ -45,7 +45,7 @@ class CheckpointEditor(Editor):
 
     def __init__(self, cls: type) -> None:
         super().__init__()
-        self._kept: dict[str, Any] = {}  # values that the form does not show, and the chosen checkpoint
+        self._values: dict[str, Any] = {}  # values that the form does not show, and the chosen checkpoint
         self.box, self.said = ChoiceBox(), QLabel()
         self.box.setEditable(True)
         self.box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -65,12 +65,12 @@ class CheckpointEditor(Editor):
         line.editingFinished.connect(self._changed)
 
     def get(self) -> dict[str, Any]:
-        return dict(self._kept)
+        return dict(self._values)
 
     def put(self, value: dict[str, Any]) -> None:
-        if uncommitted(self.box) and self.box.hasFocus() and value == self._kept:
+        if uncommitted(self.box) and self.box.hasFocus() and value == self._values:
             return  # the user is typing, and the value has not changed
-        self._kept, self.box.committed = value, str(value["checkpoint"])
+        self._values, self.box.committed = value, str(value["checkpoint"])
         self.box.blockSignals(True)
         self.box.setCurrentText(self.box.committed)
         self.box.blockSignals(False)
@@ -79,7 +79,7 @@ class CheckpointEditor(Editor):
     def _changed(self) -> None:
         """Take the checkpoint that was chosen or typed."""
         self.box.committed = self.box.currentText()
-        self._kept = {**self._kept, "checkpoint": self.box.committed}
+        self._values = {**self._values, "checkpoint": self.box.committed}
         self.said.setText(about(self.box.currentText()))
         self.edited.emit()
 

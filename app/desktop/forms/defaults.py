@@ -15,18 +15,20 @@ BEGINNINGS: dict[type, dict[str, Any]] = {}  # initial values of settings classe
 
 def begin(cls: type, like: dict[str, Any] | None = None) -> dict[str, Any]:
     """Initial values as plain data: from `like` if name and type agree, else the default, else an allowed value."""
-    made = {}
+    values = {}
     for form in describe(cls):
         if form.name == "kind":
-            made["kind"] = form.default
+            values["kind"] = form.default
         else:
-            own = plain(form.default) if form.default is not dataclasses.MISSING else fallback(form)
-            made[form.name] = like[form.name] if like is not None and _alike(like.get(form.name), own) else own
-    return made | BEGINNINGS.get(cls, {})
+            default = plain(form.default) if form.default is not dataclasses.MISSING else fallback(form)
+            values[form.name] = (
+                like[form.name] if like is not None and _same_type(like.get(form.name), default) else default
+            )
+    return values | BEGINNINGS.get(cls, {})
 
 
-def _alike(value: Any, own: Any) -> bool:
-    return value is not None and (own is None or type(value) is type(own))
+def _same_type(value: Any, default: Any) -> bool:
+    return value is not None and (default is None or type(value) is type(default))
 
 
 def fallback(form: FieldForm) -> Any:
@@ -40,11 +42,11 @@ def fallback(form: FieldForm) -> Any:
         return begin(next(iter(variants(hint).values())) if is_union(hint) else hint)
     if get_origin(hint) is tuple:
         inner = get_args(hint)
-        few = [inner[0]] if inner[-1] is Ellipsis else inner
-        return [fallback(dataclasses.replace(form, type=part)) for part in few]
+        item_types = [inner[0]] if inner[-1] is Ellipsis else inner
+        return [fallback(dataclasses.replace(form, type=part)) for part in item_types]
     if hint in (float, int):
-        near = next((n for n in (1, form.minimum + 1, form.maximum - 1) if form.minimum < n < form.maximum), 0)
-        return hint(near)
+        number = next((n for n in (1, form.minimum + 1, form.maximum - 1) if form.minimum < n < form.maximum), 0)
+        return hint(number)
     return {bool: False, str: "", dict: {}}.get(get_origin(hint) or hint)
 
 
@@ -54,11 +56,11 @@ def words(name: str) -> str:
     >>> words("stiffness_pn_per_um"), words("keep_in_field")
     ('stiffness', 'keep in field')
     """
-    over, _, under = name.partition("_per_")
-    parts = over.split("_")
+    numerator, _, denominator = name.partition("_per_")
+    parts = numerator.split("_")
     while len(parts) > 1 and parts[-1] in SUFFIXES:
         parts.pop()
-    if under and len(over.split("_")) == 1:
+    if denominator and len(numerator.split("_")) == 1:
         return name.replace("_", " ")
     return " ".join(parts)
 
@@ -69,8 +71,8 @@ def help_of(form: FieldForm) -> str:
         limits.append(f"from {form.minimum:g}")
     if form.maximum < float("inf"):
         limits.append(f"to {form.maximum:g}")
-    said = f"{form.help} ({' '.join(limits)} {form.unit})" if limits else form.help
-    return f"<b>{form.name}</b><br>{said}"
+    help_text = f"{form.help} ({' '.join(limits)} {form.unit})" if limits else form.help
+    return f"<b>{form.name}</b><br>{help_text}"
 
 
 def bare(hint: Any) -> Any:

@@ -51,7 +51,7 @@ class EditingKeys(QObject):
         refused: Callable[[str], None],
     ) -> None:
         super().__init__(form)
-        self._form, self._typed, self._values, self._say_refused = form, typed, values, refused
+        self._form, self._typed, self._values, self._report_refusal = form, typed, values, refused
         self._actions = {chord: action for chords, action in actions.items() for chord in chords}
         self._field: QWidget | None = None
         self._line: QLineEdit | None = None  # the line edit of the field
@@ -70,56 +70,56 @@ class EditingKeys(QObject):
         if event.type() != QEvent.Type.KeyPress:
             return False
         if action is None:
-            self._look_soon()
+            self._check_field_soon()
             return False
-        if self._acts(field, chord in APPLY):
+        if self._commit_typed_text(field, chord in APPLY):
             action()
         return True
 
-    def _acts(self, field: QWidget, applies: bool) -> bool:
+    def _commit_typed_text(self, field: QWidget, applies: bool) -> bool:
         """Commit the typed text. Returns whether the key then still acts."""
         if not uncommitted(field):
             return True
-        before = self._values()
-        good = not isinstance(field, QAbstractSpinBox) or field.hasAcceptableInput()
+        values_before = self._values()
+        acceptable = not isinstance(field, QAbstractSpinBox) or field.hasAcceptableInput()
         commit(field)
-        self._look_soon()
-        return good if applies else self._values() != before
+        self._check_field_soon()
+        return acceptable if applies else self._values() != values_before
 
-    def _refused(self, said: str) -> None:
+    def _refused(self, message: str) -> None:
         """Show at the field, and by the form, why the typed text is not taken."""
         if self._field is not None:
-            QToolTip.showText(self._field.mapToGlobal(self._field.rect().bottomLeft()), said, self._field)
-        self._say_refused(said)
+            QToolTip.showText(self._field.mapToGlobal(self._field.rect().bottomLeft()), message, self._field)
+        self._report_refusal(message)
 
-    def _focus_moved(self, before: QWidget | None, now: QWidget | None) -> None:
+    def _focus_moved(self, previous: QWidget | None, focused: QWidget | None) -> None:
         if self._field is not None:
             self._field.removeEventFilter(self)
-            self._field.destroyed.disconnect(self._gone)
+            self._field.destroyed.disconnect(self._field_deleted)
             if self._line is not None:
-                self._line.textEdited.disconnect(self._look_soon)
+                self._line.textEdited.disconnect(self._check_field_soon)
             if isinstance(self._field, NumberBox | CountBox):
                 self._field.refused.disconnect(self._refused)
             self._field = self._line = None
-        if now is not None and self._form.isAncestorOf(now):
-            self._field = now
-            now.installEventFilter(self)
-            now.destroyed.connect(self._gone)
-            self._line = line_of(now)
+        if focused is not None and self._form.isAncestorOf(focused):
+            self._field = focused
+            focused.installEventFilter(self)
+            focused.destroyed.connect(self._field_deleted)
+            self._line = line_of(focused)
             if self._line is not None:
-                self._line.textEdited.connect(self._look_soon)
-            if isinstance(now, NumberBox | CountBox):
-                now.refused.connect(self._refused)
-        self._look()
+                self._line.textEdited.connect(self._check_field_soon)
+            if isinstance(focused, NumberBox | CountBox):
+                focused.refused.connect(self._refused)
+        self._check_field()
 
-    def _gone(self) -> None:
+    def _field_deleted(self) -> None:
         self._field = self._line = None
 
-    def _look_soon(self, *_: object) -> None:
+    def _check_field_soon(self, *_: object) -> None:
         """Check the field after it has processed the event."""
-        QTimer.singleShot(0, self._look)
+        QTimer.singleShot(0, self._check_field)
 
-    def _look(self) -> None:
+    def _check_field(self) -> None:
         self._typed(self._field is not None and uncommitted(self._field))
 
 

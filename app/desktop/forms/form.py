@@ -48,7 +48,7 @@ class Fields(Editor):
         super().__init__()
         self.cls = cls
         self.rows: dict[str, Editor] = {}
-        self._kept: dict[str, Any] = {}
+        self._other_values: dict[str, Any] = {}
         layout = QFormLayout()
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
@@ -80,10 +80,10 @@ class Fields(Editor):
             layout.addRow(label, editor)
 
     def get(self) -> dict[str, Any]:
-        return {**self._kept, **{name: editor.get() for name, editor in self.rows.items()}}
+        return {**self._other_values, **{name: editor.get() for name, editor in self.rows.items()}}
 
     def put(self, value: dict[str, Any]) -> None:
-        self._kept = {name: kept for name, kept in value.items() if name not in self.rows}
+        self._other_values = {name: part for name, part in value.items() if name not in self.rows}
         for name, editor in self.rows.items():
             editor.put(value[name])
 
@@ -99,22 +99,22 @@ class Variant(Editor):
         for index, cls in enumerate(self.kinds.values()):
             self.kind.setItemData(index, (cls.__doc__ or "").strip(), Qt.ItemDataRole.ToolTipRole)
         self.fields: Editor | None = None
-        self._shown = ""
+        self._shown_kind = ""
         self._column = stacked(self, QVBoxLayout())  # of the fields; the parent widget places `kind`
         self.kind.activated.connect(self._chosen)
 
     def get(self) -> dict[str, Any]:
         assert self.fields is not None
-        return {"kind": self._shown, **self.fields.get()}
+        return {"kind": self._shown_kind, **self.fields.get()}
 
     def put(self, value: dict[str, Any]) -> None:
         self._show(str(value["kind"]))
-        self.kind.setCurrentText(self._shown)
+        self.kind.setCurrentText(self._shown_kind)
         assert self.fields is not None
         self.fields.put({name: part for name, part in value.items() if name != "kind"})
 
     def _show(self, kind: str) -> None:
-        if kind == self._shown:
+        if kind == self._shown_kind:
             return
         fields = fields_of(self.kinds[kind])  # first: an unknown kind changes nothing
         if self.fields is not None:
@@ -124,13 +124,13 @@ class Variant(Editor):
         self.fields.edited.connect(self.edited)
         self._column.addWidget(self.fields)
         follow_in_tab_order(self.kind, self.fields)
-        self._shown = kind
+        self._shown_kind = kind
 
     def _chosen(self, index: int) -> None:
         kind = self.kind.itemText(index)
-        if kind != self._shown:
-            before = self.get()
-            self.put(begin(self.kinds[kind], before))
+        if kind != self._shown_kind:
+            values_before = self.get()
+            self.put(begin(self.kinds[kind], values_before))
             self.edited.emit()
 
 
@@ -143,8 +143,8 @@ class Items(Editor):
         self.items: list[Editor] = []
         self._boxes: list[QWidget] = []
         self._column = stacked(self, QVBoxLayout())
-        one = words(form.name).removesuffix("s")
-        self.more = QPushButton(f"Add {'an' if one[0] in 'aeiou' else 'a'} {one}")
+        item_name = words(form.name).removesuffix("s")
+        self.more = QPushButton(f"Add {'an' if item_name[0] in 'aeiou' else 'a'} {item_name}")
         self.more.clicked.connect(self._add)
         self._column.addWidget(self.more)
 
@@ -153,13 +153,13 @@ class Items(Editor):
 
     def put(self, value: list[Any]) -> None:
         while len(self.items) > len(value):
-            self._drop(len(self.items) - 1)
+            self._drop_editor(len(self.items) - 1)
         while len(self.items) < len(value):
-            self._grow()
+            self._append_editor()
         for item, part in zip(self.items, value, strict=True):
             item.put(part)
 
-    def _grow(self) -> None:
+    def _append_editor(self) -> None:
         item = editor_of(dataclasses.replace(self.form, type=self.inner))
         item.edited.connect(self.edited)
         box = QGroupBox(f"{words(self.form.name).removesuffix('s')} {len(self.items) + 1}")
@@ -167,22 +167,22 @@ class Items(Editor):
         row = QHBoxLayout()
         if isinstance(item, Variant):
             row.addWidget(item.kind, 1)
-        less = QToolButton()
-        less.setText("✕")
-        less.setAutoRaise(True)
-        less.setToolTip("remove this one")
-        less.clicked.connect(lambda: self._remove(self.items.index(item)))
-        row.addWidget(less, 0, Qt.AlignmentFlag.AlignRight)
+        remove_button = QToolButton()
+        remove_button.setText("✕")
+        remove_button.setAutoRaise(True)
+        remove_button.setToolTip("remove this one")
+        remove_button.clicked.connect(lambda: self._remove(self.items.index(item)))
+        row.addWidget(remove_button, 0, Qt.AlignmentFlag.AlignRight)
         column.addLayout(row)
         column.addWidget(item)
         self.items.append(item)
         self._boxes.append(box)
-        before = self.more.previousInFocusChain()
+        previous = self.more.previousInFocusChain()
         self._column.insertWidget(len(self._boxes) - 1, box)
-        if before is not None:
-            follow_in_tab_order(before, box)
+        if previous is not None:
+            follow_in_tab_order(previous, box)
 
-    def _drop(self, index: int) -> None:
+    def _drop_editor(self, index: int) -> None:
         self.items.pop(index)
         box = self._boxes.pop(index)
         self._column.removeWidget(box)

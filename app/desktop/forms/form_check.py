@@ -36,8 +36,8 @@ def check(data: dict[str, Any]) -> Checked:
     try:
         return Checked(data, build(Document("the experiment panel", data, {}), Experiment))
     except Refused as refused:
-        found = ((formula, fault_of(formula)) for formula in formulas_in(data))
-        return Checked(data, None, str(refused), tuple((formula, fault) for formula, fault in found if fault))
+        faults = ((formula, fault_of(formula)) for formula in formulas_in(data))
+        return Checked(data, None, str(refused), tuple((formula, fault) for formula, fault in faults if fault))
 
 
 def formulas_in(data: Any) -> Iterator[dict[str, Any]]:
@@ -54,11 +54,11 @@ def formulas_in(data: Any) -> Iterator[dict[str, Any]]:
 
 def fault_of(formula: dict[str, Any]) -> FormulaFault | None:
     """The error in the settings of a formula; None if there is none."""
-    whole = dict(formula)
+    settings = dict(formula)
     try:
-        if whole["range_um"] is not None:
-            whole["range_um"] = tuple(float(number) for number in whole["range_um"])
-        Formula(**whole)
+        if settings["range_um"] is not None:
+            settings["range_um"] = tuple(float(number) for number in settings["range_um"])
+        Formula(**settings)
     except FormulaError as error:
         return FormulaFault(error.sentence, error.column)
     except (ValueError, TypeError) as error:

@@ -49,7 +49,7 @@ class FormulaText(QPlainTextEdit):
         self._quiet = False
         if self.hasFocus():
             cursor = self.textCursor()
-            cursor.setPosition(max(_same(text, before), len(text) - _same(text[::-1], before[::-1])))
+            cursor.setPosition(max(_common_length(text, before), len(text) - _common_length(text[::-1], before[::-1])))
             self.setTextCursor(cursor)
 
     def mark(self, column: int | None) -> None:
@@ -78,11 +78,11 @@ class FormulaEditor(Editor):
         self.rest = Fields(cls, ("unit", "range_um"))
         self.numbers: dict[str, NumberBox] = {}
         self._parameters: dict[str, float] = {}
-        self._known: dict[str, float] = {}  # last value of every name used so far; a name may return
-        self._resting = QTimer(self)
-        self._resting.setSingleShot(True)
-        self._resting.setInterval(REST_MS)
-        self._resting.timeout.connect(self._show_parameters)
+        self._last_values: dict[str, float] = {}  # last value of every name used so far; a name may return
+        self._pause_timer = QTimer(self)
+        self._pause_timer.setSingleShot(True)
+        self._pause_timer.setInterval(REST_MS)
+        self._pause_timer.timeout.connect(self._show_parameters)
         self._lay_out()
         self.text.typed.connect(self._typed)
         self.rest.edited.connect(self.edited)
@@ -90,13 +90,13 @@ class FormulaEditor(Editor):
     def _lay_out(self) -> None:
         self._rows = QFormLayout()
         self._rows.setSpacing(6)
-        said = QLabel("V, of r, or of x and y, and of t in s")
-        said.setStyleSheet(f"color: {theme.FAINT}")
-        said.setToolTip("functions: " + ", ".join(sorted(RESERVED)))
+        hint = QLabel("V, of r, or of x and y, and of t in s")
+        hint.setStyleSheet(f"color: {theme.FAINT}")
+        hint.setToolTip("functions: " + ", ".join(sorted(RESERVED)))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
-        for widget in (said, self.text, self.fault):
+        for widget in (hint, self.text, self.fault):
             column.addWidget(widget)
         column.addLayout(self._rows)
         column.addWidget(self.rest)
@@ -107,19 +107,19 @@ class FormulaEditor(Editor):
     def put(self, value: dict[str, Any]) -> None:
         self.text.put(value["formula"])
         self._parameters = dict(value["parameters"])
-        self._known |= self._parameters
+        self._last_values |= self._parameters
         self._show_parameters()
         self.rest.put({name: value[name] for name in ("unit", "range_um")})
-        self._say(self._as_written())
+        self._display_fault(self._syntax_fault())
 
     def forget(self) -> None:
         """Discard the values of earlier names, for another experiment."""
-        self._known = {}
+        self._last_values = {}
 
     def show_fault(self, formula: dict[str, Any], fault: FormulaFault | None) -> None:
         """Show the result of a check of these settings. Ignored if the settings have changed since."""
         if formula == {"kind": "formula", **self.get()}:
-            self._say(self._as_written() or fault)
+            self._display_fault(self._syntax_fault() or fault)
 
     def _typed(self) -> None:
         """Update the parameters: a new name gets its previous value, or 1.
@@ -127,18 +127,18 @@ class FormulaEditor(Editor):
         If the text is too long or has too many names, the parameters do not change. Rows are added and removed after a
         pause in typing.
         """
-        with suppress(ValueError):  # `_as_written` reports the error
+        with suppress(ValueError):  # `_syntax_fault` reports the error
             names = _parameters_in(self.text.toPlainText())
-            self._parameters = {name: self._known.setdefault(name, 1.0) for name in names}
-            self._resting.start()
-        fault = self._as_written()
+            self._parameters = {name: self._last_values.setdefault(name, 1.0) for name in names}
+            self._pause_timer.start()
+        fault = self._syntax_fault()
         if fault is not None:
-            self._say(fault)  # a correction is shown after the check of the values
+            self._display_fault(fault)  # a correction is shown after the check of the values
         self.typing = True
         self.edited.emit()
         self.typing = False
 
-    def _as_written(self) -> FormulaFault | None:
+    def _syntax_fault(self) -> FormulaFault | None:
         """The syntax error in the text, independent of the parameter values; None if there is none."""
         formula = self.text.toPlainText()
         try:
@@ -150,13 +150,13 @@ class FormulaEditor(Editor):
             return FormulaFault(str(error).splitlines()[0])
         return None
 
-    def _say(self, fault: FormulaFault | None) -> None:
-        at = f"character {fault.column + 1}: " if fault is not None and fault.column is not None else ""
-        self.fault.say(f"{at}{fault.sentence}" if fault is not None else "")
+    def _display_fault(self, fault: FormulaFault | None) -> None:
+        position = f"character {fault.column + 1}: " if fault is not None and fault.column is not None else ""
+        self.fault.say(f"{position}{fault.sentence}" if fault is not None else "")
         self.text.mark(fault.column if fault is not None else None)
 
     def _show_parameters(self) -> None:
-        self._resting.stop()
+        self._pause_timer.stop()
         for name in [name for name in self.numbers if name not in self._parameters]:
             self._rows.removeRow(self.numbers.pop(name))
         for name, value in self._parameters.items():
@@ -172,14 +172,14 @@ class FormulaEditor(Editor):
 
     def _set(self, name: str, value: float) -> None:
         if name in self._parameters:
-            self._parameters[name] = self._known[name] = value
+            self._parameters[name] = self._last_values[name] = value
             self.edited.emit()
 
 
-def _same(one: str, other: str) -> int:
+def _common_length(text: str, other_text: str) -> int:
     """Number of characters at the beginning that two texts have in common."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((index for index, (here, there) in pairs if here != there), min(len(one), len(other)))
+    pairs = enumerate(zip(text, other_text, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(text), len(other_text)))
 
 
 def _parameters_in(text: str) -> list[str]:

@@ -50,7 +50,7 @@ class NumberBox(QDoubleSpinBox):
     ) -> None:
         super().__init__(parent)
         self.setLineEdit(NumberLine(self))
-        self._exact = self._shown = 0.0  # value that was set, and its rounded value in the box
+        self._exact_value = self._displayed_value = 0.0  # value that was set, and its rounded value in the box
         self.setDecimals(12)
         self.setRange(max(low, -LARGEST), min(high, LARGEST))
         self.setSuffix(f" {unit}" if unit else "")
@@ -62,46 +62,46 @@ class NumberBox(QDoubleSpinBox):
 
     def number(self) -> float:
         """The value with full precision, as it was set."""
-        return self._exact if self.value() == self._shown else self.value()
+        return self._exact_value if self.value() == self._displayed_value else self.value()
 
     def setValue(self, value: float) -> None:
         super().setValue(value)
-        self._exact, self._shown = value, self.value()
+        self._exact_value, self._displayed_value = value, self.value()
 
     def textFromValue(self, value: float) -> str:
         return significant(value)
 
     def valueFromText(self, text: str | None) -> float:
         """The number in the text. If the text is unchanged, the stored value, which may have more digits."""
-        bare = self._bare(text or "")
-        number = _number(bare)
-        return self.value() if number is None or bare == significant(self.value()) else number
+        number_text = self._without_unit(text or "")
+        number = _parse_number(number_text)
+        return self.value() if number is None or number_text == significant(self.value()) else number
 
     def validate(self, text: str | None, at: int) -> tuple[QValidator.State, str, int]:
         text = text or ""
-        number = _number(self._bare(text))
-        good = number is not None and self.minimum() <= number <= self.maximum()
-        return (QValidator.State.Acceptable if good else QValidator.State.Intermediate), text, at
+        number = _parse_number(self._without_unit(text))
+        acceptable = number is not None and self.minimum() <= number <= self.maximum()
+        return (QValidator.State.Acceptable if acceptable else QValidator.State.Intermediate), text, at
 
     def fixup(self, text: str | None) -> str:
         """Report text that is not taken. Qt then shows the previous value."""
-        bare = self._bare(text or "")
-        self.refused.emit(_refusal(self, bare, _number(bare), "a number", significant))
+        number_text = self._without_unit(text or "")
+        self.refused.emit(_refusal(self, number_text, _parse_number(number_text), "a number", significant))
         return text or ""
 
     def stepBy(self, steps: int) -> None:
         self.interpretText()  # typed text is not yet the value: commit it first
         value = self.value()
-        size = 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 0.1
-        self.setValue(float(significant(value + steps * size)))
+        step_size = 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 0.1
+        self.setValue(float(significant(value + steps * step_size)))
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
-        _wheel(self, event, super().wheelEvent)
+        _handle_wheel(self, event, super().wheelEvent)
 
     def _committed(self) -> None:
-        _unmodified(self)
+        _clear_modified(self)
 
-    def _bare(self, text: str) -> str:
+    def _without_unit(self, text: str) -> str:
         return text.removesuffix(self.suffix()).strip().replace(",", ".")
 
 
@@ -123,58 +123,60 @@ class CountBox(QSpinBox):
         self.editingFinished.connect(self._committed)
 
     def valueFromText(self, text: str | None) -> int:
-        number = _whole(self._bare(text or ""))
+        number = _parse_whole_number(self._without_unit(text or ""))
         return self.value() if number is None else number
 
     def validate(self, text: str | None, at: int) -> tuple[QValidator.State, str, int]:
         """Accept every key: Qt drops the point of "2.5", which leaves 25."""
         text = text or ""
-        number = _whole(self._bare(text))
-        good = number is not None and self.minimum() <= number <= self.maximum()
-        return (QValidator.State.Acceptable if good else QValidator.State.Intermediate), text, at
+        number = _parse_whole_number(self._without_unit(text))
+        acceptable = number is not None and self.minimum() <= number <= self.maximum()
+        return (QValidator.State.Acceptable if acceptable else QValidator.State.Intermediate), text, at
 
     def fixup(self, text: str | None) -> str:
         """Report text that is not taken. Qt then shows the previous value."""
-        bare = self._bare(text or "")
-        self.refused.emit(_refusal(self, bare, _whole(bare), "a whole number", str))
+        number_text = self._without_unit(text or "")
+        self.refused.emit(_refusal(self, number_text, _parse_whole_number(number_text), "a whole number", str))
         return text or ""
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
-        _wheel(self, event, super().wheelEvent)
+        _handle_wheel(self, event, super().wheelEvent)
 
     def _committed(self) -> None:
-        _unmodified(self)
+        _clear_modified(self)
 
-    def _bare(self, text: str) -> str:
+    def _without_unit(self, text: str) -> str:
         return text.removesuffix(self.suffix()).strip()
 
 
-def _refusal(box: NumberBox | CountBox, text: str, number: float | None, kind: str, shown: Callable[[Any], str]) -> str:
+def _refusal(
+    box: NumberBox | CountBox, text: str, number: float | None, kind: str, format_value: Callable[[Any], str]
+) -> str:
     """Why a text is not taken: the text, what is allowed, and the value that stays."""
     if number is None:
-        why = f"\N{LEFT DOUBLE QUOTATION MARK}{text}\N{RIGHT DOUBLE QUOTATION MARK} is not {kind}"
+        reason = f"\N{LEFT DOUBLE QUOTATION MARK}{text}\N{RIGHT DOUBLE QUOTATION MARK} is not {kind}"
     elif number < box.minimum():
-        why = f"{text}{box.suffix()} is too small, the least is {shown(box.minimum())}{box.suffix()}"
+        reason = f"{text}{box.suffix()} is too small, the least is {format_value(box.minimum())}{box.suffix()}"
     else:
-        why = f"{text}{box.suffix()} is too large, the most is {shown(box.maximum())}{box.suffix()}"
-    return f"{why}; {shown(box.value())}{box.suffix()} stays"
+        reason = f"{text}{box.suffix()} is too large, the most is {format_value(box.maximum())}{box.suffix()}"
+    return f"{reason}; {format_value(box.value())}{box.suffix()} stays"
 
 
-def _wheel(box: QAbstractSpinBox, event: QWheelEvent | None, turn: Callable[[QWheelEvent | None], None]) -> None:
+def _handle_wheel(box: QAbstractSpinBox, event: QWheelEvent | None, step: Callable[[QWheelEvent | None], None]) -> None:
     if box.hasFocus():
-        turn(event)
+        step(event)
     elif event is not None:
         event.ignore()
 
 
-def _unmodified(box: QAbstractSpinBox) -> None:
+def _clear_modified(box: QAbstractSpinBox) -> None:
     """Clear the `modified` flag: Qt keeps it if the user has typed the same text again."""
     line = box.lineEdit()
     if line is not None:
         line.setModified(False)
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:
@@ -182,5 +184,5 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) and "_" not in text else None  # Python reads 1_0 as 10
 
 
-def _whole(text: str) -> int | None:
+def _parse_whole_number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else None

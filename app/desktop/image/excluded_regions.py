@@ -48,7 +48,7 @@ class Regions(QObject):
         if [region["kind"] for region in regions] != [region["kind"] for region in self.shown]:
             for item in self.items:
                 self.view.box.removeItem(item)
-            self.items = [self._made(region["kind"]) for region in regions]
+            self.items = [self._make_item(region["kind"]) for region in regions]
         self.shown = [dict(region) for region in regions]
         for item, region in zip(self.items, self.shown, strict=True):
             item.blockSignals(True)
@@ -67,15 +67,15 @@ class Regions(QObject):
         """Index of the region at this position; None if there is none."""
         x, y = (value / self.view.um_per_px for value in (x_um, y_um))
         for number in reversed(range(len(self.shown))):
-            one = self.shown[number]
-            if 0 <= x - one["left_px"] <= one["width_px"] and 0 <= y - one["top_px"] <= one["height_px"]:
+            region = self.shown[number]
+            if 0 <= x - region["left_px"] <= region["width_px"] and 0 <= y - region["top_px"] <= region["height_px"]:
                 return number
         return None
 
     def remove(self, number: int) -> None:
         self.changed.emit([region for index, region in enumerate(self.shown) if index != number])
 
-    def _made(self, kind: str) -> Any:
+    def _make_item(self, kind: str) -> Any:
         pen = pg.mkPen(theme.FAINT, width=1.5, style=Qt.PenStyle.DashLine)
         item = (_Ellipse if kind == "ellipse" else _Rectangle)(pen=pen, hoverPen=pg.mkPen(theme.WHITE, width=2))
         item.setZValue(40)
@@ -88,8 +88,8 @@ class Regions(QObject):
         number, scale = self.items.index(item), self.view.um_per_px
         (x, y), (width, height) = item.pos(), item.size()
         left, right, top, bottom = min(x, x + width), max(x, x + width), min(y, y + height), max(y, y + height)
-        place = {"left_px": left, "top_px": top, "width_px": right - left, "height_px": bottom - top}
-        moved = {name: round(value / scale, 1) for name, value in place.items()}
-        moved |= {name: max(moved[name], 1.0) for name in ("width_px", "height_px")}
-        regions = [{**region, **moved} if index == number else region for index, region in enumerate(self.shown)]
+        bounds_um = {"left_px": left, "top_px": top, "width_px": right - left, "height_px": bottom - top}
+        bounds_px = {name: round(value / scale, 1) for name, value in bounds_um.items()}
+        bounds_px |= {name: max(bounds_px[name], 1.0) for name in ("width_px", "height_px")}
+        regions = [{**region, **bounds_px} if index == number else region for index, region in enumerate(self.shown)]
         self.changed.emit(regions)

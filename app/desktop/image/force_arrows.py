@@ -29,17 +29,17 @@ class Arrows:
             self.clear()
             return
         row = np.searchsorted(turn.tracks.particle, turn.wanted.particle)
-        known = row < len(turn.tracks)
-        row, force_pn = row[known], turn.wanted.force_pn[known]
-        same = turn.tracks.particle[row] == turn.wanted.particle[known]
-        path = arrows(turn.tracks.position_um[row[same]], force_pn[same] * FORCE_UM_PER_PN)
+        in_range = row < len(turn.tracks)
+        row, force_pn = row[in_range], turn.wanted.force_pn[in_range]
+        matches = turn.tracks.particle[row] == turn.wanted.particle[in_range]
+        path = arrows(turn.tracks.position_um[row[matches]], force_pn[matches] * FORCE_UM_PER_PN)
         self.curve.setData(path[:, 0], path[:, 1])
 
 
 def arrows(tail_um: Floats, arrow_um: Floats) -> Floats:
     """One path [6 N, 2] of arrows (shaft and head), separated by nan. Arrows of 0.05 um or less are omitted."""
-    long = np.hypot(arrow_um[:, 0], arrow_um[:, 1]) > 0.05
-    tail_um, arrow_um = tail_um[long], arrow_um[long]
+    visible = np.hypot(arrow_um[:, 0], arrow_um[:, 1]) > 0.05
+    tail_um, arrow_um = tail_um[visible], arrow_um[visible]
     tip = tail_um + arrow_um
     back, side = -0.25 * arrow_um, 0.12 * np.stack([-arrow_um[:, 1], arrow_um[:, 0]], axis=1)
     gap = np.full_like(tip, np.nan)

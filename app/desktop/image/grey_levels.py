@@ -21,12 +21,12 @@ class Levels(QWidget):
             box.setKeyboardTracking(True)  # each keystroke takes effect at once
             box.setValue(round(value))
             box.valueChanged.connect(self._typed)
-        again = QPushButton("From this image")
-        again.clicked.connect(view.auto_levels)
+        auto_button = QPushButton("From this image")
+        auto_button.clicked.connect(view.auto_levels)
         rows = QFormLayout(self)
         rows.addRow("black", self.black)
         rows.addRow("white", self.white)
-        rows.addRow(again)
+        rows.addRow(auto_button)
 
     def _typed(self) -> None:
         self.view.set_levels(self.black.value(), self.white.value())

@@ -68,7 +68,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.notice.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.levels: tuple[float, float] | None = None
         self._shape: tuple[int, ...] = ()
-        self._pointed_um: tuple[float, float] | None = None
+        self._mouse_um: tuple[float, float] | None = None
         self.scene().sigMouseClicked.connect(self._click)
         self.scene().sigMouseMoved.connect(self._point)
 
@@ -128,13 +128,13 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def compare(self, turn: Turn | None) -> None:
         """Open squares at the spots that another law would have sent."""
-        place, size = _spots(turn) if turn is not None else (np.empty((0, 2)), np.empty(0))
-        self.compared.put(place, (size * SPOT + 0.15) * self.diameter_um)
+        position_um, size = _spots(turn) if turn is not None else (np.empty((0, 2)), np.empty(0))
+        self.compared.put(position_um, (size * SPOT + 0.15) * self.diameter_um)
 
     def _show_marks(self, turn: Turn) -> None:
         self._show_particles(turn)
-        place, size = _spots(turn)
-        self.spots.put(place, size * SPOT * self.diameter_um)
+        position_um, size = _spots(turn)
+        self.spots.put(position_um, size * SPOT * self.diameter_um)
         self.arrows.show(turn)
         self.trails.show()
 
@@ -176,26 +176,26 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         tracks = turn.tracks
         chosen = tracks.particle == self.followed
         good = (tracks.state == State.GOOD) & ~chosen
-        kind = np.clip(tracks.species, 0, len(self.species) - 1)
+        species = np.clip(tracks.species, 0, len(self.species) - 1)
         for number, item in enumerate(self.species):
-            item.put(tracks.position_um[good & (kind == number)], self.diameter_um)
+            item.put(tracks.position_um[good & (species == number)], self.diameter_um)
         new = np.isin(tracks.state, NOT_YET) & ~chosen
         for item, rows in ((self.new, new), (self.uncertain, (tracks.state == State.UNCERTAIN) & ~chosen)):
             item.put(tracks.position_um[rows], self.diameter_um)
         self.chosen.put(tracks.position_um[chosen], self.diameter_um)
-        named = chosen.copy()
-        if self._pointed_um is not None and len(named):
-            away_um = np.linalg.norm(tracks.position_um - self._pointed_um, axis=1)
-            named |= (away_um == away_um.min()) & (away_um < self.diameter_um)
-        self.labels.show_all(tracks.particle, tracks.position_um, 0.28 * self.diameter_um, named)
+        labelled = chosen.copy()
+        if self._mouse_um is not None and len(labelled):
+            distance_um = np.linalg.norm(tracks.position_um - self._mouse_um, axis=1)
+            labelled |= (distance_um == distance_um.min()) & (distance_um < self.diameter_um)
+        self.labels.show_all(tracks.particle, tracks.position_um, 0.28 * self.diameter_um, labelled)
 
-    def _point(self, place: object) -> None:
-        at = self.box.mapSceneToView(place)
-        self._pointed_um = (at.x(), at.y())
+    def _point(self, scene_position: object) -> None:
+        position = self.box.mapSceneToView(scene_position)
+        self._mouse_um = (position.x(), position.y())
 
     def _click(self, event: object) -> None:
-        at = self.box.mapSceneToView(event.scenePos())  # type: ignore[attr-defined]
-        self.clicked.emit(at.x(), at.y(), event.button())  # type: ignore[attr-defined]
+        position = self.box.mapSceneToView(event.scenePos())  # type: ignore[attr-defined]
+        self.clicked.emit(position.x(), position.y(), event.button())  # type: ignore[attr-defined]
 
 
 def _spots(turn: Turn) -> tuple[Floats, Floats]:

@@ -60,11 +60,11 @@ class Hand(QObject):
 
     def give_species(self, particle: int, species: int) -> None:
         data = copy.deepcopy(self._data())
-        typed = data["species"]
-        named = list(typed) if isinstance(typed, list) else []  # any text can be typed there
-        named += [0] * (particle + 1 - len(named))
-        named[particle] = species
-        data["species"] = named
+        entered = data["species"]
+        species_list = list(entered) if isinstance(entered, list) else []  # any text can be typed there
+        species_list += [0] * (particle + 1 - len(species_list))
+        species_list[particle] = species
+        data["species"] = species_list
         self.edited.emit(data)
 
     def drop_trap(self, x_um: float, y_um: float) -> None:
@@ -88,16 +88,16 @@ class Hand(QObject):
 
     def show_traps(self) -> None:
         """A handle at the centre of each external force that has one. The experiment need not be valid."""
-        placed = [*_traps(self._data()).items()]
-        while len(self.traps) < len(placed):
+        centres = [*_traps(self._data()).items()]
+        while len(self.traps) < len(centres):
             self.traps.append(self._handle())
-        for handle, (index, place) in zip(self.traps, placed, strict=False):
+        for handle, (index, centre_um) in zip(self.traps, centres, strict=False):
             handle.index = index
             handle.blockSignals(True)
-            handle.setPos(*map(float, place))
+            handle.setPos(*map(float, centre_um))
             handle.blockSignals(False)
         for number, handle in enumerate(self.traps):
-            handle.setVisible(number < len(placed))
+            handle.setVisible(number < len(centres))
 
     def _handle(self) -> pg.TargetItem:
         handle = pg.TargetItem((0, 0), size=16, symbol="crosshair", pen=pg.mkPen(theme.YELLOW, width=2), movable=True)
@@ -133,50 +133,50 @@ class Hand(QObject):
                 and np.hypot(handle.pos().x() - x_um, handle.pos().y() - y_um) < self.view.diameter_um
             ):
                 menu.addAction("Remove this trap", lambda index=handle.index: self.remove_trap(index))
-        self._corrections(menu, x_um, y_um)
+        self._add_correction_entries(menu, x_um, y_um)
         menu.addSeparator()
         menu.addAction("Whole image", self.view.fit)
         levels = menu.addMenu("Levels")
         assert levels is not None
-        by_hand = QWidgetAction(levels)
-        by_hand.setDefaultWidget(Levels(self.view))
-        levels.addAction(by_hand)
+        levels_action = QWidgetAction(levels)
+        levels_action.setDefaultWidget(Levels(self.view))
+        levels.addAction(levels_action)
         colours = menu.addMenu("Colours")
         assert colours is not None
         for name in COLOURS:
             colours.addAction(name, lambda name=name: self.view.set_colours(name))
-        self._toggles(menu)
+        self._add_toggles(menu)
         return menu
 
-    def _corrections(self, menu: QMenu, x_um: float, y_um: float) -> None:
+    def _add_correction_entries(self, menu: QMenu, x_um: float, y_um: float) -> None:
         """Menu entries for excluded regions and correction images."""
         menu.addSeparator()
-        exclude = menu.addMenu("Exclude a region here")
-        assert exclude is not None
-        exclude.setToolTip("what is found in it is no particle; drag it, or its corner, to where it belongs")
+        exclude_menu = menu.addMenu("Exclude a region here")
+        assert exclude_menu is not None
+        exclude_menu.setToolTip("what is found in it is no particle; drag it, or its corner, to where it belongs")
         for kind in KINDS:
-            exclude.addAction(kind.capitalize(), lambda kind=kind: self.regions.add(kind, x_um, y_um))
+            exclude_menu.addAction(kind.capitalize(), lambda kind=kind: self.regions.add(kind, x_um, y_um))
         number = self.regions.at(x_um, y_um)
         if number is not None:
             menu.addAction("Remove this region", lambda: self.regions.remove(number))
-        take = menu.addMenu("Correct the images")
-        assert take is not None
-        take.setToolTipsVisible(True)
-        for what, taken in TAKEN.items():
-            action = take.addAction(f"Take the {taken.name}", lambda what=what: self.asked_for.emit(what))
+        take_menu = menu.addMenu("Correct the images")
+        assert take_menu is not None
+        take_menu.setToolTipsVisible(True)
+        for kind, correction in TAKEN.items():
+            action = take_menu.addAction(f"Take the {correction.name}", lambda kind=kind: self.asked_for.emit(kind))
             assert action is not None
-            action.setToolTip(f"from {IMAGES} images over {taken.over_s:g} s; {taken.needs}")
-        take.addSeparator()
-        none = {taken.key: "" for taken in TAKEN.values()}
-        take.addAction("Correct nothing", lambda: self.rig_edited.emit(none))
+            action.setToolTip(f"from {IMAGES} images over {correction.over_s:g} s; {correction.needs}")
+        take_menu.addSeparator()
+        no_corrections = {correction.key: "" for correction in TAKEN.values()}
+        take_menu.addAction("Correct nothing", lambda: self.rig_edited.emit(no_corrections))
 
-    def _toggles(self, menu: QMenu) -> None:
-        for said, item in (
+    def _add_toggles(self, menu: QMenu) -> None:
+        for label, item in (
             ("Identities", self.view.labels),
             ("Trails", self.view.trails),
             ("Forces", self.view.arrows),
         ):
-            action = menu.addAction(said)
+            action = menu.addAction(label)
             assert action is not None
             action.setCheckable(True)
             action.setChecked(item.on)
@@ -186,10 +186,10 @@ class Hand(QObject):
 def _traps(data: dict[str, Any]) -> dict[int, list[float]]:
     """The centre of each force that has one, by the number of the force. The experiment need not be valid."""
     forces = enumerate(data["policy"].get("forces", []))
-    return {index: force["centre_um"] for index, force in forces if _is_place(force.get("centre_um"))}
+    return {index: force["centre_um"] for index, force in forces if _is_position(force.get("centre_um"))}
 
 
-def _is_place(value: object) -> bool:
+def _is_position(value: object) -> bool:
     """Whether the value is [x, y] in µm: any text can be typed there."""
     numbers = value if isinstance(value, list) else []
     return len(numbers) == 2 and all(isinstance(each, int | float) and abs(each) < FAR_UM for each in numbers)

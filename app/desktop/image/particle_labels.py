@@ -21,8 +21,8 @@ class ParticleLabels(pg.GraphicsObject):  # type: ignore[misc]
         super().__init__()
         self.box = box
         self.on = True
-        self._laid: dict[int, QStaticText] = {}
-        self._ink = QColor(theme.INK)
+        self._text_layouts: dict[int, QStaticText] = {}
+        self._text_colour = QColor(theme.INK)
         self.shown: list[tuple[int, QPointF]] = []  # identity, upper left corner of its text (um)
         box.addItem(self, ignoreBounds=True)
         box.sigRangeChanged.connect(self.prepareGeometryChange)
@@ -38,8 +38,8 @@ class ParticleLabels(pg.GraphicsObject):  # type: ignore[misc]
         rows = slice(None) if len(particle) <= MOST else named
         if not self.on:
             rows = slice(0)
-        who, corner_um = particle[rows].tolist(), (position_um[rows] + offset_um).tolist()
-        self.shown = [(name, QPointF(x, y)) for name, (x, y) in zip(who, corner_um, strict=True)]
+        identities, corner_um = particle[rows].tolist(), (position_um[rows] + offset_um).tolist()
+        self.shown = [(identity, QPointF(x, y)) for identity, (x, y) in zip(identities, corner_um, strict=True)]
         self.update()
 
     def boundingRect(self) -> QRectF:
@@ -48,10 +48,10 @@ class ParticleLabels(pg.GraphicsObject):  # type: ignore[misc]
     def paint(self, painter: QPainter, *_: object) -> None:
         to_screen = painter.transform()
         painter.resetTransform()
-        painter.setPen(self._ink)
-        if len(self._laid) > LAID_OUT:
-            self._laid.clear()
-        for name, corner in self.shown:
-            if name not in self._laid:
-                self._laid[name] = QStaticText(str(name))
-            painter.drawStaticText(to_screen.map(corner), self._laid[name])
+        painter.setPen(self._text_colour)
+        if len(self._text_layouts) > LAID_OUT:
+            self._text_layouts.clear()
+        for identity, corner in self.shown:
+            if identity not in self._text_layouts:
+                self._text_layouts[identity] = QStaticText(str(identity))
+            painter.drawStaticText(to_screen.map(corner), self._text_layouts[identity])

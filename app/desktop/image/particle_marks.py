@@ -23,12 +23,12 @@ class Mark(pg.ScatterPlotItem):  # type: ignore[misc]
         box.sigRangeChanged.connect(self._rescale)
         box.sigResized.connect(self._rescale)
 
-    def put(self, place_um: Floats, diameter_um: float | Floats) -> None:
-        """Marks at `place_um` [N, 2] of these diameters."""
-        if len(place_um) == 0 and len(self._diameter_um) == 0:
+    def put(self, position_um: Floats, diameter_um: float | Floats) -> None:
+        """Marks at `position_um` [N, 2] of these diameters."""
+        if len(position_um) == 0 and len(self._diameter_um) == 0:
             return  # usually most kinds of mark are empty
-        self._diameter_um = np.broadcast_to(np.asarray(diameter_um, np.float64), len(place_um))
-        self.setData(x=place_um[:, 0], y=place_um[:, 1], size=self._size_px())
+        self._diameter_um = np.broadcast_to(np.asarray(diameter_um, np.float64), len(position_um))
+        self.setData(x=position_um[:, 0], y=position_um[:, 1], size=self._size_px())
 
     def clear_all(self) -> None:
         self.put(np.empty((0, 2)), 0.0)

@@ -33,14 +33,14 @@ class ScaleBar:
             item.setVisible(visible)
 
     def place(self, *_: object) -> None:
-        seen = self.box.viewRect()
+        view_rect = self.box.viewRect()
         unit_um = self.px_um or 1.0
-        self.length_um = round_length(SHARE * seen.width() / unit_um) * unit_um
-        corner: QPointF = seen.bottomRight()  # the y axis points down: this is the lower right
-        right, y = corner.x() - 0.03 * seen.width(), corner.y() - 0.03 * seen.height()
+        self.length_um = round_length(SHARE * view_rect.width() / unit_um) * unit_um
+        corner: QPointF = view_rect.bottomRight()  # the y axis points down: this is the lower right
+        right, y = corner.x() - 0.03 * view_rect.width(), corner.y() - 0.03 * view_rect.height()
         for line in (self.shade, self.line):
             line.setData([right - self.length_um, right], [y, y])
-        self.text.setPos(right - 0.5 * self.length_um, y - 0.005 * seen.height())
+        self.text.setPos(right - 0.5 * self.length_um, y - 0.005 * view_rect.height())
         if self.px_um:
             self.text.setText(f"{self.length_um / self.px_um:g} px")
             return

@@ -25,17 +25,19 @@ NOTHING = np.empty((0, 2))
 class Judging:
     """Finds candidates in the turn on screen, once a second and on request, in a worker thread."""
 
-    def __init__(self, view: View, devices: DevicePanel, tuning: TuningPanel, shown: Callable[[], Turn | None]) -> None:
-        self.view, self.devices, self.tuning, self._shown = view, devices, tuning, shown
+    def __init__(
+        self, view: View, devices: DevicePanel, tuning: TuningPanel, current_turn: Callable[[], Turn | None]
+    ) -> None:
+        self.view, self.devices, self.tuning, self._current_turn = view, devices, tuning, current_turn
         self._worker = ThreadPoolExecutor(1, "candidates")  # the first call compiles kernels
         self._pending: Future[Candidates] | None = None
-        self._again = False  # another search was requested during this one
+        self._repeat = False  # another search was requested during this one
         devices.candidates.toggled.connect(self.show)
         tuning.judged.connect(self.show)
         tuning.wanted.connect(self.collect)
 
     def image(self) -> Image | None:
-        turn = self._shown()
+        turn = self._current_turn()
         return turn.frame.image if turn is not None and turn.frame is not None and turn.frame.image.size else None
 
     def collect(self) -> None:
@@ -46,13 +48,13 @@ class Judging:
     def show(self) -> None:
         """Start a search for kept and rejected candidates, if requested; `poll` draws the result."""
         image, judged = self.image(), self.tuning.judgement
-        self._again = False
+        self._repeat = False
         if image is None or (judged is None and not self.devices.candidates.isChecked()):
             self._pending = None
             self.view.show_candidates(NOTHING, NOTHING)
             return
         if self._pending is not None:
-            self._again = True
+            self._repeat = True
             return
         try:
             settings = self.devices.tracking() if judged is None else judged.settings
@@ -64,23 +66,23 @@ class Judging:
 
     def forget(self) -> None:
         """Discard the result and the running search: the image has changed."""
-        self._pending, self._again = None, False
+        self._pending, self._repeat = None, False
         self.view.show_candidates(NOTHING, NOTHING)
 
     def poll(self) -> None:
         """Draw a finished result."""
         if self._pending is None or not self._pending.done():
             return
-        done, self._pending = self._pending, None
-        error = done.exception()
+        future, self._pending = self._pending, None
+        error = future.exception()
         if isinstance(error, (Refused, Fault)):
             self.devices.say(str(error))
         elif error is not None:
             raise error
         else:
-            found = done.result()
-            self.view.show_candidates(found.kept_px, found.rejected_px)
-        if self._again:
+            result = future.result()
+            self.view.show_candidates(result.kept_px, result.rejected_px)
+        if self._repeat:
             self.show()
 
     def close(self) -> None:

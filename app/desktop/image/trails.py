@@ -36,31 +36,31 @@ class Trails:
             if self._rows and turn.tracks.time_s <= self._rows[-1][0]:
                 self.clear()  # another run, or an earlier place in a recording
             if not self._rows or turn.tracks.time_s - self._rows[-1][0] >= EVERY_S:
-                self._keep(turn.tracks)
+                self._append(turn.tracks)
         while self._rows and self._rows[-1][0] - self._rows[0][0] > SPAN_S:
-            self._drop()
-        self._thin()
+            self._drop_oldest()
+        self._limit_points()
 
     def put(self, tracks: list[Tracks]) -> None:
         """Show the trails of these tracks only."""
         self.clear()
-        for seen in tracks:
-            self._keep(seen)
-        self._thin()
+        for frame in tracks:
+            self._append(frame)
+        self._limit_points()
 
-    def _keep(self, tracks: Tracks) -> None:
+    def _append(self, tracks: Tracks) -> None:
         if len(tracks):
             self._rows.append((tracks.time_s, np.column_stack([tracks.particle, tracks.position_um])))
             self._points += len(tracks)
             self._stale = True
 
-    def _drop(self) -> None:
+    def _drop_oldest(self) -> None:
         self._points -= len(self._rows.popleft()[1])
 
-    def _thin(self) -> None:
+    def _limit_points(self) -> None:
         """Drop the oldest rows above MOST_POINTS: with very many particles the trails are shorter."""
         while len(self._rows) > 2 and self._points > MOST_POINTS:
-            self._drop()
+            self._drop_oldest()
 
     def clear(self) -> None:
         self._rows.clear()
@@ -84,9 +84,9 @@ class Trails:
         ends = np.diff(rows[:, 0], append=np.inf) != 0  # [K] last row of each particle
         band = np.minimum((BANDS * (1.0 - age_s / SPAN_S)).astype(int), BANDS - 1)
         for index, curve in enumerate(self.curves):
-            mine = band == index
-            mine[:-1] |= (band[1:] == index) & (rows[1:, 0] == rows[:-1, 0])
-            last = ends | ~np.append(mine[1:], False)
-            breaks = np.flatnonzero(last[mine]) + 1
-            path = np.insert(rows[mine, 1:], breaks, np.nan, axis=0)
+            in_band = band == index
+            in_band[:-1] |= (band[1:] == index) & (rows[1:, 0] == rows[:-1, 0])
+            last = ends | ~np.append(in_band[1:], False)
+            breaks = np.flatnonzero(last[in_band]) + 1
+            path = np.insert(rows[in_band, 1:], breaks, np.nan, axis=0)
             curve.setData(path[:, 0], path[:, 1])

@@ -28,7 +28,7 @@ class Consequences(QWidget):
         self.force_button = _button("⇄ F")
         self.force_button.setToolTip("F in the place of V, or V again: there is no room for both")
         self.force_button.hide()
-        self._chosen: dict[QToolButton, bool] = {}  # whether the user has shown or hidden a part
+        self._user_choices: dict[QToolButton, bool] = {}  # whether the user has shown or hidden a part
         self.drawn = False  # the experiment has a curve that can be dragged
         self._room_px = self._most_px = 0
         row = QHBoxLayout()
@@ -63,11 +63,11 @@ class Consequences(QWidget):
         """
         self._room_px, self._most_px = room_px, most_px
         gap_px = theme.GRID // 2
-        first = self._chosen.get(self.plot_button, self.drawn)
-        left_px = room_px - first * (PLOT_PX + gap_px)
-        numbers = self._chosen.get(self.numbers_button, left_px >= LEAST_PX)
+        plot_first = self._user_choices.get(self.plot_button, self.drawn)
+        remaining_px = room_px - plot_first * (PLOT_PX + gap_px)
+        numbers = self._user_choices.get(self.numbers_button, remaining_px >= LEAST_PX)
         for_plot_px = room_px - numbers * (LEAST_PX + gap_px)
-        plot = self._chosen.get(self.plot_button, self.drawn or for_plot_px >= PLOT_PX)
+        plot = self._user_choices.get(self.plot_button, self.drawn or for_plot_px >= PLOT_PX)
         both = for_plot_px >= self.plot.height_px
         one_px = min(max(most_px - numbers * (LEAST_PX + gap_px), potential_plot.LEAST_PX), PLOT_PX)
         if both:
@@ -76,8 +76,8 @@ class Consequences(QWidget):
             self.plot.show_one(self.force_button.isChecked(), one_px)
         self.force_button.setText("⇄ V" if self.force_button.isChecked() else "⇄ F")
         self.force_button.setVisible(plot and not both)
-        left_px = room_px - plot * ((self.plot.height_px if both else one_px) + gap_px)
-        self.numbers.setFixedHeight(min(max(left_px, LEAST_PX), MOST_PX))
+        remaining_px = room_px - plot * ((self.plot.height_px if both else one_px) + gap_px)
+        self.numbers.setFixedHeight(min(max(remaining_px, LEAST_PX), MOST_PX))
         for button, widget, on in ((self.plot_button, self.plot, plot), (self.numbers_button, self.numbers, numbers)):
             widget.setVisible(on)
             button.setChecked(on)
@@ -90,7 +90,7 @@ class Consequences(QWidget):
             self.fit(self._room_px, self._most_px)
 
     def _choose(self, button: QToolButton, on: bool) -> None:
-        self._chosen[button] = on
+        self._user_choices[button] = on
         self.fit(self._room_px, self._most_px)
 
 

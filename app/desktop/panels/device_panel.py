@@ -44,7 +44,7 @@ class DevicePanel(QWidget):
         self.button = QPushButton("Apply")
         self.button.clicked.connect(self._press)
         self._typing = False  # a field holds text that is not committed yet
-        self._not_taken = ""  # why a field did not take the typed text, until the next edit
+        self._input_error = ""  # why a field did not take the typed text, until the next edit
         self._holds_back = False  # that text was refused after the last press of the button
         self._values: dict[str, Any] = {}  # committed values in the form, by dotted key
         column = QVBoxLayout(self)
@@ -57,7 +57,7 @@ class DevicePanel(QWidget):
         column.addWidget(self.button)
         self.show_plan(plan)
         keys: KeyActions = {APPLY: self.apply, UNDO: self.undo_asked.emit, REDO: self.redo_asked.emit}
-        self._keys = EditingKeys(self, keys, self._typed, lambda: self._values, self._say_not_taken)
+        self._keys = EditingKeys(self, keys, self._typed, lambda: self._values, self._show_input_error)
 
     def show_plan(self, plan: Plan, edits: dict[str, Any] | None = None) -> None:
         """Show the settings of this rig, which are in force, and `edits`, by dotted key, which are not."""
@@ -66,17 +66,17 @@ class DevicePanel(QWidget):
         values = {
             part: getattr(plan.rig, part) for part in (*LIVE, *REOPEN) if part != "sample" or plan.kind == "SIMULATED"
         }
-        if {part: form.cls for part, form in self.forms.items()} != {part: type(own) for part, own in values.items()}:
+        if {part: form.cls for part, form in self.forms.items()} != {part: type(item) for part, item in values.items()}:
             self._make_forms(values)
         for part, value in values.items():
-            edited = {key.partition(".")[2]: one for key, one in (edits or {}).items() if key.startswith(f"{part}.")}
+            edited = {key.partition(".")[2]: new for key, new in (edits or {}).items() if key.startswith(f"{part}.")}
             settings = plain(value)
-            self.forms[part].put(settings | {name: one for name, one in edited.items() if name in settings})
-        self._taken_over()
+            self.forms[part].put(settings | {name: new for name, new in edited.items() if name in settings})
+        self._record_shown_values()
 
     def _make_forms(self, values: dict[str, Any]) -> None:
         """Make one page for each part. This takes about 0.2 s; new values of the same parts do not need it."""
-        shown = self.part.currentText()
+        current_part = self.part.currentText()
         while self.pages.count():
             page = self.pages.widget(0)
             assert page is not None
@@ -90,17 +90,17 @@ class DevicePanel(QWidget):
             self.forms[part] = form
             self.pages.addWidget(scrolled(form))
             self.part.addItem(part)
-        self.part.setCurrentIndex(max(self.part.findText(shown), 0))
+        self.part.setCurrentIndex(max(self.part.findText(current_part), 0))
 
     def edits(self) -> dict[str, Any]:
         """Differences from the rig in force: dotted key to value."""
-        found: dict[str, Any] = {}
+        changes: dict[str, Any] = {}
         for part, form in self.forms.items():
             before = plain(getattr(self.plan.rig, part))
             for name, value in form.get().items():
                 if before[name] != value:
-                    found[f"{part}.{name}"] = value
-        return found
+                    changes[f"{part}.{name}"] = value
+        return changes
 
     def tracking(self) -> Any:
         """The tracking settings in the form. Raises Refused."""
@@ -117,7 +117,7 @@ class DevicePanel(QWidget):
             for name, row in form.rows.items():
                 if f"{part}.{name}" in values:
                     row.put(values[f"{part}.{name}"])
-        self._taken_over()
+        self._record_shown_values()
 
     def record_edits(self) -> None:
         """Emit `edited` for the present edits, which the user has not just made: they come from an earlier session."""
@@ -129,7 +129,7 @@ class DevicePanel(QWidget):
     def _form_edited(self) -> None:
         """The user has changed the form."""
         before = self._values
-        self._take_over(self._shown_values())
+        self._set_values(self._shown_values())
         changed = [key for key, value in self._values.items() if before.get(key) != value]
         if changed:
             self.edited.emit({key: before.get(key) for key in changed}, {key: self._values[key] for key in changed})
@@ -137,7 +137,7 @@ class DevicePanel(QWidget):
     def _shown_values(self) -> dict[str, Any]:
         return {f"{part}.{name}": value for part, form in self.forms.items() for name, value in form.get().items()}
 
-    def _taken_over(self) -> None:
+    def _record_shown_values(self) -> None:
         """Record the values that the form was given. A field in which the user types keeps its value before."""
         values, field = self._shown_values(), QApplication.focusWidget()
         if field is not None and uncommitted(field):
@@ -146,10 +146,10 @@ class DevicePanel(QWidget):
                     key = f"{part}.{name}"
                     if row.isAncestorOf(field) and key in self._values:
                         values[key] = self._values[key]
-        self._take_over(values)
+        self._set_values(values)
 
-    def _take_over(self, values: dict[str, Any]) -> None:
-        self._values, self._not_taken, self._holds_back = values, "", False
+    def _set_values(self, values: dict[str, Any]) -> None:
+        self._values, self._input_error, self._holds_back = values, "", False
         self._edited()
 
     def say(self, trouble: str) -> None:
@@ -159,14 +159,14 @@ class DevicePanel(QWidget):
         edits = self.edits()
         reopens = any(key.split(".")[0] in REOPEN for key in edits)
         self.button.setEnabled(bool(edits) or self._typing)
-        some = "Apply" if edits or self._typing else "In force"
-        self.button.setText("Apply, dark, devices opened anew" if reopens else some)
-        self.say(self._not_taken)
+        label = "Apply" if edits or self._typing else "In force"
+        self.button.setText("Apply, dark, devices opened anew" if reopens else label)
+        self.say(self._input_error)
 
-    def _say_not_taken(self, said: str) -> None:
+    def _show_input_error(self, message: str) -> None:
         """Show why a field did not take the typed text."""
-        self._not_taken, self._holds_back = said, bool(said)
-        self.say(said)
+        self._input_error, self._holds_back = message, bool(message)
+        self.say(message)
 
     def _press(self) -> None:
         """Apply. The press that takes the focus from a field with refused text does nothing."""
@@ -177,7 +177,7 @@ class DevicePanel(QWidget):
 
     def _typed(self, uncommitted: bool) -> None:
         if uncommitted:
-            self._not_taken = ""
+            self._input_error = ""
         if uncommitted != self._typing:
             self._typing = uncommitted
             self._edited()

@@ -41,7 +41,7 @@ class ExperimentList(QWidget):
         super().__init__(parent)
         self.folder = self.runs = folder
         self.recent: list[Path] = []  # opened or saved files, newest first
-        self._last: Path | None = None  # the folder of the last dialog
+        self._last_folder: Path | None = None  # the folder of the last dialog
         self.dialog: FileDialog | Replace | None = None  # the open dialog
         self.box, self.open_button, self.save_button = ExperimentBox(), QToolButton(), QToolButton()
         self.open_button.setText("Open…")
@@ -64,7 +64,7 @@ class ExperimentList(QWidget):
         for path in families:
             self._add(path)
         self.box.setPlaceholderText("an experiment of its own")
-        self._kept = 0  # number of rows above the experiments: unsaved edits and a separator
+        self._rows_above = 0  # number of rows above the experiments: unsaved edits and a separator
         self.box.activated.connect(self._activated)
         self.recent_menu = QMenu(self)
         self.recent_menu.setToolTipsVisible(True)
@@ -89,24 +89,24 @@ class ExperimentList(QWidget):
 
     def show_unsaved(self, copies: Iterable[Unsaved]) -> None:
         """Show these unsaved edits above the experiments."""
-        shown = self.box.currentText()
-        for _ in range(self._kept):
+        title = self.box.currentText()
+        for _ in range(self._rows_above):
             self.box.removeItem(0)
-        listed = list(copies)
-        for row, copy in enumerate(listed):
+        unsaved = list(copies)
+        for row, copy in enumerate(unsaved):
             self.box.insertItem(row, copy.name, copy)
             self.box.setItemData(row, f"edits of {copy.path}, which were not saved", Qt.ItemDataRole.ToolTipRole)
-        if listed:
-            self.box.insertSeparator(len(listed))
-        self._kept = len(listed) + bool(listed)
-        self.show_title(shown)
+        if unsaved:
+            self.box.insertSeparator(len(unsaved))
+        self._rows_above = len(unsaved) + bool(unsaved)
+        self.show_title(title)
 
     def _activated(self, index: int) -> None:
-        found = self.box.itemData(index)
-        if isinstance(found, Unsaved):
-            self.resumed.emit(found)
+        item = self.box.itemData(index)
+        if isinstance(item, Unsaved):
+            self.resumed.emit(item)
         else:
-            self.chosen.emit(found)
+            self.chosen.emit(item)
 
     def _add(self, path: Path) -> None:
         try:
@@ -147,8 +147,10 @@ class ExperimentList(QWidget):
 
     def _ask(self, saves: bool) -> None:
         """Request a file with a non-modal dialog."""
-        begin = self._last or next(folder for folder in (self.runs, *self.runs.absolute().parents) if folder.is_dir())
-        dialog = FileDialog(self, saves, begin, [self.runs, self.folder])
+        start_folder = self._last_folder or next(
+            folder for folder in (self.runs, *self.runs.absolute().parents) if folder.is_dir()
+        )
+        dialog = FileDialog(self, saves, start_folder, [self.runs, self.folder])
         dialog.named.connect(self._named)
         self._open(dialog)
 
@@ -164,7 +166,7 @@ class ExperimentList(QWidget):
             self.dialog = None
 
     def _named(self, path: Path, saves: bool) -> None:
-        self._last = path.parent
+        self._last_folder = path.parent
         if saves and path.exists():
             question = Replace(self, path)
             question.accepted.connect(lambda: self.saved.emit(path))

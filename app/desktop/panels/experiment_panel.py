@@ -58,9 +58,9 @@ class ExperimentPanel(ExperimentWidgets):
         self._held = False  # the loop is dark until Apply
         self.why_wait: Callable[[], str] = lambda: ""  # returns why edits have to wait at present
         self._checked: Checked | None = None  # result of the last check
-        self._found = ""  # the error in the data, in words
+        self._data_error = ""  # the error in the data, in words
         self._refused: tuple[Any, str] = (None, "")  # the data whose Apply or Save was refused, and the reason
-        self._not_taken = ""  # why a field did not take the typed text, until the next edit
+        self._input_error = ""  # why a field did not take the typed text, until the next edit
         self._holds_back = False  # that text was refused after the last press of a button
         self._plotted: list[int] = []  # index of the force of each shape in the plot
         self._background = Background(check, self)
@@ -77,7 +77,7 @@ class ExperimentPanel(ExperimentWidgets):
 
     def _listen_to_keys(self) -> None:
         self.key_actions: KeyActions = {APPLY: self._apply_typed, UNDO: self.undo, REDO: self.redo}
-        self._keys = EditingKeys(self, self.key_actions, self._typed, lambda: self._data, self._say_not_taken)
+        self._keys = EditingKeys(self, self.key_actions, self._typed, lambda: self._data, self._show_input_error)
 
     def show_experiment(self, experiment: Experiment) -> None:
         """Show another experiment, which is in force, with a new undo stack."""
@@ -130,7 +130,7 @@ class ExperimentPanel(ExperimentWidgets):
 
     def take_over(self, data: Any) -> None:
         """Take these data, which the form already shows, and check them."""
-        self._data, self._not_taken, self._holds_back = data, "", False
+        self._data, self._input_error, self._holds_back = data, "", False
         self._check()
 
     def read(self) -> Experiment:
@@ -207,7 +207,7 @@ class ExperimentPanel(ExperimentWidgets):
         if self.apply_button.isEnabled():
             self.apply()
         elif self._wrong:
-            self.said.emit(f"not applied: {self._found or 'the formula is not valid'}")
+            self.said.emit(f"not applied: {self._data_error or 'the formula is not valid'}")
 
     def refresh(self) -> None:
         """Compute the predictions again."""
@@ -244,7 +244,7 @@ class ExperimentPanel(ExperimentWidgets):
     def _show_trouble(self) -> None:
         """Show why the last order for the present data was refused; else the error in the data."""
         data, refused = self._refused
-        said = self._not_taken or (refused if refused and data == self.data() else self._found)
+        said = self._input_error or (refused if refused and data == self.data() else self._data_error)
         self.trouble.say(said.splitlines()[0] if said else "")
 
     def _edited(self) -> None:
@@ -341,7 +341,7 @@ class ExperimentPanel(ExperimentWidgets):
                 experiment, trouble = None, str(refused)
                 if isinstance(refused, NotAllowed):
                     self.not_allowed.emit(refused)
-        self._found = "" if checked.faults else trouble  # the formula editor shows it at the character
+        self._data_error = "" if checked.faults else trouble  # the formula editor shows it at the character
         self._show_trouble()
         if trouble:
             self.foreseen.show_unknown()  # the displayed predictions are outdated
@@ -352,20 +352,20 @@ class ExperimentPanel(ExperimentWidgets):
     def _typed(self, uncommitted: bool) -> None:
         """Record whether a field has uncommitted text. Focus on Apply, or Ctrl+Enter, commits it."""
         self._typing = uncommitted
-        if uncommitted and self._not_taken:
-            self._say_not_taken("")
+        if uncommitted and self._input_error:
+            self._show_input_error("")
         self._show_buttons()
 
-    def _say_not_taken(self, said: str) -> None:
+    def _show_input_error(self, said: str) -> None:
         """Show why a field did not take the typed text."""
-        self._not_taken, self._holds_back = said, bool(said)
+        self._input_error, self._holds_back = said, bool(said)
         self._show_trouble()
 
     def _press(self, action: Callable[[], None]) -> None:
         """Act on a press of a button. The press that takes the focus from a field with refused text does nothing."""
         if self._holds_back:
             self._holds_back = False
-            self.said.emit(f"not done, since a field did not take its text: {self._not_taken}")
+            self.said.emit(f"not done, since a field did not take its text: {self._input_error}")
         else:
             action()
 

@@ -49,10 +49,10 @@ class Numbers(QTableWidget):
         if self._pending is not None:
             if not self._pending.done():
                 return
-            done, self._pending = self._pending, None
-            error = done.exception()
+            future, self._pending = self._pending, None
+            error = future.exception()
             if error is None:
-                self.show_all(done.result())
+                self.show_all(future.result())
             else:  # a failed computation must not trip the beam
                 self.show_all([Finding(f"not measured: {error}", "", math.nan, math.nan, math.nan, repr(error))])
         try:
@@ -74,11 +74,11 @@ class Numbers(QTableWidget):
         self._pending, self._measured = None, None
         self.setRowCount(0)
 
-    def show_all(self, found: Sequence[Finding]) -> None:
-        self.setRowCount(len(found))
-        for index, one in enumerate(found):
-            name, foreseen, measured, unit, source = row(one)
-            for column, text in enumerate((name, foreseen, measured, unit)):
+    def show_all(self, results: Sequence[Finding]) -> None:
+        self.setRowCount(len(results))
+        for index, finding in enumerate(results):
+            name, predicted, measured, unit, source = row(finding)
+            for column, text in enumerate((name, predicted, measured, unit)):
                 item = QTableWidgetItem(text)
                 item.setToolTip(source)
                 item.setForeground(QColor(theme.FAINT if column in (0, 3) else theme.INK))
@@ -88,9 +88,9 @@ class Numbers(QTableWidget):
 
     def read(self) -> dict[str, tuple[str, str]]:
         """The displayed values: (predicted, measured) by observable."""
-        texts = [[self.item(row, column) for column in range(3)] for row in range(self.rowCount())]
-        said = [[item.text() if item is not None else "" for item in items] for items in texts]
-        return {name: (foreseen, measured) for name, foreseen, measured in said}
+        cells = [[self.item(row, column) for column in range(3)] for row in range(self.rowCount())]
+        texts = [[item.text() if item is not None else "" for item in items] for items in cells]
+        return {name: (predicted, measured) for name, predicted, measured in texts}
 
     def close_worker(self) -> None:
         self._worker.shutdown(wait=True, cancel_futures=True)
@@ -98,5 +98,5 @@ class Numbers(QTableWidget):
 
 def measured(tables: Callable[[], RunTables | None]) -> list[Finding]:
     """Make the tables and return their findings; empty if there are no tables."""
-    made = tables()
-    return [] if made is None else findings(made)
+    run_tables = tables()
+    return [] if run_tables is None else findings(run_tables)

@@ -47,8 +47,8 @@ class LogPanel(QWidget):
         self._blocks: list[Line] = []  # the visible lines
         self._at_end = True
         self._changed: set[int] = set()  # `id` of lines whose count has changed and is not shown yet
-        self._counts_s = 0.0  # time of the next update of the counts
-        self._quiet: set[int] = set()  # `id` of the lines of a recording
+        self._next_count_s = 0.0  # time of the next update of the counts
+        self._recorded_lines: set[int] = set()  # `id` of the lines of a recording
         self.filter, self.text, self.trip = QLineEdit(), QPlainTextEdit(), QLabel()
         self.kinds: dict[EventKind, QToolButton] = {}
         self._lay_out()
@@ -101,7 +101,7 @@ class LogPanel(QWidget):
     def clear(self) -> None:
         """Remove all lines, for another rig or recording."""
         self._lines.clear()
-        self._quiet.clear()
+        self._recorded_lines.clear()
         self.trip.hide()
         self._show_all()
 
@@ -113,12 +113,12 @@ class LogPanel(QWidget):
         """Add one line that does not belong to a turn. A red line is a fault."""
         self._take([Happening(EventKind.FAULT if colour == theme.RED else EventKind.NOTE, text)])
 
-    def show_run(self, said: Iterable[Happening]) -> None:
+    def show_run(self, events: Iterable[Happening]) -> None:
         """Add the lines of a recording, in a faint colour except faults."""
-        self._take(said, quiet=True)
+        self._take(events, quiet=True)
 
     def add(self, turns: Iterable[Turn]) -> None:
-        self._take([one for turn in turns for one in self._teller.of(turn)])
+        self._take([event for turn in turns for event in self._teller.of(turn)])
 
     def copy(self) -> None:
         clipboard = QGuiApplication.clipboard()
@@ -129,38 +129,38 @@ class LogPanel(QWidget):
         """The visible lines."""
         return [line.text for line in self._blocks]
 
-    def _take(self, happenings: Iterable[Happening], quiet: bool = False) -> None:
-        happenings = list(happenings)
-        new, changed = self._lines.take(happenings)
-        self._quiet |= {id(line) for line in new} if quiet else set()
+    def _take(self, events: Iterable[Happening], quiet: bool = False) -> None:
+        events = list(events)
+        new, changed = self._lines.take(events)
+        self._recorded_lines |= {id(line) for line in new} if quiet else set()
         if not quiet:
-            self._pin(happenings)
+            self._show_trip(events)
         if self._lines.thin():
-            self._quiet &= {id(line) for line in self._lines.lines}
+            self._recorded_lines &= {id(line) for line in self._lines.lines}
             self._show_all()
             return
         self._changed |= changed
-        if time.monotonic() >= self._counts_s:
-            self._counts_s = time.monotonic() + COUNT_S
-            self._show_again(self._changed)
+        if time.monotonic() >= self._next_count_s:
+            self._next_count_s = time.monotonic() + COUNT_S
+            self._update_counts(self._changed)
             self._changed = set()
-        self._append([line for line in new if self._wanted(line)])
+        self._append([line for line in new if self._passes_filter(line)])
 
-    def _pin(self, happenings: list[Happening]) -> None:
+    def _show_trip(self, events: list[Happening]) -> None:
         """Show the last level above the lines if it is TRIPPED; else hide it."""
-        levels = [one for one in happenings if one.level is not None]
+        levels = [event for event in events if event.level is not None]
         if levels:
             tripped = levels[-1].level is Level.TRIPPED
             self.trip.setText(Line.of(levels[-1]).text.strip() if tripped else "")
             self.trip.setVisible(tripped)
 
-    def _wanted(self, line: Line) -> bool:
+    def _passes_filter(self, line: Line) -> bool:
         return self.kinds[line.first.kind].isChecked() and self.filter.text().lower() in line.text.lower()
 
     def _show_all(self) -> None:
         self.text.clear()
         self._blocks, self._changed = [], set()
-        self._append([line for line in self._lines.lines if self._wanted(line)])
+        self._append([line for line in self._lines.lines if self._passes_filter(line)])
 
     def _append(self, lines: list[Line]) -> None:
         if not lines:
@@ -174,7 +174,7 @@ class LogPanel(QWidget):
             if self._blocks:
                 cursor.insertBlock()
             self._blocks.append(line)
-            cursor.insertText(self._words(line), self._format(line))
+            cursor.insertText(self._text_of(line), self._format(line))
         cursor.endEditBlock()
 
     def _scrolled(self, value: int) -> None:
@@ -187,7 +187,7 @@ class LogPanel(QWidget):
         if self._at_end and bar is not None:
             bar.setValue(bar.maximum())
 
-    def _show_again(self, changed: set[int]) -> None:
+    def _update_counts(self, changed: set[int]) -> None:
         """Update lines with a new count. Search from the end, where they are most likely."""
         document = self.text.document()
         assert document is not None
@@ -201,19 +201,19 @@ class LogPanel(QWidget):
             block: QTextBlock = document.findBlockByNumber(index)
             cursor = QTextCursor(block)
             cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
-            cursor.insertText(self._words(line), self._format(line))
+            cursor.insertText(self._text_of(line), self._format(line))
 
     @staticmethod
-    def _words(line: Line) -> str:
+    def _text_of(line: Line) -> str:
         return f"{MARKS[line.first.kind]} {line.text}"
 
     def _format(self, line: Line) -> QTextCharFormat:
         first = line.first
         colour = COLOURS[first.kind]
-        if id(line) in self._quiet and first.kind is not EventKind.FAULT:
+        if id(line) in self._recorded_lines and first.kind is not EventKind.FAULT:
             colour = theme.FAINT
         elif first.kind is EventKind.ORDER and first.level is not None:
             colour = LEVELS.get(first.level, colour)
-        made = QTextCharFormat()
-        made.setForeground(QColor(colour))
-        return made
+        text_format = QTextCharFormat()
+        text_format.setForeground(QColor(colour))
+        return text_format

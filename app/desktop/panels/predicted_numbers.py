@@ -25,8 +25,8 @@ class ForeseenTable(QWidget):
         self._grid.setRowStretch(ROWS, 1)  # empty stretch row at the end, so that the rows do not spread
         self._labels: list[tuple[QLabel, QLabel]] = []
 
-    def show_all(self, said: Sequence[Foreseen]) -> None:
-        while len(self._labels) < len(said):
+    def show_all(self, numbers: Sequence[Foreseen]) -> None:
+        while len(self._labels) < len(numbers):
             name, value = QLabel(), QLabel()
             name.setStyleSheet(f"color: {theme.FAINT}")
             value.setFont(theme.figures_font(13))
@@ -37,11 +37,11 @@ class ForeseenTable(QWidget):
             self._grid.addWidget(value, row, 1)
             self._labels.append((name, value))
         for index, (name, value) in enumerate(self._labels):
-            there = index < len(said)
-            name.setVisible(there)
-            value.setVisible(there)
-            if there:
-                item = said[index]
+            visible = index < len(numbers)
+            name.setVisible(visible)
+            value.setVisible(visible)
+            if visible:
+                item = numbers[index]
                 name.setText(item.name)
                 value.setText(f"⚠ {item.value}" if item.warning else item.value)
                 value.setStyleSheet(f"color: {theme.AMBER}" if item.warning else "")

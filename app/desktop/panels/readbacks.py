@@ -39,9 +39,9 @@ class Answers(QWidget):
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(2, 1)
 
-    def _row(self, name: str, shown: str = "") -> None:
+    def _row(self, name: str, label_text: str = "") -> None:
         row = len(self.cells) + 1
-        label = QLabel(shown or name)
+        label = QLabel(label_text or name)
         label.setToolTip(name)
         label.setStyleSheet(f"color: {theme.FAINT}")
         self._grid.addWidget(label, row, 0)
@@ -53,7 +53,7 @@ class Answers(QWidget):
 
     def clear(self) -> None:
         for name in self.cells:
-            self._say(name, "–", "–")
+            self._set_cells(name, "–", "–")
 
     def show_returned(self, returned: Sequence[Any]) -> None:
         """Show settings that a device has returned: `name` with its unit, `asked`, `returned`, `agrees`."""
@@ -62,49 +62,62 @@ class Answers(QWidget):
             name, unit = f"{part} {words(field)}".strip(), unit_of(field)
             if name not in self.cells:
                 self._row(name, words(field))
-            done = f"{format(setting.returned, '.4g')} {unit}" if math.isfinite(setting.returned) else "not said"
-            self._say(name, f"{format(setting.asked, '.4g')} {unit}", done, not setting.agrees)
+            actual = f"{format(setting.returned, '.4g')} {unit}" if math.isfinite(setting.returned) else "not said"
+            self._set_cells(name, f"{format(setting.asked, '.4g')} {unit}", actual, not setting.agrees)
 
     def show_turn(self, rig: Rig, turn: Turn, pace: Pace, planned_s: float) -> None:
         camera = rig.camera
-        asked_hz, done_hz = float(camera.fps), pace.rate_hz
-        self._say("frame rate", f"{asked_hz:g} fps", _number(done_hz, ".1f", "fps"), abs(done_hz / asked_hz - 1) > 0.05)
+        requested_hz, actual_hz = float(camera.fps), pace.rate_hz
+        self._set_cells(
+            "frame rate",
+            f"{requested_hz:g} fps",
+            _number(actual_hz, ".1f", "fps"),
+            abs(actual_hz / requested_hz - 1) > 0.05,
+        )
         if turn.frame is not None and turn.frame.image.size:
             height, width = turn.frame.image.shape
-            asked = f"{camera.width_px or width}×{camera.height_px or height} px"
-            done = f"{width}×{height} px"
-            self._say("image", asked, done, asked != done)
-        self._say(
+            requested = f"{camera.width_px or width}×{camera.height_px or height} px"
+            actual = f"{width}×{height} px"
+            self._set_cells("image", requested, actual, requested != actual)
+        self._set_cells(
             "latency",
             f"{1e3 * planned_s:.1f} ms",
             _number(1e3 * pace.latency_p50_s, ".1f", "ms"),
             pace.latency_p50_s > 1.5 * planned_s,
         )
-        on = beam_is_on(turn)
-        asked_mw = _mean_mw(turn.allowed) if on else 0.0
-        done_mw = float(mean_power_mw(turn).sum()) if on else 0.0
-        self._say("laser", f"{asked_mw:.3g} mW", f"{done_mw:.3g} mW", not math.isclose(asked_mw, done_mw, rel_tol=0.02))
-        self._say(
+        beam_on = beam_is_on(turn)
+        requested_mw = _mean_mw(turn.allowed) if beam_on else 0.0
+        actual_mw = float(mean_power_mw(turn).sum()) if beam_on else 0.0
+        self._set_cells(
+            "laser",
+            f"{requested_mw:.3g} mW",
+            f"{actual_mw:.3g} mW",
+            not math.isclose(requested_mw, actual_mw, rel_tol=0.02),
+        )
+        self._set_cells(
             "spots",
             f"{len(turn.allowed)}",
-            f"{len(turn.sent) if on else 0}",
-            on and len(turn.allowed) != len(turn.sent),
+            f"{len(turn.sent) if beam_on else 0}",
+            beam_on and len(turn.allowed) != len(turn.sent),
         )
-        if not on:
+        if not beam_on:
             for name in ("placing", "cycle"):
-                self._say(name, "–", "–")
+                self._set_cells(name, "–", "–")
         elif len(turn.allowed) == len(turn.sent):
             step_nm = 1e3 * float(np.hypot(*(turn.sent.position_um - turn.allowed.position_um).T).max())
-            self._say("placing", "0 nm", f"{step_nm:.2g} nm", step_nm > 20)
-            asked_ms, done_ms = 1e3 * turn.allowed.dwell_s.sum(), 1e3 * turn.sent.dwell_s.sum()
-            self._say(
-                "cycle", f"{asked_ms:.3g} ms", f"{done_ms:.3g} ms", not math.isclose(asked_ms, done_ms, rel_tol=0.05)
+            self._set_cells("placing", "0 nm", f"{step_nm:.2g} nm", step_nm > 20)
+            requested_ms, actual_ms = 1e3 * turn.allowed.dwell_s.sum(), 1e3 * turn.sent.dwell_s.sum()
+            self._set_cells(
+                "cycle",
+                f"{requested_ms:.3g} ms",
+                f"{actual_ms:.3g} ms",
+                not math.isclose(requested_ms, actual_ms, rel_tol=0.05),
             )
 
-    def _say(self, name: str, asked: str, done: str, differs: bool = False) -> None:
+    def _set_cells(self, name: str, requested: str, actual: str, differs: bool = False) -> None:
         first, second = self.cells[name]
-        first.setText(asked)
-        second.setText(done)
+        first.setText(requested)
+        second.setText(actual)
         second.setStyleSheet(f"color: {theme.AMBER}" if differs else "")
 
 

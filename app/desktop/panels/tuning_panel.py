@@ -45,17 +45,17 @@ class TuningPanel(QWidget):
 
     def __init__(
         self,
-        in_force: Callable[[], Any],
+        current_settings: Callable[[], Any],
         corrections: Callable[[], Mapping[str, Image]] = dict,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._in_force, self._corrections = in_force, corrections
+        self._current_settings, self._corrections = current_settings, corrections
         self._images: deque[Image] = deque(maxlen=LOOKED_AT)
         self.source: Callable[[], list[Image]] | None = None  # images of a recording; None: the added images
         self.tuner = Tuner()
-        self._seen = False
-        self._again = False  # other settings came into force during the search
+        self._in_front = False
+        self._repeat = False  # other settings came into force during the search
         self.shown: Tuned | None = None
         self.look_button, self.use_button = QPushButton("Suggest"), QPushButton("Use these")
         self.look_button.setToolTip("look at the last images, and suggest settings for them")
@@ -90,12 +90,12 @@ class TuningPanel(QWidget):
             label = QLabel(name.removesuffix("_px").replace("smoothing_size", "smoothing"))
             label.setStyleSheet(f"color: {theme.FAINT}")
             table.addWidget(label, row, 0)
-            for column, which in enumerate(("suggested", "in force"), 1):
+            for column, source in enumerate(("suggested", "in force"), 1):
                 value = QLabel()
                 value.setFont(theme.figures_font(13))
                 value.setAlignment(Qt.AlignmentFlag.AlignRight)
                 table.addWidget(value, row, column)
-                self.values[name, which] = value
+                self.values[name, source] = value
         self.said.setStyleSheet(f"color: {theme.FAINT}")
         for plot in (self.mass, self.phase):
             plot.setFixedHeight(PLOT_PX)
@@ -106,15 +106,15 @@ class TuningPanel(QWidget):
         buttons.addWidget(self.look_button)
         buttons.addWidget(self.use_button)
         inner = QWidget()
-        whole = QVBoxLayout(inner)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(theme.GRID)
-        whole.addLayout(buttons)
-        whole.addLayout(table)
-        whole.addWidget(self.mass, 1)
-        whole.addWidget(self.phase, 1)
-        whole.addWidget(self.alarm)
-        whole.addWidget(self.said)
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(theme.GRID)
+        layout.addLayout(buttons)
+        layout.addLayout(table)
+        layout.addWidget(self.mass, 1)
+        layout.addWidget(self.phase, 1)
+        layout.addWidget(self.alarm)
+        layout.addWidget(self.said)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(theme.GRID, 0, 0, theme.GRID)
         outer.addWidget(scrolled(inner))
@@ -132,7 +132,7 @@ class TuningPanel(QWidget):
         """Discard images, suggestions and the present search, for another rig."""
         self._images.clear()
         self.source = None
-        self.tuner, self._again = Tuner(), False  # the result of a search that goes on is lost with its Tuner
+        self.tuner, self._repeat = Tuner(), False  # the result of a search that goes on is lost with its Tuner
         self.timer.stop()
         self.look_button.setEnabled(True)
         self.say(WELCOME)
@@ -150,7 +150,7 @@ class TuningPanel(QWidget):
         if not frames:
             self.say("there is no image yet")
             return
-        self.tuner.look(frames, self._in_force(), self._corrections())
+        self.tuner.look(frames, self._current_settings(), self._corrections())
         self._show(None)
         self.say(f"looking at {len(frames)} images")
         self.look_button.setEnabled(False)
@@ -161,8 +161,8 @@ class TuningPanel(QWidget):
             return
         self.timer.stop()
         self.look_button.setEnabled(True)
-        if self._again:
-            self._again = False
+        if self._repeat:
+            self._repeat = False
             self.look()
             return
         self.say(self.tuner.trouble)
@@ -175,14 +175,14 @@ class TuningPanel(QWidget):
     def accepted(self) -> None:
         """Other settings are now in force: repeat the comparison with them, also one that is not finished."""
         if self.timer.isActive():
-            self._again = True
+            self._repeat = True
         elif self.shown is not None:
             self.look()
 
     @property
     def judgement(self) -> Judged | None:
         """The judgement of the chosen settings; None if the panel is hidden or has no result."""
-        if self.shown is None or not self._seen:
+        if self.shown is None or not self._in_front:
             return None
         return self.shown.suggested if self.suggested.isChecked() else self.shown.in_force
 
@@ -191,28 +191,28 @@ class TuningPanel(QWidget):
 
     def see(self, on: bool) -> None:
         """Set whether the panel is in front. Qt does not hide a panel behind another tab."""
-        self._seen = on
+        self._in_front = on
         self.judged.emit()
 
     # drawing --------------------------------------------------------------------------------------------------------
 
-    def _show(self, found: Tuned | None) -> None:
-        self.shown = found
-        self.use_button.setEnabled(found is not None and bool(found.edits))
-        self.use_button.setText("Use these" if found is None or found.edits else "In force")
-        edits = found.edits if found is not None else {}
-        for which, judged in (
-            ("suggested", found.suggested if found is not None else None),
-            ("in force", found.in_force if found is not None else None),
+    def _show(self, tuned: Tuned | None) -> None:
+        self.shown = tuned
+        self.use_button.setEnabled(tuned is not None and bool(tuned.edits))
+        self.use_button.setText("Use these" if tuned is None or tuned.edits else "In force")
+        edits = tuned.edits if tuned is not None else {}
+        for source, judged in (
+            ("suggested", tuned.suggested if tuned is not None else None),
+            ("in force", tuned.in_force if tuned is not None else None),
         ):
             for name, text in _texts(judged).items():
-                changed = which == "suggested" and f"tracking.{name}" in edits
-                self.values[name, which].setText(text)
-                self.values[name, which].setStyleSheet(f"color: {theme.AMBER}" if changed else "")
-        if found is not None:
-            said = (*filter(None, [found.doubt]), *found.why)
-            self.say("\n".join(sentence[0].upper() + sentence[1:] + "." for sentence in said))
-        doubtful = found is not None and bool(found.doubt)
+                changed = source == "suggested" and f"tracking.{name}" in edits
+                self.values[name, source].setText(text)
+                self.values[name, source].setStyleSheet(f"color: {theme.AMBER}" if changed else "")
+        if tuned is not None:
+            sentences = (*filter(None, [tuned.doubt]), *tuned.why)
+            self.say("\n".join(sentence[0].upper() + sentence[1:] + "." for sentence in sentences))
+        doubtful = tuned is not None and bool(tuned.doubt)
         self.said.setStyleSheet(f"color: {theme.AMBER if doubtful else theme.FAINT}")
         self._draw()
 
@@ -248,14 +248,14 @@ def _texts(judged: Judged | None) -> dict[str, str]:
     """The texts of one column of the table."""
     if judged is None:
         return dict.fromkeys((*SUGGESTED, "kept", "rejected"), "–")
-    s = judged.settings
+    settings = judged.settings
     return {
-        "diameter_px": f"{s.diameter_px} px",
-        "minmass": f"{s.minmass:.4g}",
-        "separation_px": f"{s.least_distance_px:g} px",
-        "smoothing_size_px": f"{s.smoothing_px} px",
-        "maxsize_px": f"{s.maxsize_px:g} px" if s.maxsize_px is not None else "any",
-        "invert": "yes" if s.invert else "no",
+        "diameter_px": f"{settings.diameter_px} px",
+        "minmass": f"{settings.minmass:.4g}",
+        "separation_px": f"{settings.least_distance_px:g} px",
+        "smoothing_size_px": f"{settings.smoothing_px} px",
+        "maxsize_px": f"{settings.maxsize_px:g} px" if settings.maxsize_px is not None else "any",
+        "invert": "yes" if settings.invert else "no",
         "kept": f"{len(judged.kept_mass)}",
         "rejected": f"{len(judged.rejected_mass)}",
     }

@@ -70,20 +70,20 @@ class Plot(QWidget):
     def show_drawing(self, drawing: Drawing) -> None:
         """Draw only these curves."""
         self.note = drawing.note
-        for name in set(self.curves) - {one.name for one in drawing.curves}:
+        for name in set(self.curves) - {curve.name for curve in drawing.curves}:
             self._show_name(name, "", "", False)
             self.curves[name].setData([], [])
-        for one in drawing.curves:
-            self._show_curve(one)
+        for curve in drawing.curves:
+            self._show_curve(curve)
         self._write_names()
         self.say_why(drawing.why)
 
-    def _show_curve(self, one: PlotCurve) -> None:
-        if one.edges:
-            assert one.y is not None
-            self.bars(one.name, one.x, one.y, one.colour)
-        elif one.y is not None or one.name in self.curves:
-            self.line(one.name, one.x, one.y, one.colour, one.dots, one.dash)
+    def _show_curve(self, curve: PlotCurve) -> None:
+        if curve.edges:
+            assert curve.y is not None
+            self.bars(curve.name, curve.x, curve.y, curve.colour)
+        elif curve.y is not None or curve.name in self.curves:
+            self.line(curve.name, curve.x, curve.y, curve.colour, curve.dots, curve.dash)
 
     def say_why(self, text: str) -> None:
         """Show in the middle of the axes why nothing is drawn. Empty: something is drawn."""
@@ -91,9 +91,9 @@ class Plot(QWidget):
         self.why.setVisible(bool(text))
         self.why.raise_()
 
-    def _show_name(self, name: str, mark: str, colour: str, there: bool) -> None:
+    def _show_name(self, name: str, mark: str, colour: str, visible: bool) -> None:
         """Show the name of a curve above the axes while the curve is visible."""
-        if there:
+        if visible:
             self.names[name] = f"<span style='color:{colour}'>{mark}</span> {name}"
         else:
             self.names.pop(name, None)
@@ -101,9 +101,9 @@ class Plot(QWidget):
 
     def _write_names(self) -> None:
         note = f"<span style='color:{theme.FAINT}'>{self.note}</span>" if self.note else ""
-        said = " &nbsp; ".join([*(self.names[each] for each in self.curves if each in self.names), note])
-        if said != self.legend.text():
-            self.legend.setText(said)
+        text = " &nbsp; ".join([*(self.names[name] for name in self.curves if name in self.names), note])
+        if text != self.legend.text():
+            self.legend.setText(text)
 
     def line(
         self, name: str, x: Floats | list[float], y: Floats | None, colour: str, dots: bool = False, dash: bool = False
@@ -115,22 +115,22 @@ class Plot(QWidget):
             pen = pg.mkPen(colour, width=1.5, style=style)
             self.curves[name] = self.axes.plot([], [], pen=pen, connect="finite", **marks)
         x = np.asarray(x)
-        drawn = np.zeros(len(x), np.bool_) if y is None else self._can_be_drawn(x, y)
-        there = bool(drawn.any())
-        if y is None or not there:
+        drawable = np.zeros(len(x), np.bool_) if y is None else self._drawable_points(x, y)
+        visible = bool(drawable.any())
+        if y is None or not visible:
             self.curves[name].setData([], [])
         elif dots:  # pyqtgraph warns if all visible dots are nan
-            self.curves[name].setData(x[drawn], y[drawn])
+            self.curves[name].setData(x[drawable], y[drawable])
         else:
             self.curves[name].setData(x, y)
-        self._show_name(name, DOTS if dots else DASHES if dash else LINE, colour, there)
+        self._show_name(name, DOTS if dots else DASHES if dash else LINE, colour, visible)
 
-    def _can_be_drawn(self, x: Floats, y: Floats) -> NDArray[np.bool_]:
-        drawn: NDArray[np.bool_] = np.isfinite(x) & np.isfinite(y)
+    def _drawable_points(self, x: Floats, y: Floats) -> NDArray[np.bool_]:
+        drawable: NDArray[np.bool_] = np.isfinite(x) & np.isfinite(y)
         for name, value in (("x", x), ("y", y)):
             if name in self.log:
-                drawn &= value > 0
-        return drawn
+                drawable &= value > 0
+        return drawable
 
     def bars(self, name: str, edges: Floats, height: NDArray[Any], colour: str) -> None:
         if name not in self.curves:

@@ -70,8 +70,8 @@ class Plots(QTabWidget):
         self.latency = Plot("exposure to command  ms", "turns")
         self.recent = Recent()
         self._armed = False  # whether light can act on the measured particles
-        self._applies = False  # another experiment was applied, and its first turn has not arrived
-        self._since = "since the start"  # period of the measurement, in words
+        self._awaits_first_turn = False  # another experiment was applied, and its first turn has not arrived
+        self._period = "since the start"  # period of the measurement, in words
         self._plan = plan
         self.numbers = Numbers(self._tables)
         self._worker = ThreadPoolExecutor(1, "plots")
@@ -91,7 +91,7 @@ class Plots(QTabWidget):
         self.currentChanged.connect(self.draw)
 
     def _add_tabs(self) -> None:
-        for plot, name, said in (
+        for plot, name, tooltip in (
             (self.msd, "MSD", "mean square displacement: measured, free, foreseen"),
             (self.steps, "Steps", "displacements over one frame, with those of free diffusion"),
             (self.speed, "Speed", "|r(t) - r(t - τ)| / τ, mean over the particles"),
@@ -105,7 +105,7 @@ class Plots(QTabWidget):
             (self.latency, "Latency", "from the middle of the exposure to the command's sending"),
             (self.numbers, "Numbers", "z, T_eff, D_eff, delay, heat, speed, order: foreseen, measured"),
         ):
-            self.setTabToolTip(self.addTab(plot, name), said)
+            self.setTabToolTip(self.addTab(plot, name), tooltip)
 
     def sizeHint(self) -> QSize:
         return QSize(400, 230)
@@ -117,37 +117,37 @@ class Plots(QTabWidget):
 
     @experiment.setter
     def experiment(self, experiment: Experiment | None) -> None:
-        before, self._experiment = self._experiment, experiment
-        if before is not None and experiment is not None and before != experiment:
-            self._applies = self._armed
+        previous, self._experiment = self._experiment, experiment
+        if previous is not None and experiment is not None and previous != experiment:
+            self._awaits_first_turn = self._armed
 
     def add(self, turns: Sequence[Turn]) -> None:
         for turn in turns:
-            self._begin_anew(turn)
+            self._discard_outdated(turn)
             self.recent.add((turn,))
             if len(turn.tracks):
                 if self._tracks and turn.tracks.time_s <= self._tracks[-1].time_s:
                     self._tracks.clear()  # another run, or an earlier place in a recording
-                self._tracks.append(self._marked(turn))
+                self._tracks.append(self._mark_carried(turn))
 
-    def _begin_anew(self, turn: Turn) -> None:
+    def _discard_outdated(self, turn: Turn) -> None:
         """Discard earlier tracks after an APPLY or a change of ARMED: they are not pooled with the new ones."""
         applied = any(order.kind is OrderKind.APPLY for order in turn.orders)
         armed = turn.level is Level.ARMED
         if applied or armed is not self._armed:
             self.clear_tracks()
-            self._since = f"since {'APPLY' if applied else turn.level} at {turn.now_s:.1f} s"
-            self._applies = False
+            self._period = f"since {'APPLY' if applied else turn.level} at {turn.now_s:.1f} s"
+            self._awaits_first_turn = False
         self._armed = armed
 
     def _law(self) -> Experiment | None:
         """The law that acts on the measured tracks; None if no light acts on them."""
         if self.source is not None:
             return self.source.law()
-        felt = self._plan is None or self._plan().kind.light_acts
-        return self.experiment if self._armed and felt and not self._applies else None
+        light_acts = self._plan is None or self._plan().kind.light_acts
+        return self.experiment if self._armed and light_acts and not self._awaits_first_turn else None
 
-    def _unknown(self) -> str:
+    def _why_no_theory(self) -> str:
         """Reason why no theory can be drawn; empty if it can."""
         unknown = self._plan().unknown if self._plan is not None else ()
         return f"no theory: {' and '.join(unknown)} not known" if unknown else ""
@@ -159,7 +159,7 @@ class Plots(QTabWidget):
     def forget(self) -> None:
         """Discard all measurements: another rig or recording, or the recording is tracked with other settings."""
         self.clear_tracks()
-        self._pending, self._armed, self._applies, self._since = None, False, False, "since the start"
+        self._pending, self._armed, self._awaits_first_turn, self._period = None, False, False, "since the start"
         for plot in (*self.measured, self.latency):
             assert isinstance(plot, Plot)
             plot.empty()
@@ -175,16 +175,18 @@ class Plots(QTabWidget):
         elif self._pending is None and isinstance(current, Plot):
             if self.source is not None:
                 self._tracks.clear()
-                self._tracks.extend(seen for seen in self.source.tracks() if len(seen))
-            since = self._since if self.source is None else self.source.since()
-            of = Measurement(tuple(self._tracks), self.experiment, self.means, self._law(), since, self._unknown())
-            self._pending = current, self._worker.submit(self.measured[current], of)
+                self._tracks.extend(tracks for tracks in self.source.tracks() if len(tracks))
+            since = self._period if self.source is None else self.source.since()
+            measurement = Measurement(
+                tuple(self._tracks), self.experiment, self.means, self._law(), since, self._why_no_theory()
+            )
+            self._pending = current, self._worker.submit(self.measured[current], measurement)
 
     def poll(self) -> None:
         """Show newly computed curves. Raises the errors of the computation."""
         if self._pending is not None and self._pending[1].done():
-            (plot, done), self._pending = self._pending, None
-            plot.show_drawing(done.result())
+            (plot, future), self._pending = self._pending, None
+            plot.show_drawing(future.result())
             if plot is not self.currentWidget():
                 self.draw()  # the user has chosen another tab since
 
@@ -200,7 +202,7 @@ class Plots(QTabWidget):
         self.numbers.close_worker()
 
     @staticmethod
-    def _marked(turn: Turn) -> Tracks:
+    def _mark_carried(turn: Turn) -> Tracks:
         """Tracks with carried particles marked as uncertain: their displacements are not caused by the law."""
         tracks = turn.tracks
         if not turn.wanted.carried.any():
@@ -215,16 +217,16 @@ class Plots(QTabWidget):
         """
         if self.source is not None:
             return self.source.tables()
-        if self._plan is None or not self.recent.moments or self._applies:
+        if self._plan is None or not self.recent.moments or self._awaits_first_turn:
             return None
         return partial(self.recent.copy().tables, self._plan())
 
     def draw_latency(self) -> None:
         latency_ms = 1e3 * (self._latencies_s() if self.source is None else self.source.latencies_s())
         if len(latency_ms) <= LEAST_LATENCIES:
-            video = self.source is not None and len(latency_ms) == 0
-            why = "images that were recorded elsewhere have no latencies" if video else "too few turns so far"
-            self.latency.show_drawing(Drawing((), why))
+            is_video = self.source is not None and len(latency_ms) == 0
+            reason = "images that were recorded elsewhere have no latencies" if is_video else "too few turns so far"
+            self.latency.show_drawing(Drawing((), reason))
             return
         edges = np.linspace(0.0, 1.2 * float(np.percentile(latency_ms, 99.5)), 61)
         heights = np.histogram(latency_ms, edges)[0]

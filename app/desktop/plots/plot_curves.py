@@ -75,7 +75,7 @@ class Measurement:
     @cached_property
     def _rates_hz(self) -> tuple[float, float]:
         """(mean frame rate, rate of the time grid of the paths), Hz."""
-        time_s: Floats = np.array([seen.time_s for seen in self.tracks], np.float64)
+        time_s: Floats = np.array([frame.time_s for frame in self.tracks], np.float64)
         return rates_hz(time_s, 1.0 / self.planned.hold_s if self.planned is not None else UNKNOWN_HZ)
 
     def paths(self) -> Paths:
@@ -86,26 +86,26 @@ class Measurement:
     def recent(self) -> list[Tracks]:
         """A selection of the last tracks: fewer if there are more particles."""
         last = self.tracks[-300:]
-        number = max(min(RECENT, MOST_PLACES // 10 // max(len(last[-1]), 1)), 2) if last else 1
-        return list(last[:: max(len(last) // number, 1)])
+        selected_count = max(min(RECENT, MOST_PLACES // 10 // max(len(last[-1]), 1)), 2) if last else 1
+        return list(last[:: max(len(last) // selected_count, 1)])
 
     def most(self) -> int:
         """Largest number of particles in one of the recent frames."""
-        return max((len(seen) for seen in self.recent()), default=0)
+        return max((len(frame) for frame in self.recent()), default=0)
 
     def crowded(self) -> str:
         """Message that too many particles are too close together for single-particle theory; empty if they are free."""
         if self.means is None:
             return ""
         near_um = NEAR * self.means.plant.diameter_um
-        near = number = 0
-        for seen in self.recent():
-            number += len(seen)
-            if len(seen) > 1:
-                near += int((cKDTree(seen.position_um).query(seen.position_um, k=2)[0][:, 1] < near_um).sum())
-        if near <= CROWDED * number:
+        close_count = count = 0
+        for frame in self.recent():
+            count += len(frame)
+            if len(frame) > 1:
+                close_count += int((cKDTree(frame.position_um).query(frame.position_um, k=2)[0][:, 1] < near_um).sum())
+        if close_count <= CROWDED * count:
             return ""
-        return f"no theory of free particles: {near / number:.0%} are within {NEAR:g} diameters of another"
+        return f"no theory of free particles: {close_count / count:.0%} are within {NEAR:g} diameters of another"
 
     def note(self) -> str:
         """Number of particles, duration and start of the tracks, in words."""
@@ -114,97 +114,101 @@ class Measurement:
         span_s = self.tracks[-1].time_s - self.tracks[0].time_s
         return f"{self.most()} particle{'s' * (self.most() != 1)}, {span_s:.0f} s {self.since}"
 
-    def drawing(self, curves: Sequence[PlotCurve], why: str, theory: str = "") -> Drawing:
-        """A Drawing of these curves, or of `why` if all are empty. `theory`: why there is no theory."""
-        there = any(one.y is not None and np.isfinite(one.y).any() for one in curves)
+    def drawing(self, curves: Sequence[PlotCurve], empty_reason: str, theory: str = "") -> Drawing:
+        """A Drawing of these curves, or of `empty_reason` if all are empty. `theory`: why there is no theory."""
+        has_data = any(curve.y is not None and np.isfinite(curve.y).any() for curve in curves)
         if not self.tracks:
             return Drawing((), "no particle is tracked yet")
-        if not there:
-            return Drawing((), why, self.note())
-        return Drawing(tuple(curves), "", "; ".join(said for said in (self.note(), theory) if said))
+        if not has_data:
+            return Drawing((), empty_reason, self.note())
+        return Drawing(tuple(curves), "", "; ".join(text for text in (self.note(), theory) if text))
 
 
-def msd(of: Measurement) -> Drawing:
-    made = of.paths()
-    lag = lags(len(made.position_um) // 3)
-    lag_s: Floats = np.asarray(lag * made.period_s, np.float64)
-    curves = [PlotCurve("measured", lag_s, mean_square_displacement(made, lag), theme.WHITE, dots=True)]
-    theory = of.unknown or of.crowded()
-    if of.means is not None and not theory and np.isfinite(curves[0].y).any():  # type: ignore[arg-type]
-        free_um2: Floats = np.asarray(4.0 * of.means.plant.diffusion_um2_per_s * lag_s, np.float64)
-        curves.append(PlotCurve(free_name(of), lag_s, free_um2, theme.SKY, dash=True))
-        foreseen = foreseen_msd_um2(of.law, of.means, lag_s) if of.law is not None else None
-        curves.append(PlotCurve("foreseen", lag_s, foreseen, theme.ORANGE))
-    return of.drawing(curves, "the MSD needs a particle in three frames", theory)
+def msd(measurement: Measurement) -> Drawing:
+    trajectories = measurement.paths()
+    lag = lags(len(trajectories.position_um) // 3)
+    lag_s: Floats = np.asarray(lag * trajectories.period_s, np.float64)
+    curves = [PlotCurve("measured", lag_s, mean_square_displacement(trajectories, lag), theme.WHITE, dots=True)]
+    theory = measurement.unknown or measurement.crowded()
+    if measurement.means is not None and not theory and np.isfinite(curves[0].y).any():  # type: ignore[arg-type]
+        free_um2: Floats = np.asarray(4.0 * measurement.means.plant.diffusion_um2_per_s * lag_s, np.float64)
+        curves.append(PlotCurve(free_name(measurement), lag_s, free_um2, theme.SKY, dash=True))
+        predicted_um2 = (
+            foreseen_msd_um2(measurement.law, measurement.means, lag_s) if measurement.law is not None else None
+        )
+        curves.append(PlotCurve("foreseen", lag_s, predicted_um2, theme.ORANGE))
+    return measurement.drawing(curves, "the MSD needs a particle in three frames", theory)
 
 
-def free_name(of: Measurement) -> str:
+def free_name(measurement: Measurement) -> str:
     """Name of the free-diffusion curve: under a law it shows the motion without light."""
-    return "free" if of.law is None else "without light"
+    return "free" if measurement.law is None else "without light"
 
 
-def steps(of: Measurement) -> Drawing:
-    made = of.paths()
-    steps_nm = 1e3 * steps_um(made)
-    theory = of.unknown or of.crowded()
+def steps(measurement: Measurement) -> Drawing:
+    trajectories = measurement.paths()
+    steps_nm = 1e3 * steps_um(trajectories)
+    theory = measurement.unknown or measurement.crowded()
     if len(steps_nm) < LEAST_STEPS:
-        return of.drawing((), f"{LEAST_STEPS} steps over one frame are needed; there are {len(steps_nm)}")
+        return measurement.drawing((), f"{LEAST_STEPS} steps over one frame are needed; there are {len(steps_nm)}")
     low_nm, high_nm = np.percentile(steps_nm, [0.2, 99.8]).tolist()
     edges: Floats = np.linspace(low_nm, high_nm, 41)
     curves = [PlotCurve("measured", edges, np.histogram(steps_nm, edges)[0], theme.FAINT, edges=True)]
-    if of.means is not None and not theory:
-        sigma_nm = 1e3 * np.sqrt(2.0 * of.means.plant.diffusion_um2_per_s * made.period_s)
+    if measurement.means is not None and not theory:
+        sigma_nm = 1e3 * np.sqrt(2.0 * measurement.means.plant.diffusion_um2_per_s * trajectories.period_s)
         x: Floats = np.linspace(edges[0], edges[-1], 200)
         density = np.exp(-0.5 * (x / sigma_nm) ** 2) / (sigma_nm * np.sqrt(2.0 * np.pi))
         expected = density * len(steps_nm) * (edges[1] - edges[0])
-        curves.append(PlotCurve(free_name(of), x, expected, theme.SKY, dash=True))
-    return of.drawing(curves, "", theory)
+        curves.append(PlotCurve(free_name(measurement), x, expected, theme.SKY, dash=True))
+    return measurement.drawing(curves, "", theory)
 
 
-def speed(of: Measurement) -> Drawing:
-    made = of.paths()
-    over_s = longest_delay_s(of.experiment) if of.experiment is not None else 0.5
-    curves = [PlotCurve("measured", made.time_s, speed_um_per_s(made, over_s), theme.WHITE)]
-    theory = of.unknown or of.crowded()
-    if of.means is not None and len(made.time_s) and not theory and np.isfinite(curves[0].y).any():  # type: ignore[arg-type]
-        foreseen = math.nan if of.law is None else foreseen_speed_um_per_s(of.law, of.means)
-        curves.append(PlotCurve("foreseen", made.time_s[[0, -1]], np.full(2, foreseen), theme.ORANGE))
-    return of.drawing(curves, f"no particle was followed for τ = {over_s:g} s yet", theory)
+def speed(measurement: Measurement) -> Drawing:
+    trajectories = measurement.paths()
+    delay_s = longest_delay_s(measurement.experiment) if measurement.experiment is not None else 0.5
+    curves = [PlotCurve("measured", trajectories.time_s, speed_um_per_s(trajectories, delay_s), theme.WHITE)]
+    theory = measurement.unknown or measurement.crowded()
+    if measurement.means is not None and len(trajectories.time_s) and not theory and np.isfinite(curves[0].y).any():  # type: ignore[arg-type]
+        predicted_um_per_s = (
+            math.nan if measurement.law is None else foreseen_speed_um_per_s(measurement.law, measurement.means)
+        )
+        curves.append(PlotCurve("foreseen", trajectories.time_s[[0, -1]], np.full(2, predicted_um_per_s), theme.ORANGE))
+    return measurement.drawing(curves, f"no particle was followed for τ = {delay_s:g} s yet", theory)
 
 
-def pairs(of: Measurement) -> Drawing:
-    frames = [seen.position_um for seen in of.recent()]
-    if not any(len(place) > 1 for place in frames):
-        return of.drawing((), f"g(r) needs two particles at least; there are {of.most()}")
-    every = pd.DataFrame(np.concatenate(frames), columns=POSITION)
-    every["frame"] = np.repeat(np.arange(len(frames)), [len(place) for place in frames])
-    low, high = every[POSITION].min().to_numpy(), every[POSITION].max().to_numpy()
-    far_um = 10.0 * (of.means.plant.diameter_um if of.means is not None else 2.0)
-    largest_um = min(0.95 * float((high - low).min()), far_um)
+def pairs(measurement: Measurement) -> Drawing:
+    positions = [frame.position_um for frame in measurement.recent()]
+    if not any(len(position_um) > 1 for position_um in positions):
+        return measurement.drawing((), f"g(r) needs two particles at least; there are {measurement.most()}")
+    table = pd.DataFrame(np.concatenate(positions), columns=POSITION)
+    table["frame"] = np.repeat(np.arange(len(positions)), [len(position_um) for position_um in positions])
+    low, high = table[POSITION].min().to_numpy(), table[POSITION].max().to_numpy()
+    default_um = 10.0 * (measurement.means.plant.diameter_um if measurement.means is not None else 2.0)
+    largest_um = min(0.95 * float((high - low).min()), default_um)
     if largest_um <= 0.0:
-        return of.drawing((), "g(r) needs particles that do not lie in one line")
-    found = pair_correlation(every, (low[0], low[1]), (high[0], high[1]), largest_um, 60)
-    g: Floats = np.asarray(found.to_numpy(), np.float64)
+        return measurement.drawing((), "g(r) needs particles that do not lie in one line")
+    g_of_r = pair_correlation(table, (low[0], low[1]), (high[0], high[1]), largest_um, 60)
+    g: Floats = np.asarray(g_of_r.to_numpy(), np.float64)
     ideal = PlotCurve("ideal gas", np.array([0.0, largest_um]), np.ones(2), theme.SKY, dash=True)
-    return of.drawing([PlotCurve("measured", found.index.to_numpy(np.float64), g, theme.WHITE), ideal], "")
+    return measurement.drawing([PlotCurve("measured", g_of_r.index.to_numpy(np.float64), g, theme.WHITE), ideal], "")
 
 
-def order(of: Measurement) -> Drawing:
-    chosen = of.recent()
-    time_s: Floats = np.array([seen.time_s for seen in chosen], np.float64)
+def order(measurement: Measurement) -> Drawing:
+    frames = measurement.recent()
+    time_s: Floats = np.array([frame.time_s for frame in frames], np.float64)
     radius_um = None
-    if of.experiment is not None and of.means is not None:
-        radius_um = ring_um(of.experiment, of.means)
+    if measurement.experiment is not None and measurement.means is not None:
+        radius_um = ring_um(measurement.experiment, measurement.means)
     curves, missing = [], []
     for neighbours, colour in ((6, theme.WHITE), (4, theme.ORANGE)):
-        found = np.array([mean_bond_order(seen.position_um, neighbours, radius_um) for seen in chosen])
-        if not np.isfinite(found).any():
-            missing.append(why_no_order(neighbours, of.most(), radius_um))
+        bond_order = np.array([mean_bond_order(frame.position_um, neighbours, radius_um) for frame in frames])
+        if not np.isfinite(bond_order).any():
+            missing.append(why_no_order(neighbours, measurement.most(), radius_um))
             continue
-        curves.append(PlotCurve(f"|ψ{neighbours}|", time_s, found, colour))
+        curves.append(PlotCurve(f"|ψ{neighbours}|", time_s, bond_order, colour))
         level = np.full(2, random_bond_order(neighbours))
         curves.append(PlotCurve(f"random, {neighbours} bonds", time_s[[0, -1]], level, colour, dash=True))
-    return of.drawing(curves, "\n".join(missing), "; ".join(missing))
+    return measurement.drawing(curves, "\n".join(missing), "; ".join(missing))
 
 
 def why_no_order(neighbours: int, particles: int, radius_um: float | None) -> str:

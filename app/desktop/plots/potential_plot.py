@@ -31,13 +31,13 @@ class PotentialPlot(QWidget):
         self.setToolTip("over the distance r in µm: as asked (dashed), as it acts (solid), out of reach (shaded)")
         self.force.setXLink(self.energy)
         self.energy.getAxis("bottom").setStyle(showValues=False)
-        self._asked = [(_line(self.energy, c, True), _line(self.force, c, True)) for c in COLOURS]
-        self._acts = [(_line(self.energy, c, False), _line(self.force, c, False)) for c in COLOURS]
+        self._requested_lines = [(_line(self.energy, c, True), _line(self.force, c, True)) for c in COLOURS]
+        self._actual_lines = [(_line(self.energy, c, False), _line(self.force, c, False)) for c in COLOURS]
         self.shades = [_shade(self.force) for _ in (1, -1)]
         self.points = Points()
         self.points.moved.connect(self._moved)
         self.energy.addItem(self.points)
-        self._drawn: int | None = None  # the force whose points are shown
+        self._drawn_index: int | None = None  # the force whose points are shown
         self.why_empty = QLabel("", self.energy)
         self.why_empty.setStyleSheet(f"color: {theme.FAINT}")
         self.why_empty.setWordWrap(True)
@@ -71,49 +71,57 @@ class PotentialPlot(QWidget):
             plot.setFixedHeight(PLOT_PX)
             plot.show()
 
-    def show_forces(self, shapes: list[Any], mode: str, means: Conditions) -> None:
+    def show_forces(self, shapes: list[Any], mode: str, conditions: Conditions) -> None:
         """Draw the curves of these shapes. Only shapes of r alone have a curve; if there is none, a text says so."""
-        curves = [curve(shape, mode, means) for shape in shapes[:MOST]]
-        self._drawn = next((index for index, shape in enumerate(shapes) if shape.kind == "drawn"), None)
-        self.why_empty.setText("" if any(made is not None for made in curves) else NO_CURVE)
+        curves = [curve(shape, mode, conditions) for shape in shapes[:MOST]]
+        self._drawn_index = next((index for index, shape in enumerate(shapes) if shape.kind == "drawn"), None)
+        self.why_empty.setText("" if any(potential is not None for potential in curves) else NO_CURVE)
         for index in range(MOST):
-            made = curves[index] if index < len(curves) else None
-            _set(self._asked[index], None if made is None else (made.r_um, made.energy_kt, made.force_pn))
-            _set(self._acts[index], None if made is None else (made.r_um, made.acts_kt, made.acts_pn))
-        reach_fn = 1e3 * min((made.reach_pn for made in curves if made is not None), default=math.inf)
+            potential = curves[index] if index < len(curves) else None
+            _set_lines(
+                self._requested_lines[index],
+                None if potential is None else (potential.r_um, potential.energy_kt, potential.force_pn),
+            )
+            _set_lines(
+                self._actual_lines[index],
+                None if potential is None else (potential.r_um, potential.acts_kt, potential.acts_pn),
+            )
+        reach_fn = 1e3 * min((potential.reach_pn for potential in curves if potential is not None), default=math.inf)
         for side, shade in zip((1, -1), self.shades, strict=True):
             shade.setVisible(math.isfinite(reach_fn))
             if math.isfinite(reach_fn):
                 shade.setRegion((side * reach_fn, side * 100.0 * reach_fn))
         if not self.points.held:
             self._show_points(shapes)
-            self._frame([made for made in curves if made is not None], reach_fn)
+            self._frame([potential for potential in curves if potential is not None], reach_fn)
 
     def _show_points(self, shapes: list[Any]) -> None:
-        if self._drawn is None:
+        if self._drawn_index is None:
             self.points.put(np.empty((0, 2)))
         else:
-            shape = shapes[self._drawn]
+            shape = shapes[self._drawn_index]
             self.points.put(np.column_stack([shape.radius_um, shape.energy_kt]))
 
     def _frame(self, curves: list[PotentialCurve], reach_fn: float) -> None:
         if not curves:
             return
-        energy = np.concatenate([made.acts_kt for made in curves] + [made.energy_kt for made in curves])
+        energy = np.concatenate(
+            [potential.acts_kt for potential in curves] + [potential.energy_kt for potential in curves]
+        )
         energy = energy[np.isfinite(energy)]
         low = float(energy.min())
         high = min(float(energy.max()), low + 60.0)  # a high wall does not hide the well
         margin = 0.1 * max(high - low, 1.0)
         self.energy.setYRange(low - margin, high + margin, padding=0)
-        force_fn = 1e3 * np.concatenate([made.acts_pn for made in curves])
+        force_fn = 1e3 * np.concatenate([potential.acts_pn for potential in curves])
         force_fn = force_fn[np.isfinite(force_fn)]
         top = 1.3 * float(np.abs(force_fn).max(initial=1.0))
         self.force.setYRange(-top, top, padding=0)
-        self.energy.setXRange(0.0, max(float(made.r_um[-1]) for made in curves), padding=0.02)
+        self.energy.setXRange(0.0, max(float(potential.r_um[-1]) for potential in curves), padding=0.02)
 
     def _moved(self, points: object) -> None:
-        if self._drawn is not None:
-            self.dragged.emit(self._drawn, points)
+        if self._drawn_index is not None:
+            self.dragged.emit(self._drawn_index, points)
 
 
 class Points(pg.GraphItem):  # type: ignore[misc]
@@ -178,9 +186,9 @@ def _plot(label: str) -> pg.PlotWidget:
     return plot
 
 
-def _line(plot: pg.PlotWidget, colour: str, asked: bool) -> pg.PlotCurveItem:
-    style = Qt.PenStyle.DashLine if asked else Qt.PenStyle.SolidLine
-    line = pg.PlotCurveItem(pen=pg.mkPen(colour, width=1 if asked else 2, style=style))
+def _line(plot: pg.PlotWidget, colour: str, requested: bool) -> pg.PlotCurveItem:
+    style = Qt.PenStyle.DashLine if requested else Qt.PenStyle.SolidLine
+    line = pg.PlotCurveItem(pen=pg.mkPen(colour, width=1 if requested else 2, style=style))
     plot.addItem(line)
     return line
 
@@ -194,11 +202,11 @@ def _shade(plot: pg.PlotWidget) -> pg.LinearRegionItem:
     return shade
 
 
-def _set(lines: tuple[pg.PlotCurveItem, pg.PlotCurveItem], made: Any) -> None:
-    if made is None:
+def _set_lines(lines: tuple[pg.PlotCurveItem, pg.PlotCurveItem], values: Any) -> None:
+    if values is None:
         lines[0].setData([], [])
         lines[1].setData([], [])
     else:
-        r_um, energy_kt, force_pn = made
+        r_um, energy_kt, force_pn = values
         lines[0].setData(r_um, energy_kt, connect="finite")
         lines[1].setData(r_um, 1e3 * force_pn, connect="finite")

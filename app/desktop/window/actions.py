@@ -36,11 +36,11 @@ class Actions(QToolBar):
         assert isinstance(button, QToolButton)
         button.setStyleSheet(f"font-weight: bold; color: {theme.WHITE}; background: #7a1f22; padding: 5px 14px")
 
-    def _action(self, name: str, shape: str, colour: str, keys: str, said: str) -> QAction:
+    def _action(self, name: str, shape: str, colour: str, keys: str, tooltip: str) -> QAction:
         action = QAction(icon(shape, colour), name, self)
         if keys:
             action.setShortcut(keys)
-        action.setToolTip(f"{said} ({keys})" if keys else said)
+        action.setToolTip(f"{tooltip} ({keys})" if keys else tooltip)
         self.addAction(action)
         return action
 

@@ -15,7 +15,7 @@ class AppliedPlans:
 
     def __init__(self, opened: Plan) -> None:
         self._plans = {0: opened}
-        self._answered = 0  # number of the last APPLY with a reply
+        self._last_replied = 0  # number of the last APPLY with a reply
 
     def add(self, live: RunningLoop, plan: Plan) -> None:
         """Add the plan that was just applied to this loop."""
@@ -26,11 +26,11 @@ class AppliedPlans:
 
         Never waits.
         """
-        known = live.in_force
-        if known.answered == self._answered:
+        reply = live.in_force
+        if reply.answered == self._last_replied:
             return None
-        self._answered = known.answered
-        self._plans = {number: plan for number, plan in self._plans.items() if number >= known.number}
-        if not known.trouble or known.answered < live.applies:
+        self._last_replied = reply.answered
+        self._plans = {number: plan for number, plan in self._plans.items() if number >= reply.number}
+        if not reply.trouble or reply.answered < live.applies:
             return None
-        return self._plans[known.number], known.trouble
+        return self._plans[reply.number], reply.trouble

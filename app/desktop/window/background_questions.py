@@ -25,50 +25,50 @@ class Background(QObject):
         self._work = work
         self._waiting: list[Any] = []  # the newest request, while an earlier one is in progress
         self._thread: threading.Thread | None = None
-        self._answers: list[Any] = []
+        self._results: list[Any] = []
         self._error: Exception | None = None
-        self._wanted = False  # whether the result in progress will be used
+        self._result_needed = False  # whether the result in progress will be used
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
-        self._timer.timeout.connect(self._look)
+        self._timer.timeout.connect(self._poll)
 
     @property
     def busy(self) -> bool:
         """Whether a result is pending."""
-        return self._wanted or bool(self._waiting)
+        return self._result_needed or bool(self._waiting)
 
-    def ask(self, question: Any) -> None:
+    def ask(self, request: Any) -> None:
         """Submit a request; does not block. An unfinished earlier request is dropped."""
-        self._waiting, self._wanted = [question], False
+        self._waiting, self._result_needed = [request], False
         self._next()
 
     def drop(self) -> None:
         """Drop the pending request."""
-        self._waiting, self._wanted = [], False
+        self._waiting, self._result_needed = [], False
 
     def _next(self) -> None:
         if self._thread is None and self._waiting:
-            question, self._wanted = self._waiting.pop(), True
-            self._thread = threading.Thread(target=self._answer, args=(question,), name="background", daemon=True)
+            request, self._result_needed = self._waiting.pop(), True
+            self._thread = threading.Thread(target=self._run_work, args=(request,), name="background", daemon=True)
             self._thread.start()
             self._timer.start()
 
-    def _answer(self, question: Any) -> None:
+    def _run_work(self, request: Any) -> None:
         try:
-            self._answers.append(self._work(question))
+            self._results.append(self._work(request))
         except Exception as error:  # noqa: BLE001  raised again in the window's thread
             self._error = error
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         if self._thread is None or self._thread.is_alive():
             return
         self._thread = None
         self._timer.stop()
-        answers, self._answers = self._answers, []
-        wanted, self._wanted = self._wanted, False
+        results, self._results = self._results, []
+        needed, self._result_needed = self._result_needed, False
         self._next()
         if self._error is not None:
             error, self._error = self._error, None
             raise error
-        if wanted and not self._waiting:
-            self.answered.emit(answers[0])
+        if needed and not self._waiting:
+            self.answered.emit(results[0])

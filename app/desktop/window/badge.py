@@ -22,15 +22,15 @@ class Badge(QWidget):
         font.setPixelSize(15)
         font.setBold(True)
         self.setFont(font)
-        self._wide = QFontMetrics(font).horizontalAdvance(widest) + 44
-        self._narrow = QFontMetrics(font).horizontalAdvance(short) + 44 if short else self._wide
+        self._wide_px = QFontMetrics(font).horizontalAdvance(widest) + 44
+        self._narrow_px = QFontMetrics(font).horizontalAdvance(short) + 44 if short else self._wide_px
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
-        return QSize(self._wide, 30)
+        return QSize(self._wide_px, 30)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(self._narrow, 30)
+        return QSize(self._narrow_px, 30)
 
     def show_state(self, word: str, colour: str, shape: str, quiet: bool = False) -> None:
         if (word, colour, shape, quiet) != (self.word, self.colour, self.shape, self.quiet):
@@ -51,9 +51,9 @@ class Badge(QWidget):
         painter.setBrush(ink)
         draw_shape(painter, self.shape, QPointF(17, self.height() / 2), 8.0)
         painter.setPen(ink)
-        place = frame.adjusted(31, 0, -4, 0)
-        fits = not self.short or painter.fontMetrics().horizontalAdvance(self.word) <= place.width()
-        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, self.word if fits else self.short)
+        text_rect = frame.adjusted(31, 0, -4, 0)
+        fits = not self.short or painter.fontMetrics().horizontalAdvance(self.word) <= text_rect.width()
+        painter.drawText(text_rect, Qt.AlignmentFlag.AlignVCenter, self.word if fits else self.short)
 
 
 def draw_shape(painter: QPainter, shape: str, centre: QPointF, radius: float) -> None:

@@ -22,7 +22,7 @@ INPUT = frozenset(
 )  # fmt: skip  # no release events: they may end an earlier press
 
 
-class _Dropped(QObject):
+class _InputFilter(QObject):
     """Drops user input during the wait: a click must not act seconds later."""
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
@@ -42,12 +42,12 @@ def wait_painting(call: Future[None], show: Callable[[], None]) -> None:
     if wait([call], SOON_S).done or app is None:
         wait([call])
         return
-    dropped = _Dropped()
-    app.installEventFilter(dropped)
+    input_filter = _InputFilter()
+    app.installEventFilter(input_filter)
     try:
         while not wait([call], LOOK_S).done:
             show()
             QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)
         QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)  # drops the last clicks, too
     finally:
-        app.removeEventFilter(dropped)
+        app.removeEventFilter(input_filter)

@@ -66,16 +66,16 @@ class Taking(QObject):
         self._path = runs
         self._job: CorrectionJob | None = None
 
-    def begin(self, what: str, images: list[Image] | None = None) -> None:
+    def begin(self, kind: str, images: list[Image] | None = None) -> None:
         """Take one of TAKEN, from these images of a recording, or with None from the next camera images.
 
         Raises Refused if the file can't be created.
         """
         if self._job is not None:
             return
-        self._path = (self._runs / f"{datetime.now():%Y-%m-%d_%H%M%S}.{what}.tif").absolute()
+        self._path = (self._runs / f"{datetime.now():%Y-%m-%d_%H%M%S}.{kind}.tif").absolute()
         require_files({}, {"the image": (self._path, "")})
-        self.what, self._images, self._due_s = what, list(images or ()), 0.0
+        self.what, self._images, self._due_s = kind, list(images or ()), 0.0
         if images is not None:
             self._make()
 

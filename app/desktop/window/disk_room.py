@@ -17,40 +17,40 @@ class DiskRoom:
 
     def __init__(self, status: StatusLine) -> None:
         self._status = status
-        self._asked_s = 0.0  # start of the running query
-        self._questions = Background(sizes, status)
-        self._questions.answered.connect(self._show)
+        self._query_start_s = 0.0  # start of the running query
+        self._queries = Background(sizes, status)
+        self._queries.answered.connect(self._show)
 
     def ask(self, runs: Path, record: Path | None) -> None:
         """Query the folder of new records and the open record. Does not block."""
         now_s = time.monotonic()
-        if not self._questions.busy:
-            self._asked_s = now_s
-            self._questions.ask((runs, record))
-        elif now_s - self._asked_s > LATE_S:
+        if not self._queries.busy:
+            self._query_start_s = now_s
+            self._queries.ask((runs, record))
+        elif now_s - self._query_start_s > LATE_S:
             self._status.show_silent_disk()
 
     def forget(self) -> None:
         """Discard the running query: the record has changed."""
-        self._questions.drop()
+        self._queries.drop()
 
-    def _show(self, found: tuple[int, int] | None) -> None:
-        if found is None:
+    def _show(self, size_and_free: tuple[int, int] | None) -> None:
+        if size_and_free is None:
             self._status.show_silent_disk()
         else:
-            self._status.show_disk(*found)
+            self._status.show_disk(*size_and_free)
 
 
-def sizes(of: tuple[Path, Path | None]) -> tuple[int, int] | None:
+def sizes(paths: tuple[Path, Path | None]) -> tuple[int, int] | None:
     """(size of the record or 0, free space on the disk of the runs), bytes; None if the disk can't be read.
 
     Args:
-        of: (folder of new records, which need not exist yet; the record).
+        paths: (folder of new records, which need not exist yet; the record).
     """
-    runs, record = of
+    runs, record = paths
     try:
-        there = next(folder for folder in (runs, *runs.absolute().parents) if folder.exists())
+        existing_folder = next(folder for folder in (runs, *runs.absolute().parents) if folder.exists())
         size = record.stat().st_size if record is not None and record.exists() else 0
-        return size, shutil.disk_usage(there).free
+        return size, shutil.disk_usage(existing_folder).free
     except (OSError, StopIteration):
         return None

@@ -23,9 +23,9 @@ class Panels(QToolButton):
         self.setToolTip("show and hide panels; put back those that float")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.list = QMenu(self)
-        self._soon = QTimer(self)  # fires when a newly shown panel has its place
-        self._soon.setSingleShot(True)
-        self._soon.timeout.connect(self._bring)
+        self._place_timer = QTimer(self)  # fires when a newly shown panel has its place
+        self._place_timer.setSingleShot(True)
+        self._place_timer.timeout.connect(self._bring_to_screen)
         self._toggles: list[tuple[QDockWidget, QAction]] = []
         for dock in docks:
             toggle = dock.toggleViewAction()
@@ -33,23 +33,23 @@ class Panels(QToolButton):
             toggle.setToolTip(f"show or hide the panel {dock.windowTitle()}")
             self.list.addAction(toggle)
             self._toggles.append((dock, toggle))
-            dock.visibilityChanged.connect(lambda on: self._soon.start() if on else None)
+            dock.visibilityChanged.connect(lambda on: self._place_timer.start() if on else None)
         self.list.addSeparator()
         self.put_back = QAction("Put all back", self)
         self.put_back.setToolTip("every panel where it is at first")
         self.put_back.triggered.connect(put_back)
         self.list.addAction(self.put_back)
-        self.list.aboutToShow.connect(self._name)
+        self.list.aboutToShow.connect(self._label_floating)
         self.setMenu(self.list)
 
-    def _name(self) -> None:
+    def _label_floating(self) -> None:
         for dock, toggle in self._toggles:
             toggle.setText(f"{dock.windowTitle()}, floating" if dock.isFloating() else dock.windowTitle())
 
-    def _bring(self) -> None:
+    def _bring_to_screen(self) -> None:
         """Move floating panels that are outside all screens over the window."""
-        rooms = [screen.availableGeometry() for screen in QGuiApplication.screens()]
+        screen_areas = [screen.availableGeometry() for screen in QGuiApplication.screens()]
         for dock in self._docks:
-            lost = dock.isFloating() and not any(room.intersects(dock.frameGeometry()) for room in rooms)
-            if lost and dock.isVisible():
+            off_screen = dock.isFloating() and not any(area.intersects(dock.frameGeometry()) for area in screen_areas)
+            if off_screen and dock.isVisible():
                 dock.move(self._window.geometry().center() - dock.rect().center())

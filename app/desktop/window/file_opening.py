@@ -41,8 +41,8 @@ class FileOpening:
         self._window, self._planner = window, planner
         self.reading: Reading | None = None  # of an opened file that is not shown yet
         self._resumed: Unsaved | None = None  # the edits for this file
-        self._done: Callable[[], None] | None = None  # step of the undo stack after this reading
-        self._reopened_for: frozenset[str] = frozenset()  # changed settings for which a recording is read again
+        self._undo_step: Callable[[], None] | None = None  # step of the undo stack after this reading
+        self._reopened_keys: frozenset[str] = frozenset()  # changed settings for which a recording is read again
         self.copies = Copies(unsaved)
 
     def open(self, path: Path, resumed: Unsaved | None = None, sets: tuple[str, ...] = ()) -> None:
@@ -57,16 +57,16 @@ class FileOpening:
         window = self._window
         self.drop()
         window.asking.close()
-        kept = resumed.plan if resumed is not None else None
-        self._resumed, self._done = resumed, None
+        stored_plan = resumed.plan if resumed is not None else None
+        self._resumed, self._undo_step = resumed, None
 
         def read(file: Path) -> Plan:
-            if kept is None:
+            if stored_plan is None:
                 return self._planner(file, *sets)
-            if kept.kind == "REPLAY":
-                return kept  # with the values that the user gave for the recording
+            if stored_plan.kind == "REPLAY":
+                return stored_plan  # with the values that the user gave for the recording
             return with_kept(
-                [self._planner(file, *sets), *([window.first()] if window.first is not None else [])], kept
+                [self._planner(file, *sets), *([window.first()] if window.first is not None else [])], stored_plan
             )
 
         self.reading = Reading(path, read_with(read))
@@ -88,22 +88,22 @@ class FileOpening:
         if self.reading is None:
             return
         try:
-            found = self.reading.taken()
+            result = self.reading.taken()
         except (Fault, Refused) as error:
-            self._not_read(self.reading.path, error)
+            self._show_read_error(self.reading.path, error)
             return
         except BaseException:
             self.reading = None
             raise
-        if found is None:
+        if result is None:
             return
-        path, (plan, reel) = self.reading.path, found
-        resumed, before, stack = self._resumed, self.unsaved(), window.panel.undo_stack
+        path, (plan, reel) = self.reading.path, result
+        resumed, previous, stack = self._resumed, self.unsaved(), window.panel.undo_stack
         if resumed is not None and resumed.stack is stack:  # include edits made during the reading
             values = resumed.data["set"]
             resumed.data = {**window.panel.data(), "set": values}
             edits = window.devices.edits()
-            resumed.devices = {key: value for key, value in edits.items() if key not in self._reopened_for}
+            resumed.devices = {key: value for key, value in edits.items() if key not in self._reopened_keys}
         reading, self.reading = self.reading, None  # an error below is raised once, not by each poll
         try:
             if resumed is not None and resumed.stack is None:  # read from its file
@@ -111,7 +111,7 @@ class FileOpening:
             window.show_plan(plan, resumed.devices if resumed is not None else None)
         except (Fault, Refused) as error:
             reading.drop()
-            self._not_read(path, error)
+            self._show_read_error(path, error)
             return
         except BaseException:
             reading.drop()
@@ -120,28 +120,28 @@ class FileOpening:
         window.panel.list.remember(path)
         window.log.clear()
         if reel is not None:
-            window.show_recording(reel, again=self._done is not None)
+            window.show_recording(reel, again=self._undo_step is not None)
         if window.status.currentMessage() != REREADING:
             window.status.clearMessage()
         window.show_lost_record()  # the log was cleared
         self._show_edits(resumed)
         if stack is window.panel.undo_stack:  # the edits before are resumed
-            if self._done is not None:
-                self._done()
+            if self._undo_step is not None:
+                self._undo_step()
             self.list_copies()
         else:
-            self._leave(before, stack)
+            self._store_previous(previous, stack)
 
-    def _leave(self, before: Unsaved | None, stack: QUndoStack) -> None:
+    def _store_previous(self, previous: Unsaved | None, stack: QUndoStack) -> None:
         """Keep the unsaved edits of the previous experiment in the list; close its dialog to save."""
         window = self._window
         if window.panel.list.end_saving():
             window.log.say("the dialog to save was closed: it was for the experiment before", theme.AMBER)
-        if before is None:
+        if previous is None:
             stack.deleteLater()
         else:
-            self.copies.add(before)
-        self.list_copies(before)
+            self.copies.add(previous)
+        self.list_copies(previous)
 
     def _show_edits(self, resumed: Unsaved | None) -> None:
         """Show the experiment of the present plan, with the resumed edits."""
@@ -155,40 +155,40 @@ class FileOpening:
         if resumed.stack is None:
             window.devices.record_edits()
         self.copies.remove(resumed)
-        shown = {f"{part}.{name}" for part, form in window.devices.forms.items() for name in form.rows}
-        if gone := [key for key in resumed.devices if key not in shown]:
-            window.log.say(f"this rig has no such settings, which these edits had: {', '.join(gone)}", theme.AMBER)
+        shown_keys = {f"{part}.{name}" for part, form in window.devices.forms.items() for name in form.rows}
+        if missing := [key for key in resumed.devices if key not in shown_keys]:
+            window.log.say(f"this rig has no such settings, which these edits had: {', '.join(missing)}", theme.AMBER)
         if resumed.rig not in ("", plan.rig.title):
-            said = f"these edits were made on the rig '{resumed.rig}'; they are resumed on '{plan.rig.title}'"
-            window.log.say(said, theme.AMBER)
+            message = f"these edits were made on the rig '{resumed.rig}'; they are resumed on '{plan.rig.title}'"
+            window.log.say(message, theme.AMBER)
         if resumed.plan is not None and (parts := opened_anew(resumed.plan.rig, plan.rig)):
-            said = f"since these edits were kept, the files of this rig have other settings: {', '.join(parts)}"
-            window.log.say(said, theme.AMBER)
+            message = f"since these edits were kept, the files of this rig have other settings: {', '.join(parts)}"
+            window.log.say(message, theme.AMBER)
 
     def use_values(self, values: dict[str, float]) -> None:
         """Open a video again, with its edits, after the user has given values that the file does not state."""
         window = self._window
         plan, stack = window.session.plan, window.panel.undo_stack
         edit = rig_edit(plan, values, True, window.panel.in_force.set)
-        waiting = {key: value for key, value in window.devices.edits().items() if key not in values}
+        pending = {key: value for key, value in window.devices.edits().items() if key not in values}
 
-        def done() -> None:
+        def finish() -> None:
             settle_devices(window.panel.undo_stack, values)
             stack.push(edit)
 
-        self.reopen(with_told(plan, values), values, waiting, done)
+        self.reopen(with_told(plan, values), values, pending, finish)
 
-    def reopen(self, plan: Plan, edits: dict[str, Any], waiting: dict[str, Any], done: Callable[[], None]) -> None:
+    def reopen(self, plan: Plan, edits: dict[str, Any], pending: dict[str, Any], finish: Callable[[], None]) -> None:
         """Open the same recording with other values of its camera or scale (`edits`), as in the plan's `set`."""
         window = self._window
-        copy = window.panel.as_it_stands(window.path, plan, waiting)
-        other = {key: value for key, value in copy.data["set"].items() if key not in edits}
-        own = {key: value for key, value in plan.experiment.set.items() if key in edits}
-        copy.data = {**copy.data, "set": other | own}
+        copy = window.panel.as_it_stands(window.path, plan, pending)
+        other_values = {key: value for key, value in copy.data["set"].items() if key not in edits}
+        new_values = {key: value for key, value in plan.experiment.set.items() if key in edits}
+        copy.data = {**copy.data, "set": other_values | new_values}
         self.open(window.path, copy)
-        self._done, self._reopened_for = done, frozenset(edits)
+        self._undo_step, self._reopened_keys = finish, frozenset(edits)
 
-    def _not_read(self, path: Path, error: Exception) -> None:
+    def _show_read_error(self, path: Path, error: Exception) -> None:
         window = self._window
         self.reading = None
         window.status.clearMessage()
@@ -202,7 +202,7 @@ class FileOpening:
             )
         else:
             is_copy = resumed is not None and resumed in self.copies  # else the present edits, with another setting
-            window.trouble(_with_file(str(error), resumed) if resumed is not None and is_copy else str(error))
+            window.trouble(_with_location(str(error), resumed) if resumed is not None and is_copy else str(error))
             if isinstance(error, NotAllowed):
                 window.permission.ask(error, lambda: self.open(path, resumed))
 
@@ -229,9 +229,9 @@ class FileOpening:
             window.log.say(f"{copy.name}: these edits are kept in the list of experiments")
 
 
-def _with_file(said: str, copy: Unsaved) -> str:
+def _with_location(message: str, copy: Unsaved) -> str:
     """The reason why edits could not be resumed, and where they remain."""
     if copy.file is None:
-        return f"{said}; the edits stay in the list of experiments"
-    moved = " (if it was moved, write its new path there, as 'opened')" if "no such file" in said else ""
-    return f"{said}; the edits stay in {copy.file}{moved}"
+        return f"{message}; the edits stay in the list of experiments"
+    hint = " (if it was moved, write its new path there, as 'opened')" if "no such file" in message else ""
+    return f"{message}; the edits stay in {copy.file}{hint}"

@@ -38,8 +38,8 @@ def opened(path: Path) -> Any:
     from app.desktop.window.screenshot import wait
     from app.desktop.window.session import Session
 
-    path, made = planner(path, None)
-    window = Window(Session(made), path, Path("runs"), lambda chosen: planner(chosen, None)[1])
+    path, opened_plan = planner(path, None)
+    window = Window(Session(opened_plan), path, Path("runs"), lambda chosen: planner(chosen, None)[1])
     window.show()
     wait(0.3)
     return window

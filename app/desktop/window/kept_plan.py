@@ -13,21 +13,24 @@ from config.refused import Refused
 from control.experiment import Experiment
 
 
-def with_kept(read: Sequence[Plan], kept: Plan) -> Plan:
+def with_kept(plans: Sequence[Plan], stored: Plan) -> Plan:
     """The experiment in force when the edits were stored, on its rig as read just now. Raises Refused.
 
     Since then the map of the rig may have been calibrated again, or its power limited.
 
     Args:
-        read: plans with the present rig of the file and of the command line. The one more similar to `kept` is used. If
-            neither has the title of that rig, a stored plan that is not REAL is used unchanged; a REAL one is refused.
+        plans: plans with the present rig of the file and of the command line. The one more similar to `stored` is
+            used. If neither has the title of that rig, a stored plan that is not REAL is used unchanged; a REAL one is
+            refused.
     """
-    now = min(read, key=lambda one: (one.rig.title != kept.rig.title, len(opened_anew(kept.rig, one.rig))))
-    if now.rig.title != kept.rig.title:
-        if kept.kind == "REAL":
-            raise Refused(f"these edits are of the rig '{kept.rig.title}', and the file names '{now.rig.title}': open "
-                          "that rig with this file again, so that its calibration is read anew")  # fmt: skip
-        return kept
-    experiment: Experiment = unpinned(kept.experiment)
-    wanted, rig = (Document(said, plain(one), {}) for said, one in (("these edits", experiment), ("the rig", now.rig)))
-    return planned(wanted, rig, (), kept.folder, at_once)
+    current = min(plans, key=lambda plan: (plan.rig.title != stored.rig.title, len(opened_anew(stored.rig, plan.rig))))
+    if current.rig.title != stored.rig.title:
+        if stored.kind == "REAL":
+            raise Refused(f"these edits are of the rig '{stored.rig.title}', and the file names '{current.rig.title}': "
+                          "open that rig with this file again, so that its calibration is read anew")  # fmt: skip
+        return stored
+    experiment: Experiment = unpinned(stored.experiment)
+    experiment_document, rig_document = (
+        Document(name, plain(value), {}) for name, value in (("these edits", experiment), ("the rig", current.rig))
+    )
+    return planned(experiment_document, rig_document, (), stored.folder, at_once)

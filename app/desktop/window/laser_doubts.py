@@ -17,36 +17,36 @@ class LaserDoubts:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._of: dict[tuple[str, str], tuple[Plan, str]] = {}
+        self._doubts: dict[tuple[str, str], tuple[Plan, str]] = {}
 
     @property
     def text(self) -> str:
         """The reasons; empty if no laser is in doubt."""
-        return "; ".join(dict.fromkeys(why for _, why in self._listed()))
+        return "; ".join(dict.fromkeys(reason for _, reason in self._entries()))
 
-    def add(self, plan: Plan, why: str) -> None:
+    def add(self, plan: Plan, reason: str) -> None:
         with self._lock:
-            self._of[laser_of(plan)] = plan, why
+            self._doubts[laser_of(plan)] = plan, reason
 
     def remove(self, plan: Plan) -> None:
         """The laser of this plan has answered its driver."""
         with self._lock:
-            self._of.pop(laser_of(plan), None)
+            self._doubts.pop(laser_of(plan), None)
 
     def settle(self) -> None:
         """Switch each of them off once more. Raises Fault if one still does not confirm it."""
-        for plan, why in self._listed():
-            said = put_out_in_time(plan)
-            if STILL_LIT not in said:
+        for plan, reason in self._entries():
+            reply = put_out_in_time(plan)
+            if STILL_LIT not in reply:
                 self.remove(plan)
-            elif said not in why:
-                self.add(plan, f"{why}; {said}")
-        if still := self.text:
-            raise Fault(still)
+            elif reply not in reason:
+                self.add(plan, f"{reason}; {reply}")
+        if remaining := self.text:
+            raise Fault(remaining)
 
-    def _listed(self) -> list[tuple[Plan, str]]:
+    def _entries(self) -> list[tuple[Plan, str]]:
         with self._lock:
-            return list(self._of.values())
+            return list(self._doubts.values())
 
 
 def laser_of(plan: Plan) -> tuple[str, str]:

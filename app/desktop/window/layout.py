@@ -113,8 +113,8 @@ def state_bar(strip: QWidget) -> QToolBar:
 
 
 def dock(window: QMainWindow, title: str, widget: QWidget, least_px: int) -> QDockWidget:
-    made = QDockWidget(title, window)
-    made.setObjectName(title)
-    made.setWidget(widget)
+    panel = QDockWidget(title, window)
+    panel.setObjectName(title)
+    panel.setWidget(widget)
     widget.setMinimumWidth(least_px)
-    return made
+    return panel

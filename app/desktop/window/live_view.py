@@ -40,12 +40,12 @@ class Watching:
         self._record_from_s = 0.0
         self._live: RunningLoop | None = None
         self._count = 0  # counter of the newest turn shown
-        self._looked: list[float] = []  # times of the last polls
-        self._rests_until_s = 0.0  # no painting before this time, after a slow painting
+        self._poll_times_s: list[float] = []  # times of the last polls
+        self._pause_until_s = 0.0  # no painting before this time, after a slow painting
         self._judge = Judge()
-        self._said: set[str] = set()
+        self._logged_errors: set[str] = set()
         self._silent = False  # the loop sends no messages
-        self._read_s = 0.0  # time of the last update of the numbers
+        self._last_update_s = 0.0  # time of the last update of the numbers
 
     def begin_record(self, path: Path | None) -> None:
         self.record, self._record_from_s = path, time.monotonic()
@@ -68,49 +68,49 @@ class Watching:
             return
         if live is not self._live:
             self._begin(live, session.opened_plan)
-        fresh = live.recent(self._count)
+        new_turns = live.recent(self._count)
         newest = live.newest
         began_s = time.monotonic()
-        self._looked = [*self._looked[-OVER:], began_s]
-        if fresh and newest is not None and began_s >= self._rests_until_s:
-            self._count = fresh[-1][0]
-            turns = [turn for _, turn in fresh]
+        self._poll_times_s = [*self._poll_times_s[-OVER:], began_s]
+        if new_turns and newest is not None and began_s >= self._pause_until_s:
+            self._count = new_turns[-1][0]
+            turns = [turn for _, turn in new_turns]
             self.view.show_turn(newest, turns)
             self.plots.add(turns)
             self.log.add(turns)
             self.strip.show_turn(newest)
             ended_s = time.monotonic()
-            self._rests_until_s = ended_s + (ended_s - began_s) + self.view.paint_s  # at most half the time
+            self._pause_until_s = ended_s + (ended_s - began_s) + self.view.paint_s  # at most half the time
         self._show_silence(session.silence, newest)
         if not live.running:
-            why = live.trouble
-            self.strip.show_stopped(why or "the camera has no more frames", trouble=bool(why), light=session.light)
-        self._say(live)
-        if time.monotonic() - self._read_s < READ_S:
+            error = live.trouble
+            self.strip.show_stopped(error or "the camera has no more frames", trouble=bool(error), light=session.light)
+        self._log_errors(live)
+        if time.monotonic() - self._last_update_s < READ_S:
             return  # faster updates are not readable
-        self._read_s = time.monotonic()
+        self._last_update_s = time.monotonic()
         pace = live.pace()
-        self.status.show_pace(pace, newest, self._looked_hz())
+        self.status.show_pace(pace, newest, self._polling_rate_hz())
         if newest is not None:
             rig = session.plan.rig
-            slow = self._judge.look(rig, time.monotonic(), pace.turns, live.stopwatch, len(newest.tracks))
+            overload = self._judge.look(rig, time.monotonic(), pace.turns, live.stopwatch, len(newest.tracks))
             if not live.running or newest.frame is None:  # a silent camera is reported as a fault
-                slow = None
-            self.too_slow.show_overload(slow)
-            self.status.show_slow(slow is not None)
+                overload = None
+            self.too_slow.show_overload(overload)
+            self.status.show_slow(overload is not None)
             planned_s = rig.camera.image_age_s + rig.loop.latency_s
             self.devices.answers.show_turn(rig, newest, pace, planned_s)
 
-    def _show_silence(self, why: str, newest: Turn | None) -> None:
+    def _show_silence(self, reason: str, newest: Turn | None) -> None:
         """Show in the strip, and once in the log, that the loop sends no messages: its beam may be on."""
-        if why:
-            self.strip.show_silent(why)
+        if reason:
+            self.strip.show_silent(reason)
             if not self._silent:
-                self.log.say(why, theme.RED)
+                self.log.say(reason, theme.RED)
         elif self._silent and newest is not None:
             self.strip.show_turn(newest)
             self.log.say("the loop answers again", theme.INK)
-        self._silent = bool(why)
+        self._silent = bool(reason)
 
     def each_second(self, runs: Path) -> None:
         """Update the size of the record and the free space of its disk."""
@@ -122,27 +122,27 @@ class Watching:
         self.log.say(f"started: {plan.experiment.title}, {plan.rig.title}")
         if plan.kind == "WATCH ONLY":
             self.log.say(WATCH_ONLY, theme.AMBER)
-        self._live, self._count, self._looked, self._read_s = live, 0, [], 0.0
+        self._live, self._count, self._poll_times_s, self._last_update_s = live, 0, [], 0.0
         self._judge.forget()
-        self._said.clear()
+        self._logged_errors.clear()
         self.view.trails.clear()
         self.plots.clear_tracks()
 
-    def _say(self, live: RunningLoop) -> None:
+    def _log_errors(self, live: RunningLoop) -> None:
         """Log each error of the loop once, with its details; show the duration of the record."""
-        for said, details in ((live.trouble, live.details), (live.recorder_trouble, "")):
-            if said and said not in self._said:
-                self._said.add(said)
+        for message, details in ((live.trouble, live.details), (live.recorder_trouble, "")):
+            if message and message not in self._logged_errors:
+                self._logged_errors.add(message)
                 for line in details.splitlines():
                     self.log.say(line, theme.FAINT)
-                self.log.say(said, theme.RED)
+                self.log.say(message, theme.RED)
         seconds = time.monotonic() - self._record_from_s
         self.strip.show_record(lasting(seconds) if live.recording else "")
 
-    def _looked_hz(self) -> float:
-        if len(self._looked) < 2:
+    def _polling_rate_hz(self) -> float:
+        if len(self._poll_times_s) < 2:
             return float("nan")
-        return (len(self._looked) - 1) / max(self._looked[-1] - self._looked[0], 1e-6)
+        return (len(self._poll_times_s) - 1) / max(self._poll_times_s[-1] - self._poll_times_s[0], 1e-6)
 
 
 def lasting(seconds: float) -> str:

@@ -86,12 +86,12 @@ class Window(QMainWindow):
         self.first: Callable[[], Plan] | None = None  # reads again the rig given on the command line
         self.settings = SettingsChanges(self)
         self.files = FileOpening(self, planner, memory.unsaved if memory is not None else None)
-        self._not_kept: list[Any] | None = None  # edits of which the window has reported that they can't be stored
-        self._saved_last: SaveJob | None = None  # the last Save of an experiment that was shown
+        self._reported_edits: list[Any] | None = None  # edits whose failed storage the window has reported
+        self._last_save: SaveJob | None = None  # the last Save of an experiment that was shown
         self.end_trouble = ""  # error at closing: the laser may be on, or a record was lost
         self._record_time, self._records = "", 0  # time of the newest record, and number of records with that time
         self._stopped_at: int | None = None  # newest turn at the time of STOP; None after the result is known
-        self._waits = self._close_asked = False  # a rig is being closed; the window closes after it
+        self._waits_for_closing = self._close_requested = False  # a rig is being closed; the window closes after it
         session.wait_for = self._wait_for_closing
         self._has_ended = False
         self.setWindowTitle("Cybloids")
@@ -124,7 +124,7 @@ class Window(QMainWindow):
         self.transport = Transport()
         self.playback = PlaybackView(self.view, self.strip, self.plots, self.transport)
         self.watching = Watching(self.view, self.strip, self.plots, self.log, self.status, self.devices)
-        self.judging = Judging(self.view, self.devices, self.tuning, self._shown)
+        self.judging = Judging(self.view, self.devices, self.tuning, self._current_turn)
         self.hand = Hand(self.view, self.panel.data, self._tracks)
         self.hand.regions.show(excluded_regions(session.plan))
         self.taking = Taking(self.judging.image, self.runs)
@@ -140,11 +140,11 @@ class Window(QMainWindow):
         self.panel.list.show_recent([*(self._memory.recent if self._memory is not None else ())])
         self.panel.list.remember(self.path)
         self.files.list_copies()
-        for said in (
+        for message in (
             *self.files.copies.unread,
             *(f"edits that were not saved: {copy.name}" for copy in self.files.copies),
         ):
-            self.log.say(said, theme.AMBER)
+            self.log.say(message, theme.AMBER)
         if self._memory is not None:
             self._memory.restore(self)
         if self.session.plan.kind == "REPLAY":
@@ -154,25 +154,25 @@ class Window(QMainWindow):
                 self.trouble(str(refused))
 
     def _connect(self) -> None:
-        acts = self.actions_bar
-        acts.start.triggered.connect(self.start)
-        acts.close_rig.triggered.connect(self.close_rig)
-        acts.reconnect.triggered.connect(self.reconnect)
-        acts.record.triggered.connect(self.record)
-        acts.arm.triggered.connect(self.arm)
-        acts.stop.triggered.connect(self.stop)
-        acts.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
+        actions = self.actions_bar
+        actions.start.triggered.connect(self.start)
+        actions.close_rig.triggered.connect(self.close_rig)
+        actions.reconnect.triggered.connect(self.reconnect)
+        actions.record.triggered.connect(self.record)
+        actions.arm.triggered.connect(self.arm)
+        actions.stop.triggered.connect(self.stop)
+        actions.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
         self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.settings.apply)
         self.panel.edited.connect(self.hand.show_traps)
-        self.panel.said.connect(lambda said: self.status.showMessage(said, 6000))
+        self.panel.said.connect(lambda message: self.status.showMessage(message, 6000))
         self.panel.why_wait = lambda: REREADING if self.files.rereading else ""
         self.panel.rig_stepped.connect(self.settings.step_rig)
         self.hand.edited.connect(self.panel.put_in_force)
         self.hand.rig_edited.connect(lambda edits: self.settings.change_rig(edits, False))
         self.hand.asked_for.connect(self.settings.take_image)
         self.taking.taken.connect(self.settings.use_image)
-        self.taking.said.connect(lambda said: self.status.showMessage(said, 6000))
+        self.taking.said.connect(lambda message: self.status.showMessage(message, 6000))
         self.devices.changed.connect(self.settings.change_rig)
         self.devices.edited.connect(
             lambda before, after: self.panel.undo_stack.push(DeviceEdit(before, after, self.devices.put))
@@ -184,7 +184,7 @@ class Window(QMainWindow):
         self.panel.not_allowed.connect(lambda refused: self.permission.ask_once(refused, self.panel.refresh))
         self.panel.list.chosen.connect(self.files.open)
         self.panel.list.saved.connect(self.save)
-        self.saving.ended.connect(self._saved)
+        self.saving.ended.connect(self._show_saved)
         self.panel.list.resumed.connect(self.files.resume)
         self.watching.too_slow.chosen.connect(self.settings.change_rig)
         self.transport.asked.connect(lambda: self.asking.ask(self.session.plan))
@@ -206,16 +206,16 @@ class Window(QMainWindow):
 
         Everything from the closed loop disappears except the lines of the log.
         """
-        said = ""
+        message = ""
         try:
             self.session.close()
         except Fault as fault:
-            said = str(fault)
-        said = said or self.session.lost_record
+            message = str(fault)
+        message = message or self.session.lost_record
         self._forget_running()
         self.view.say(WELCOME)
-        if said:
-            self.trouble(said)
+        if message:
+            self.trouble(message)
         else:
             self.strip.show_stopped("the rig is closed; Start opens it again", light=self.session.light)
             self.log.say("the rig is closed")
@@ -235,21 +235,21 @@ class Window(QMainWindow):
 
         If the window is closed during the wait, it closes afterwards, because the waiting code still needs the window.
         """
-        looked, self._waits = self.pulse.active, True
+        was_active, self._waits_for_closing = self.pulse.active, True
         self.pulse.stop()
         try:
             wait_painting(closing, lambda: self.strip.show_stopped("the rig is being closed", light=self.session.light))
         finally:
-            self._waits = False
-        if self._close_asked:
+            self._waits_for_closing = False
+        if self._close_requested:
             QTimer.singleShot(0, self.close)
-        if looked:
+        if was_active:
             self.pulse.resume()
 
     def reconnect(self) -> None:
         """Close the rig and open it again, for a device that was disconnected. The beam stays dark until Arm."""
         self.close_rig()
-        if not self._close_asked:  # meanwhile
+        if not self._close_requested:  # meanwhile
             self.start()
 
     def arm(self) -> None:
@@ -276,9 +276,9 @@ class Window(QMainWindow):
             self._stopped_at = newest.number if newest is not None else -1
         else:
             self.status.showMessage(NOTHING_LIT if self.session.light == "dark" else "STOP: no loop is running", 4000)
-        self._answer_stop()
+        self._show_stop_result()
 
-    def _answer_stop(self) -> None:
+    def _show_stop_result(self) -> None:
         """Show the result of STOP: a later turn is dark, or no turn arrives."""
         newest, silence = self.session.newest, self.session.silence
         if self._stopped_at is None:
@@ -300,7 +300,7 @@ class Window(QMainWindow):
         self.view.say(WELCOME)
         self.status.showMessage("STOP: the rig is not opened", 4000)
 
-    def _cancelled(self) -> None:
+    def _show_cancelled(self) -> None:
         """Show the result of a cancelled opening."""
         if self.session.opening.cancelled() and self.session.live is None and self.session.opening.duration_s is None:
             if self.session.doubt:
@@ -308,7 +308,7 @@ class Window(QMainWindow):
             else:
                 self.strip.show_stopped("not started: the opening of the rig was stopped", light=self.session.light)
 
-    def _opened(self) -> None:
+    def _show_opening(self) -> None:
         """Show whether the rig that `start` opens is open."""
         try:
             if self.session.poll():
@@ -336,17 +336,17 @@ class Window(QMainWindow):
         self._record_time = time
         return self.runs / (f"{time}.h5" if self._records == 1 else f"{time}_{self._records}.h5")
 
-    def _recorded(self) -> None:
+    def _show_record_result(self) -> None:
         """Show the result of an order to record."""
         try:
-            asked = self.session.recorded()
+            record_order = self.session.recorded()
         except (Fault, Refused) as error:
             self.trouble(str(error))
             return
-        if asked is not None:
-            self.watching.begin_record(asked.path)
+        if record_order is not None:
+            self.watching.begin_record(record_order.path)
             self.status.showMessage(
-                f"recording to {asked.path}" if asked.path is not None else "the record is closed", 6000
+                f"recording to {record_order.path}" if record_order.path is not None else "the record is closed", 6000
             )
 
     def show_recording(self, reel: Reel, again: bool = False) -> None:
@@ -396,7 +396,7 @@ class Window(QMainWindow):
         self.show_conditions()
         self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
         self.view.say(WELCOME)
-        self._follow()
+        self._update()
         self.show_lost_record()
 
     def show_lost_record(self) -> None:
@@ -405,7 +405,7 @@ class Window(QMainWindow):
             self.trouble(self.session.lost_record)
 
     def save(self, path: Path) -> None:
-        """Begin to write the edited experiment; `_saved` shows the result."""
+        """Begin to write the edited experiment; `_show_saved` shows the result."""
         plan = self.session.plan
         try:
             experiment, data = self.panel.read(), self.panel.data()
@@ -417,22 +417,22 @@ class Window(QMainWindow):
         except Refused as refused:
             self.refuse(str(refused))
 
-    def _saved(self, job: SaveJob) -> None:
+    def _show_saved(self, job: SaveJob) -> None:
         """Show the result of `save`."""
         if job.trouble:
             self.refuse(job.trouble)
             return
         if job.stack is self.panel.undo_stack:  # else another experiment was opened since
             self.panel.saved(job.data)
-            self._saved_last = job
+            self._last_save = job
         self.panel.list.remember(job.path)
         self.status.showMessage(f"saved to {job.path}", 6000)
 
-    def refuse(self, said: str) -> None:
+    def refuse(self, message: str) -> None:
         """Show why an order of the experiment panel was refused: in this panel, the log and the status line."""
-        self.panel.say(said)
-        self.log.say(said, theme.RED)
-        self.status.showMessage(said, 10_000)
+        self.panel.say(message)
+        self.log.say(message, theme.RED)
+        self.status.showMessage(message, 10_000)
 
     def show_conditions(self) -> None:
         """Give the plots the experiment in force, for the theory. No theory if its check is running or has failed."""
@@ -441,27 +441,27 @@ class Window(QMainWindow):
         with suppress(Refused):  # the panel shows the error; after StillChecking this is called again
             self.plots.means = self.session.edits.conditions(experiment)
 
-    def _shown(self) -> Turn | None:
+    def _current_turn(self) -> Turn | None:
         return self.playback.shown if self.playback.reel is not None else self.session.newest
 
     def _tracks(self) -> Tracks | None:
-        seen = self._shown()
-        return seen.tracks if seen is not None else None
+        turn = self._current_turn()
+        return turn.tracks if turn is not None else None
 
     def _latencies_s(self) -> NDArray[np.float64]:
         live = self.session.live
         return live.latencies_s() if live is not None else np.empty(0)
 
-    def trouble(self, said: str) -> None:
+    def trouble(self, message: str) -> None:
         """Show an error in the status line while a loop runs, else in the strip and on the image; always in the log."""
         if self.session.running:
-            self.status.showMessage(said)  # the strip keeps showing the state of the instrument
+            self.status.showMessage(message)  # the strip keeps showing the state of the instrument
         else:
-            self.strip.show_stopped(said, trouble=True, light=self.session.light)
-            self.view.say(said)
+            self.strip.show_stopped(message, trouble=True, light=self.session.light)
+            self.view.say(message)
             if self.playback.reel is not None:
-                self.status.showMessage(said)  # the strip will show the next recorded turn
-        self.log.say(said, theme.RED)
+                self.status.showMessage(message)  # the strip will show the next recorded turn
+        self.log.say(message, theme.RED)
 
     def _handle(self) -> int | None:
         live = self.session.live
@@ -472,14 +472,14 @@ class Window(QMainWindow):
     def poll(self) -> None:
         """Show new data."""
         self.files.poll()
-        self._follow()
+        self._update()
 
-    def _follow(self) -> None:
+    def _update(self) -> None:
         """Update from the instrument and the recording."""
         self.strip.doubt = self.session.doubt
-        self._cancelled()
-        self._opened()
-        self._recorded()
+        self._show_cancelled()
+        self._show_opening()
+        self._show_record_result()
         self.settings.show_not_applied()
         if self.session.edits.checked:
             self.panel.refresh()
@@ -488,7 +488,7 @@ class Window(QMainWindow):
         self.plots.poll()
         self.playback.poll()
         self.watching.poll(self.session)
-        self._answer_stop()
+        self._show_stop_result()
         self.taking.poll()
         self.actions_bar.follow(self.session)
 
@@ -512,23 +512,23 @@ class Window(QMainWindow):
         self.log.say(sentence(error), theme.RED)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        if self._waits and event is not None:
-            self._close_asked = True
+        if self._waits_for_closing and event is not None:
+            self._close_requested = True
             event.ignore()
             return
-        self._close_asked = False
+        self._close_requested = False
         with signals.held():  # a second signal must not interrupt the closing of a device
-            if event is not None and not (self._has_ended or self._keeps_edits() or signals.came()):
+            if event is not None and not (self._has_ended or self._store_edits() or signals.came()):
                 event.ignore()
                 return
             self._end()
         super().closeEvent(event)
 
-    def _keeps_edits(self) -> bool:
+    def _store_edits(self) -> bool:
         """Store unsaved edits. Whether the window may close: always, except after the first failure to store these."""
         self.session.order(OrderKind.STOP)  # dark first: the disk may be slow
         copies, copy = self.files.copies, None
-        before = list(copies)
+        copies_before = list(copies)
         try:
             try:
                 self.saving.finish()
@@ -539,13 +539,13 @@ class Window(QMainWindow):
                 copies.write()  # the other copies, even if the edits can't be read from the form
             copies.keep()
         except Exception as error:  # noqa: BLE001  the laser must be switched off after any error
-            lost = [(one.path, one.data, one.devices) for one in copies.unwritten]
-            copies.all = before
-            if lost == self._not_kept:
+            unwritten = [(item.path, item.data, item.devices) for item in copies.unwritten]
+            copies.all = copies_before
+            if unwritten == self._reported_edits:
                 return True
-            self._not_kept = lost
-            said = str(error) if isinstance(error, Refused | OSError) else sentence(error)
-            self.trouble(f"the edits can't be kept ({said}): save them, or close the window once more")
+            self._reported_edits = unwritten
+            message = str(error) if isinstance(error, Refused | OSError) else sentence(error)
+            self.trouble(f"the edits can't be kept ({message}): save them, or close the window once more")
             return False
         if copy is not None and copy.file is not None:
             with suppress(OSError):
@@ -572,7 +572,7 @@ class Window(QMainWindow):
 
     def _path_next_time(self) -> Path:
         """The file to open next time: the one as which this experiment was saved last, but a recording stays."""
-        saved = self._saved_last
+        saved = self._last_save
         if saved is None or saved.stack is not self.panel.undo_stack or self.session.plan.kind == "REPLAY":
             return self.path
         return saved.path
@@ -583,8 +583,8 @@ class Window(QMainWindow):
             try:
                 close()
             except Exception as error:  # noqa: BLE001  reported; the second call must follow
-                said = sentence(error)
-                self.end_trouble = f"{self.end_trouble}; {said}" if self.end_trouble else said
+                message = sentence(error)
+                self.end_trouble = f"{self.end_trouble}; {message}" if self.end_trouble else message
         self.end_trouble = "; ".join(filter(None, (self.end_trouble, self.session.lost_record)))
         if self.end_trouble and not signals.came():  # else the message about the signal contains it
             with suppress(OSError):  # the terminal may be closed

@@ -47,32 +47,32 @@ def open_desktop(
     """
     if picture is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    named = rig is not None or experiment is not None
-    opened = _read(rig, experiment, sets, picture) if named else None  # errors are raised before there is a window
+    has_file = rig is not None or experiment is not None
+    opened = _read(rig, experiment, sets, picture) if has_file else None  # errors are raised before there is a window
     app = application()
     from app.desktop.window.main_window import Window
     from app.desktop.window.remembered_layout import RememberedLayout
     from app.desktop.window.session import Session, Wiring
 
     memory = RememberedLayout() if picture is None else None
-    last = memory.path if memory is not None else None
-    if named:
-        (path, made), refusal = opened or _with_permission(rig, experiment, sets), ""
+    last_path = memory.path if memory is not None else None
+    if has_file:
+        (path, opened_plan), refusal = opened or _with_permission(rig, experiment, sets), ""
     else:
-        (path, made), refusal = opened_last(last, sets)
-    session = Session(made, Wiring(apart=open_instrument))
+        (path, opened_plan), refusal = opened_last(last_path, sets)
+    session = Session(opened_plan, Wiring(apart=open_instrument))
     window = Window(session, path, RUNS, lambda file, *more: planner(file, None, (*sets, *more), at_once)[1], memory)
     if rig is not None:
         window.first = lambda: planner(rig, experiment, sets, at_once)[1]
-    sys.excepthook = _hook(window)
+    sys.excepthook = _exception_hook(window)
     if refusal:
         window.trouble(refusal)
     if made_window is not None:
         made_window(window)
-    return _shown(app, window, picture, seconds)
+    return _run_window(app, window, picture, seconds)
 
 
-def _shown(app: Any, window: Any, picture: Path | None, seconds: float) -> int:
+def _run_window(app: Any, window: Any, picture: Path | None, seconds: float) -> int:
     """Show the window until it is closed, or take its picture. Returns the exit code; raises Stopped for a signal."""
     from PyQt6 import sip
     from PyQt6.QtCore import QTimer
@@ -128,8 +128,8 @@ def application() -> Any:
     from app.desktop.window import theme
 
     QCoreApplication.setApplicationName("Cybloids")
-    found = QApplication.instance()
-    app = found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
+    existing = QApplication.instance()
+    app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
     theme.dress(app)
     if not theme.has_fonts():
         say("there are no fonts: install fonts-dejavu-core for readable text", error=True)
@@ -171,19 +171,19 @@ def planner(
     if rig is not None and experiment is None and {"policy", "experiment"} & set(read(rig).data):
         rig, experiment = None, rig
     path = experiment if experiment is not None else FIRST
-    made = plan(path, rig, ("rate=real time", *sets), check)
-    if made.rig.camera.images == "ideal":
-        raise Refused(f"{made.rig.title}: this rig has no images for a window; main.py run is for it")
-    if made.kind == "SIMULATED":
-        made = plan(path, rig, ("rate=real time", *PATIENT, *sets), check)
-    return (rig if rig is not None and experiment is None else path), made
+    opened_plan = plan(path, rig, ("rate=real time", *sets), check)
+    if opened_plan.rig.camera.images == "ideal":
+        raise Refused(f"{opened_plan.rig.title}: this rig has no images for a window; main.py run is for it")
+    if opened_plan.kind == "SIMULATED":
+        opened_plan = plan(path, rig, ("rate=real time", *PATIENT, *sets), check)
+    return (rig if rig is not None and experiment is None else path), opened_plan
 
 
-def _hook(window: Any) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+def _exception_hook(window: Any) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
     """An exception hook: it switches the beam off, shows a message, and prints the traceback on stderr."""
 
-    def hook(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
-        sys.__excepthook__(kind, error, at)
+    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        sys.__excepthook__(kind, error, traceback)
         if issubclass(kind, KeyboardInterrupt):
             window.close()
         else:

@@ -23,74 +23,74 @@ class TooSlow(QFrame):
         self.text, self.away = QLabel(), QToolButton()
         self.buttons: dict[str, QToolButton] = {}
         self._offers: dict[str, Offer] = {}  # the newest ones, by the text of their button
-        self._put_away = False
+        self._dismissed = False
         self.setStyleSheet(f"TooSlow {{ background: {theme.PANEL}; border: 1px solid {theme.AMBER} }}")
         self.text.setWordWrap(True)
         self.text.setStyleSheet(f"color: {theme.AMBER}")
         self.away.setText("×")
         self.away.setToolTip("put this away until the rig is another one")
-        self.away.clicked.connect(self._go_away)
-        first = QHBoxLayout()
-        first.addWidget(self.text, 1)
-        first.addWidget(self.away, 0, Qt.AlignmentFlag.AlignTop)
-        self._row = QHBoxLayout()
-        self._row.addWidget(QLabel("What would help:"))
-        self._row.addStretch(1)
+        self.away.clicked.connect(self._dismiss)
+        top_row = QHBoxLayout()
+        top_row.addWidget(self.text, 1)
+        top_row.addWidget(self.away, 0, Qt.AlignmentFlag.AlignTop)
+        self._button_row = QHBoxLayout()
+        self._button_row.addWidget(QLabel("What would help:"))
+        self._button_row.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(theme.GRID, 4, theme.GRID, theme.GRID)
-        column.addLayout(first)
-        column.addLayout(self._row)
+        column.addLayout(top_row)
+        column.addLayout(self._button_row)
         self.hide()
         parent.installEventFilter(self)
 
     def forget(self) -> None:
         """Another rig: what is too slow of it is not known yet."""
-        self._put_away = False
+        self._dismissed = False
         self.show_overload(None)
 
-    def show_overload(self, found: Overload | None) -> None:
+    def show_overload(self, overload: Overload | None) -> None:
         """None: the loop keeps up."""
-        if found is None or self._put_away:
+        if overload is None or self._dismissed:
             self.hide()
             return
-        self.text.setText(f"Too slow. {found.text}")
-        self._offers = {offer.text: offer for offer in found.offers}
+        self.text.setText(f"Too slow. {overload.text}")
+        self._offers = {offer.text: offer for offer in overload.offers}
         if self._offers.keys() != self.buttons.keys():
             self._make_buttons()
         for text, offer in self._offers.items():
             keys = ", ".join(f"{key} {value}" for key, value in offer.edits.items())
-            when = "dark, devices opened anew" if offer.reopens else "from the next turn on"
-            self.buttons[text].setToolTip(f"{keys}: {when}")
+            effect = "dark, devices opened anew" if offer.reopens else "from the next turn on"
+            self.buttons[text].setToolTip(f"{keys}: {effect}")
         self._place()
         self.show()
         self.raise_()
 
     def _make_buttons(self) -> None:
         for button in self.buttons.values():
-            self._row.removeWidget(button)
+            self._button_row.removeWidget(button)
             button.deleteLater()
         self.buttons = {}
         for text in self._offers:
             button = self.buttons[text] = QToolButton()
             button.setText(text)
             button.clicked.connect(lambda _, text=text: self._choose(text))
-            self._row.insertWidget(self._row.count() - 1, button)
+            self._button_row.insertWidget(self._button_row.count() - 1, button)
 
     def _choose(self, text: str) -> None:
         offer = self._offers[text]
         self.chosen.emit(offer.edits, offer.reopens)
 
-    def _go_away(self) -> None:
-        self._put_away = True
+    def _dismiss(self) -> None:
+        self._dismissed = True
         self.hide()
 
     def _place(self) -> None:
         parent = self.parentWidget()
         assert parent is not None
         width = min(WIDEST_PX, parent.width() - 2 * EDGE_PX)
-        self._row.setDirection(QBoxLayout.Direction.LeftToRight)
-        if self._row.sizeHint().width() > width - 2 * theme.GRID:  # then the buttons stand one below the other
-            self._row.setDirection(QBoxLayout.Direction.TopToBottom)
+        self._button_row.setDirection(QBoxLayout.Direction.LeftToRight)
+        if self._button_row.sizeHint().width() > width - 2 * theme.GRID:  # then the buttons stand one below the other
+            self._button_row.setDirection(QBoxLayout.Direction.TopToBottom)
         self.setFixedWidth(max(width, 1))
         height = max(self.heightForWidth(width), self.sizeHint().height())
         self.setGeometry(EDGE_PX, parent.height() - height - EDGE_PX, width, height)

@@ -39,7 +39,7 @@ class PlanEdits:
         self._in_force, self._build_machine = in_force, build_machine
         self._checker = Checker(check) if check is not None else None
         self.particles = 0  # number of particles seen last
-        self._before: dict[str, Any] = {}  # earlier rig values of the keys in the experiment's `set`
+        self._earlier_values: dict[str, Any] = {}  # earlier rig values of the keys in the experiment's `set`
 
     def conditions(self, experiment: Experiment) -> Conditions:
         """The conditions for an experiment. Raises Refused, StillChecking. Does not wait for the check of a network."""
@@ -59,32 +59,36 @@ class PlanEdits:
         Args:
             edits: keys of the rig that the user has just set, also to the value that `set` already has.
         """
-        now, edits = self._in_force(), tuple(edits)
-        if not edits and experiment == now.experiment:
-            return now
-        experiment = replace(experiment, set=self._whole(experiment.set))
-        if not edits and experiment.set == now.experiment.set:
-            return replace(now, experiment=experiment)
-        changed = changed_values(now.experiment.set, experiment.set)
-        edited = {key: experiment.set[key] for key in edits if key in experiment.set}
-        new = replace(experiment, set=changed | edited)
-        wanted, rig = (Document("the panel", plain(value), {}) for value in (new, now.rig))
-        recorded = now.corrections if now.kind == "REPLAY" else None  # correction images of the run
-        made = planned(wanted, rig, (), now.folder, at_once if self._checker is not None else flyable, recorded)
-        stated = names_of(experiment.set, now.unknown)
-        unknown = tuple(key for key in now.unknown if key not in stated)
-        whole = {key: made.experiment.set.get(key, value) for key, value in experiment.set.items()}
-        made = replace(made, experiment=replace(made.experiment, set=whole))
-        return replace(made, taken=now.taken, unknown=unknown)
+        current, edits = self._in_force(), tuple(edits)
+        if not edits and experiment == current.experiment:
+            return current
+        experiment = replace(experiment, set=self._with_earlier_values(experiment.set))
+        if not edits and experiment.set == current.experiment.set:
+            return replace(current, experiment=experiment)
+        changed_set = changed_values(current.experiment.set, experiment.set)
+        edited_set = {key: experiment.set[key] for key in edits if key in experiment.set}
+        new_experiment = replace(experiment, set=changed_set | edited_set)
+        new_document, rig_document = (
+            Document("the panel", plain(value), {}) for value in (new_experiment, current.rig)
+        )
+        recorded = current.corrections if current.kind == "REPLAY" else None  # correction images of the run
+        plan = planned(
+            new_document, rig_document, (), current.folder, at_once if self._checker is not None else flyable, recorded
+        )
+        stated = names_of(experiment.set, current.unknown)
+        unknown = tuple(key for key in current.unknown if key not in stated)
+        all_values = {key: plan.experiment.set.get(key, value) for key, value in experiment.set.items()}
+        plan = replace(plan, experiment=replace(plan.experiment, set=all_values))
+        return replace(plan, taken=current.taken, unknown=unknown)
 
-    def _whole(self, values: dict[str, Any]) -> dict[str, Any]:
+    def _with_earlier_values(self, values: dict[str, Any]) -> dict[str, Any]:
         """These rig values, and for each key that is set now and not among them the rig's earlier value."""
-        now = self._in_force()
-        new, gone = values.keys() - now.experiment.set.keys(), now.experiment.set.keys() - values.keys()
-        if new:
-            rig = Document("the rig", plain(now.rig), {})
-            self._before |= {key: value_at(rig, key) for key in new}
-        return {**values, **{key: self._before[key] for key in sorted(gone) if key in self._before}}
+        current = self._in_force()
+        added, removed = values.keys() - current.experiment.set.keys(), current.experiment.set.keys() - values.keys()
+        if added:
+            rig = Document("the rig", plain(current.rig), {})
+            self._earlier_values |= {key: value_at(rig, key) for key in added}
+        return {**values, **{key: self._earlier_values[key] for key in sorted(removed) if key in self._earlier_values}}
 
     def needs_opening(self, experiment: Experiment) -> bool:
         """Whether the devices must be reopened for this experiment's `set`. Raises Refused."""
@@ -108,7 +112,7 @@ class PlanEdits:
 
     def begin(self, plan: Plan) -> None:
         """Another plan is in force, of another file."""
-        self._before = {key: value for key, value in self._before.items() if key in plan.experiment.set}
+        self._earlier_values = {key: value for key, value in self._earlier_values.items() if key in plan.experiment.set}
         self.particles = 0
 
     def close(self) -> None:

@@ -54,7 +54,7 @@ class Transport(QWidget):
         self.back.clicked.connect(lambda: self.go(int(self.position) - 1))
         self.forth.clicked.connect(lambda: self.go(int(self.position) + 1))
         self.play.clicked.connect(self.toggle)
-        self.slider.valueChanged.connect(self._slid)
+        self.slider.valueChanged.connect(self._slider_moved)
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
@@ -73,10 +73,10 @@ class Transport(QWidget):
         source.addWidget(self.tell)
         column.addLayout(source)
 
-    def _button(self, text: str, said: str) -> QToolButton:
+    def _button(self, text: str, tooltip: str) -> QToolButton:
         button = QToolButton()
         button.setText(text)
-        button.setToolTip(said)
+        button.setToolTip(tooltip)
         button.setAutoRaise(True)
         return button
 
@@ -85,8 +85,8 @@ class Transport(QWidget):
 
         A shortcut would take the key from a check box or a row of tabs that uses it.
         """
-        plain = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier == Qt.KeyboardModifier.NoModifier
-        button = self._keys.get(Qt.Key(event.key())) if plain and self.reel is not None else None
+        no_modifier = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier == Qt.KeyboardModifier.NoModifier
+        button = self._keys.get(Qt.Key(event.key())) if no_modifier and self.reel is not None else None
         if button is not None:
             button.click()
         return button is not None
@@ -127,8 +127,8 @@ class Transport(QWidget):
         """Advance playback and the progress bar; called by the window's timer."""
         if self.reel is None:
             return
-        done = self.reel.compared if self.reel.edited is not None else self.reel.ready
-        self.progress.setValue(done)
+        frames_done = self.reel.compared if self.reel.edited is not None else self.reel.ready
+        self.progress.setValue(frames_done)
         self.progress.setVisible(self.reel.busy)
         if not self.playing:
             return
@@ -144,7 +144,7 @@ class Transport(QWidget):
         if target > len(self.reel) - 1:
             self.toggle()
 
-    def _slid(self, index: int) -> None:
+    def _slider_moved(self, index: int) -> None:
         if index != int(self.position):
             self.go(index)
 

@@ -32,8 +32,8 @@ class PlaybackView:
         self.view, self.strip, self.plots, self.transport = view, strip, plots, transport
         self.reel: Reel | None = None
         self.shown: Turn | None = None
-        self._compared = -1
-        self._waits = False  # for tracking with other settings
+        self._compared_index = -1
+        self._awaits_tracking = False  # for tracking with other settings
         self._measured: tuple[tuple[int, int], RunTables | None] = ((0, 0), None)
         transport.moved.connect(self.show_turn)
         transport.load(None)
@@ -51,7 +51,7 @@ class PlaybackView:
         """Close the recording in a thread, since its file may hang. Does not block."""
         if self.reel is not None:
             threading.Thread(target=self.reel.close, name="end of a recording", daemon=True).start()
-        self.reel, self.shown, self._compared, self._waits = None, None, -1, False
+        self.reel, self.shown, self._compared_index, self._awaits_tracking = None, None, -1, False
         self._measured = (0, 0), None
         self.plots.source = None
         self.transport.load(None)
@@ -62,11 +62,11 @@ class PlaybackView:
         if self.reel is None:
             return
         if self.reel.edit(plan):
-            self._waits = True
+            self._awaits_tracking = True
             self._measured = (0, 0), None
             self.view.forget()
             self.plots.forget()
-        self._compared = -1
+        self._compared_index = -1
 
     def poll(self) -> None:
         """Advance playback; show the current turn again when its comparison is ready."""
@@ -75,25 +75,25 @@ class PlaybackView:
         self.transport.tick()
         index = int(self.transport.position)
         ready = self.reel.compared if self.reel.retracked else self.reel.ready
-        if (self._waits or self.shown is None) and index < ready:
-            self._waits = False
+        if (self._awaits_tracking or self.shown is None) and index < ready:
+            self._awaits_tracking = False
             self.show_turn(index)
-        elif self._compared < index < self.reel.compared:
+        elif self._compared_index < index < self.reel.compared:
             self.show_turn(index)
         if self.reel.trouble:
             self.strip.show_stopped(self.reel.trouble, trouble=True)
 
     def tracks(self) -> list[Tracks]:
         """Tracks up to the current turn; at the beginning, those of the first turns, so that plots are not empty."""
-        return self.reel.tracks(*self._past(REMEMBERED)) if self.reel is not None else []
+        return self.reel.tracks(*self._turn_range(REMEMBERED)) if self.reel is not None else []
 
     def tables(self) -> RunTables | None:
         """Tables up to the current turn; the same object until the turns change."""
         if self.reel is None:
             return None
-        past = self._past(MOST)
-        if past != self._measured[0]:
-            self._measured = past, self.reel.tables(*past)
+        turn_range = self._turn_range(MOST)
+        if turn_range != self._measured[0]:
+            self._measured = turn_range, self.reel.tables(*turn_range)
         return self._measured[1]
 
     def latencies_s(self) -> Floats:
@@ -105,18 +105,18 @@ class PlaybackView:
 
     def since(self) -> str:
         """The part of the recording that the tracks belong to, in words."""
-        since = self.reel.stretch(int(self.transport.position))[2] if self.reel is not None else ""
-        return f"of the recording{since}"
+        period = self.reel.stretch(int(self.transport.position))[2] if self.reel is not None else ""
+        return f"of the recording{period}"
 
     def law(self) -> Experiment | None:
         """The law that acted up to the current turn; None without light, or with more than one law."""
-        return self.reel.law(*self._past(REMEMBERED)) if self.reel is not None else None
+        return self.reel.law(*self._turn_range(REMEMBERED)) if self.reel is not None else None
 
     def said(self) -> list[Happening]:
         """The events of the recording."""
         return self.reel.said() if self.reel is not None else []
 
-    def _past(self, most: int) -> tuple[int, int]:
+    def _turn_range(self, most: int) -> tuple[int, int]:
         """(first, end) of `most` turns, or fewer, that end at the current one, or later if there are too few before it.
 
         All of them have the same law, and all are with light or all without.
@@ -136,12 +136,12 @@ class PlaybackView:
         except Refused as refused:
             self.strip.show_stopped(str(refused), trouble=True)
             return
-        again = self.reel.again(index)
-        if again is not None:
-            self._compared = index
+        edited_turn = self.reel.again(index)
+        if edited_turn is not None:
+            self._compared_index = index
         self.shown = turn
         first = index - round(TRAIL_S * self.reel.fps)
         self.view.trails.put(self.reel.tracks(first, index + 1))
         self.view.show_recorded(turn)
-        self.view.compare(again)
-        self.strip.show_recorded(turn, again, self.reel.first is None)
+        self.view.compare(edited_turn)
+        self.strip.show_recorded(turn, edited_turn, self.reel.first is None)

@@ -25,22 +25,22 @@ class PythonPermission:
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
-        self._asked: set[Path] = set()
+        self._asked_paths: set[Path] = set()
 
-    def ask(self, refused: NotAllowed, then: Callable[[], None]) -> None:
-        """Show the path of the file and a button. If the user presses it, the module may run and `then` is called."""
-        self._asked.add(refused.path)
+    def ask(self, refused: NotAllowed, on_allowed: Callable[[], None]) -> None:
+        """Show the path of the file and a button. If the user presses it, the module may run: call `on_allowed`."""
+        self._asked_paths.add(refused.path)
 
         def chosen() -> None:
             allow_file(refused.module, refused.path)
-            then()
+            on_allowed()
 
         self._asking.ask_to_run(question(refused), chosen)
 
-    def ask_once(self, refused: NotAllowed, then: Callable[[], None]) -> None:
+    def ask_once(self, refused: NotAllowed, on_allowed: Callable[[], None]) -> None:
         """Call `ask`, but only once for each file."""
-        if refused.path not in self._asked:
-            self.ask(refused, then)
+        if refused.path not in self._asked_paths:
+            self.ask(refused, on_allowed)
 
 
 def with_permission(make: Callable[[], T]) -> T:

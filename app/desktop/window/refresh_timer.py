@@ -20,19 +20,19 @@ class Pulse(QObject):
     """Emits `beat` every PAINT_S on average; with a handle, at the first message after that.
 
     Args:
-        told: returns the file descriptor for the message of the next turn, after all earlier messages were read; None:
-            there is none.
+        next_handle: returns the file descriptor for the message of the next turn, after all earlier messages were read;
+            None: there is none.
     """
 
     beat = pyqtSignal()
 
-    def __init__(self, told: Callable[[], int | None], parent: QObject | None = None) -> None:
+    def __init__(self, next_handle: Callable[[], int | None], parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._told = told
+        self._next_handle = next_handle
         self._due_s = 0.0
         self._notifier: QSocketNotifier | None = None
-        self._rest, self._patience = QTimer(self), QTimer(self)
-        for timer, slot in ((self._rest, self._ready), (self._patience, self._beat)):
+        self._interval_timer, self._timeout_timer = QTimer(self), QTimer(self)
+        for timer, slot in ((self._interval_timer, self._wait_for_turn), (self._timeout_timer, self._beat)):
             timer.setSingleShot(True)
             timer.timeout.connect(slot)
         self.active = False
@@ -44,34 +44,34 @@ class Pulse(QObject):
     def resume(self) -> None:
         """Restart after `stop`; the first beat comes after this call."""
         self.active = True
-        self._rest.start(SILENT_MS)
+        self._interval_timer.start(SILENT_MS)
 
     def stop(self) -> None:
         self.active = False
-        self._deaf()
-        self._rest.stop()
+        self._stop_listening()
+        self._interval_timer.stop()
 
-    def _ready(self) -> None:
+    def _wait_for_turn(self) -> None:
         """Paint now, or with a handle after the loop's next turn."""
-        handle = self._told()
+        handle = self._next_handle()
         if handle is None:
             self._beat()
             return
         self._notifier = QSocketNotifier(sip.voidptr(handle), QSocketNotifier.Type.Read, self)
         self._notifier.activated.connect(self._beat)
-        self._patience.start(SILENT_MS)
+        self._timeout_timer.start(SILENT_MS)
 
-    def _deaf(self) -> None:
-        self._patience.stop()
+    def _stop_listening(self) -> None:
+        self._timeout_timer.stop()
         if self._notifier is not None:
             self._notifier.setEnabled(False)
             self._notifier.deleteLater()
             self._notifier = None
 
     def _beat(self) -> None:
-        self._deaf()
+        self._stop_listening()
         now_s = time.monotonic()
         self._due_s = max(self._due_s, now_s - PAINT_S) + PAINT_S  # at most one late beat is made up for
         self.beat.emit()
         if self.active:
-            self._rest.start(max(round(1e3 * (self._due_s - time.monotonic())), 1))
+            self._interval_timer.start(max(round(1e3 * (self._due_s - time.monotonic())), 1))

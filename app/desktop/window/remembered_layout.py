@@ -23,7 +23,7 @@ class RememberedLayout:
         self._kept.setValue(f"{screen}/geometry", window.saveGeometry())
         self._kept.setValue(f"{screen}/layout", window.saveState(LAYOUT))
         self._kept.setValue("experiment", path)
-        self._kept.setValue("recent", [str(each.absolute()) for each in recent])
+        self._kept.setValue("recent", [str(file.absolute()) for file in recent])
         self._kept.sync()
 
     def restore(self, window: QMainWindow) -> None:
@@ -37,20 +37,20 @@ class RememberedLayout:
     @property
     def recent(self) -> list[Path]:
         """Files that were opened or saved, the newest first."""
-        kept = self._kept.value("recent")
-        names = [kept] if isinstance(kept, str) else kept if isinstance(kept, list) else []
+        stored = self._kept.value("recent")
+        names = [stored] if isinstance(stored, str) else stored if isinstance(stored, list) else []
         return [Path(name) for name in names if isinstance(name, str) and name]
 
     @property
     def path(self) -> Path | None:
         """The file, or the folder of images, that was open last, if it is still there."""
-        kept = self._kept.value("experiment")
-        return Path(kept) if isinstance(kept, str) and kept and Path(kept).exists() else None
+        stored = self._kept.value("experiment")
+        return Path(stored) if isinstance(stored, str) and stored and Path(stored).exists() else None
 
 
 def _screen(window: QMainWindow) -> str:
     """The size of the window's screen in logical pixels: a layout of a larger screen would hide panels on this one."""
     screen = window.screen()
     assert screen is not None
-    room = screen.availableGeometry()
-    return f"{room.width()}x{room.height()}"
+    area = screen.availableGeometry()
+    return f"{area.width()}x{area.height()}"

@@ -17,8 +17,8 @@ class RigOpening:
         self._loop: RunningLoop | None = None
         self.failed: RunningLoop | None = None  # the last loop that could not be opened
         self._began_s = 0.0
-        self._ending: threading.Thread | None = None  # ends a cancelled opening
-        self._cancelled = False  # the end of a cancelled opening is not shown yet
+        self._closing_thread: threading.Thread | None = None  # ends a cancelled opening
+        self._end_unreported = False  # the end of a cancelled opening is not shown yet
 
     @property
     def duration_s(self) -> float | None:
@@ -53,45 +53,47 @@ class RigOpening:
         self._loop = None
         return loop
 
-    def cancel(self, in_doubt: Callable[[RunningLoop, str], None]) -> bool:
+    def cancel(self, on_doubt: Callable[[RunningLoop, str], None]) -> bool:
         """End an opening, dark, in a thread of its own; whether there was one.
 
         Args:
-            in_doubt: called with the loop and the error if its laser may be on.
+            on_doubt: called with the loop and the error if its laser may be on.
         """
         loop, self._loop = self._loop, None
         if loop is not None:
-            self._cancelled = True
-            self._ending = threading.Thread(target=_end, args=(loop, in_doubt), name="end of opening", daemon=True)
-            self._ending.start()
+            self._end_unreported = True
+            self._closing_thread = threading.Thread(
+                target=_close_cancelled, args=(loop, on_doubt), name="end of opening", daemon=True
+            )
+            self._closing_thread.start()
         return loop is not None
 
     def cancelled(self) -> bool:
         """Whether a cancelled opening has released its devices since the last call."""
-        if not self._cancelled or self.ending:
+        if not self._end_unreported or self.ending:
             return False
-        self._cancelled, self._ending = False, None
+        self._end_unreported, self._closing_thread = False, None
         return True
 
     @property
     def ending(self) -> bool:
         """Whether a cancelled opening still holds its devices."""
-        return self._ending is not None and self._ending.is_alive()
+        return self._closing_thread is not None and self._closing_thread.is_alive()
 
     @property
     def unfinished(self) -> bool:
         """Whether an opening was cancelled and its end is neither reported nor waited for."""
-        return self._ending is not None
+        return self._closing_thread is not None
 
     def wait_for_end(self) -> None:
         """Wait until a cancelled opening has released its devices."""
-        if self._ending is not None:
-            self._ending.join()
-            self._ending = None
+        if self._closing_thread is not None:
+            self._closing_thread.join()
+            self._closing_thread = None
 
 
-def _end(loop: RunningLoop, in_doubt: Callable[[RunningLoop, str], None]) -> None:
+def _close_cancelled(loop: RunningLoop, on_doubt: Callable[[RunningLoop, str], None]) -> None:
     try:
         loop.close()
     except Fault as fault:
-        in_doubt(loop, str(fault))
+        on_doubt(loop, str(fault))

@@ -56,11 +56,11 @@ class Saving(QObject):
         self._thread: threading.Thread | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
-        self._timer.timeout.connect(self._look)
+        self._timer.timeout.connect(self._poll)
 
     def begin(self, job: SaveJob) -> None:
         """Start a job; does not block. Raises Refused while the previous file is being written."""
-        self._look()
+        self._poll()
         if self._job is not None:
             raise Refused(f"{job.path.name} is not saved: {self._job.path} is still being written; save again later")
         self._job = job
@@ -72,9 +72,9 @@ class Saving(QObject):
         """Wait at most AT_END_S for the file that is being written: the disk may hang."""
         if self._thread is not None:
             self._thread.join(AT_END_S)
-        self._look()
+        self._poll()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         if self._thread is None or self._thread.is_alive():
             return
         job, self._job, self._thread = self._job, None, None

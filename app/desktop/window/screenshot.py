@@ -43,11 +43,11 @@ def take_picture(window: Window, path: Path, seconds: float) -> None:
 def wait(seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
     """Run the event loop for this time, or until `enough` returns True or a signal arrives."""
     until_s = time.monotonic() + seconds
-    loop, look = QEventLoop(), QTimer()
-    look.timeout.connect(lambda: loop.quit() if signals.came() or enough() or time.monotonic() >= until_s else None)
-    look.start(LOOK_MS)
+    loop, timer = QEventLoop(), QTimer()
+    timer.timeout.connect(lambda: loop.quit() if signals.came() or enough() or time.monotonic() >= until_s else None)
+    timer.start(LOOK_MS)
     loop.exec()
-    look.stop()
+    timer.stop()
 
 
 def save(window: Window, path: Path) -> None:
@@ -55,8 +55,8 @@ def save(window: Window, path: Path) -> None:
     window.poll()
     QApplication.processEvents()
     try:
-        with fresh_file(path, kind="a PNG") as beside:
-            if not window.grab().save(str(beside), "PNG"):
+        with fresh_file(path, kind="a PNG") as temporary_path:
+            if not window.grab().save(str(temporary_path), "PNG"):
                 raise Fault(f"the picture {path} can't be written")
     except OSError as error:
         raise Fault(f"the picture {path} can't be written ({error.strerror})") from None

@@ -81,7 +81,7 @@ class Session:
         self._closing: Future[None] | None = None
         self._closed_live: RunningLoop | None = None  # loop that another thread is closing
         self._doubts = LaserDoubts()
-        self._asked = False  # whether this rig's laser was commanded to be off
+        self._commanded_off = False  # whether this rig's laser was commanded to be off
         self._applied = AppliedPlans(plan)
         self.lost_record = ""  # error of the record at the last closing of the rig
         self._recording: RecordOrder | None = None  # order to record that is in progress
@@ -107,8 +107,8 @@ class Session:
             return self.live.light
         if self.opening.unfinished:
             return "unknown"
-        real = self.plan.kind != "REPLAY" and not self.plan.rig.laser.simulated
-        return "not asked" if real and not self._asked else "dark"
+        real_laser = self.plan.kind != "REPLAY" and not self.plan.rig.laser.simulated
+        return "not asked" if real_laser and not self._commanded_off else "dark"
 
     @property
     def silence(self) -> str:
@@ -134,22 +134,22 @@ class Session:
     def poll(self) -> bool:
         """Whether the loop has just started. Does not block. Raises Refused and Fault if the opening failed."""
         try:
-            opened = self.opening.poll()
+            loop = self.opening.poll()
         except BaseException as error:
-            self._asked = self._asked or isinstance(error, Fault)
+            self._commanded_off = self._commanded_off or isinstance(error, Fault)
             if self.opening.failed is not None:
                 self._keep_doubt(self.opening.failed, self.opened_plan, str(error))
             raise
-        if opened is None:
+        if loop is None:
             return False
-        self._asked = True
+        self._commanded_off = True
         self._doubts.remove(self.opened_plan)  # the driver has just commanded it off
-        self.live, self._applied = opened, AppliedPlans(self.opened_plan)
+        self.live, self._applied = loop, AppliedPlans(self.opened_plan)
         if self.plan is not self.opened_plan:  # another plan was applied during the opening
-            self._apply_what_came()
+            self._apply_changed_plan()
         return True
 
-    def _apply_what_came(self) -> None:
+    def _apply_changed_plan(self) -> None:
         """Apply the plan changed during the opening. If refused, close, dark, and raise: the loop has another law."""
         try:
             self._apply(self.wiring.build_machine(self.plan, PANEL) if self.wiring.apart is None else None)
@@ -171,14 +171,14 @@ class Session:
     def cancel(self) -> bool:
         """Cancel an opening, dark. Returns whether there was one. Does not wait for the end of its process."""
         plan = self.opened_plan
-        cancelled = self.opening.cancel(lambda loop, why: self._keep_doubt(loop, plan, why))
-        self._asked = self._asked or cancelled
+        cancelled = self.opening.cancel(lambda loop, reason: self._keep_doubt(loop, plan, reason))
+        self._commanded_off = self._commanded_off or cancelled
         return cancelled
 
-    def _keep_doubt(self, ended: RunningLoop, plan: Plan, why: str) -> None:
+    def _keep_doubt(self, loop: RunningLoop, plan: Plan, reason: str) -> None:
         """Remember that a laser may be on, until it is confirmed to be off."""
-        if ended.light != "dark":
-            self._doubts.add(plan, why)
+        if loop.light != "dark":
+            self._doubts.add(plan, reason)
 
     def order(self, kind: OrderKind, text: str = "") -> None:
         if self.live is not None:
@@ -199,10 +199,11 @@ class Session:
             require_same_devices(self.opened_plan.rig, plan.rig)
         if self.recording and set(plan.corrections) != set(self.plan.corrections):
             raise Refused(NOT_WHILE_RECORDING)
-        apart = self.edits.needs_process(plan)
-        plan = at_once(plan, PANEL) if apart else pinned(plan)
-        same = apart and networks_of(plan) == networks_of(self.plan)  # the networks in force: no check is necessary
-        machine = None if same else self.edits.check(plan)
+        in_own_process = self.edits.needs_process(plan)
+        plan = at_once(plan, PANEL) if in_own_process else pinned(plan)
+        # no check is necessary if the networks are those in force
+        same_networks = in_own_process and networks_of(plan) == networks_of(self.plan)
+        machine = None if same_networks else self.edits.check(plan)
         self.plan = plan
         self._apply(machine)
 
@@ -217,11 +218,11 @@ class Session:
 
         The loop's process stays dark until it receives settings that it can put in force.
         """
-        found = self._applied.put_back(self.live) if self.live is not None else None
-        if found is None:
+        reverted = self._applied.put_back(self.live) if self.live is not None else None
+        if reverted is None:
             return ""
-        self.plan, why = found
-        return why
+        self.plan, reason = reverted
+        return reason
 
     @property
     def recording(self) -> bool:
@@ -250,8 +251,8 @@ class Session:
 
         Raises Refused, Fault if it failed; an open record then continues.
         """
-        asked = self._recording
-        if asked is None or self.live is None:
+        record_order = self._recording
+        if record_order is None or self.live is None:
             return None
         try:
             if not self.live.answered():
@@ -260,14 +261,14 @@ class Session:
             self._recording = None
             raise
         self._recording = None
-        return asked
+        return record_order
 
     def open(self, plan: Plan) -> None:
         """Close the instrument, dark, and take another plan. If it raises Fault, the old plan stays."""
         self.close()
         same_laser = plan.rig.laser == self.plan.rig.laser
         self.edits.begin(plan)
-        self.plan, self._asked = plan, self._asked and same_laser
+        self.plan, self._commanded_off = plan, self._commanded_off and same_laser
 
     def close(self) -> None:
         """Switch the beam off and close the instrument, in every state; cancel an opening.
@@ -281,30 +282,30 @@ class Session:
         self.lost_record = ""
         if self.live is not None:
             live, self.live = self.live, None
-            before = live.recorder_trouble
+            trouble_before = live.recorder_trouble
             self._closed_live = live
             try:
-                self._behind(live.close)
+                self._run_in_thread(live.close)
             except Fault as fault:
                 self._keep_doubt(live, self.opened_plan, str(fault))
                 raise
             finally:
                 self._closed_live = None
-                self.lost_record = live.recorder_trouble if live.recorder_trouble != before else ""
+                self.lost_record = live.recorder_trouble if live.recorder_trouble != trouble_before else ""
 
     def close_helpers(self) -> None:
         """End the checker's process and a cancelled opening, when the window closes.
 
         Raises Fault if a laser may be on after one more command to switch off.
         """
-        self._behind(self._close_helpers)
+        self._run_in_thread(self._close_helpers)
 
     def _close_helpers(self) -> None:
         self.opening.wait_for_end()
         self.edits.close()
         self._doubts.settle()
 
-    def _behind(self, close: Callable[[], None]) -> None:
+    def _run_in_thread(self, close: Callable[[], None]) -> None:
         """Run the call in another thread while `wait_for` waits. Raises the exceptions of the call."""
         self._closing = closing = begun(close)
         try:
@@ -319,8 +320,8 @@ def save_experiment(plan: Plan, experiment: Experiment, path: Path) -> None:
     experiment = replace(unpinned(experiment), rig=os.path.relpath(plan.folder / experiment.rig, path.parent))
     law = experiment.policy
     if isinstance(law, Learned):
-        there = os.path.relpath(plan.folder / law.checkpoint, path.parent)
-        experiment = replace(experiment, policy=replace(law, checkpoint=there))
+        checkpoint = os.path.relpath(plan.folder / law.checkpoint, path.parent)
+        experiment = replace(experiment, policy=replace(law, checkpoint=checkpoint))
     try:
         write_file(path, write(experiment), "an experiment file", kind=None, make_folder=False, own=True)
     except OSError as error:

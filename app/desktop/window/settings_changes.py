@@ -43,33 +43,33 @@ class SettingsChanges:
         edit = rig_edit(window.session.plan, edits, reopens, window.panel.in_force.set)
         return self.set_rig(edits, reopens, lambda: window.panel.undo_stack.push(edit))
 
-    def step_rig(self, edit: RigEdit, forward: bool, done: Callable[[], None]) -> None:
+    def step_rig(self, edit: RigEdit, forward: bool, undo_step: Callable[[], None]) -> None:
         """Redo (`forward`) or undo an edit of the rig."""
         if forward:
-            self.set_rig(edit.after, edit.reopens, done)
+            self.set_rig(edit.after, edit.reopens, undo_step)
         else:
-            self.set_rig(edit.before, edit.reopens, done, edit)
+            self.set_rig(edit.before, edit.reopens, undo_step, edit)
 
     def set_rig(
-        self, edits: dict[str, Any], reopens: bool, done: Callable[[], None], undone: RigEdit | None = None
+        self, edits: dict[str, Any], reopens: bool, undo_step: Callable[[], None], undone: RigEdit | None = None
     ) -> bool:
-        """Change values of the rig; call `done`, a step of the undo stack, after success.
+        """Change values of the rig; call `undo_step`, a step of the undo stack, after success.
 
         Args:
             undone: the edit that this undoes: `set` has then no values that it had not before the edit.
         """
         window = self._window
-        own = with_edits(window.panel.in_force, edits).set
-        own = own if undone is None else undone.undone(own)
+        set_values = with_edits(window.panel.in_force, edits).set
+        set_values = set_values if undone is None else undone.undone(set_values)
         pending = window.devices.edits()
-        waiting = {key: value for key, value in pending.items() if key not in edits}
-        lost = [key for key, value in pending.items() if key in edits and value != edits[key]]
+        remaining_edits = {key: value for key, value in pending.items() if key not in edits}
+        dropped = [key for key, value in pending.items() if key in edits and value != edits[key]]
 
         def finish() -> None:
             settle_devices(window.panel.undo_stack, edits)
-            done()
-            if lost:
-                window.log.say(f"{', '.join(lost)}: {DROPPED}", theme.AMBER)
+            undo_step()
+            if dropped:
+                window.log.say(f"{', '.join(dropped)}: {DROPPED}", theme.AMBER)
 
         try:
             self._refuse_while_rereading()
@@ -77,32 +77,32 @@ class SettingsChanges:
             if window.playback.reel is not None:
                 plan = window.session.edits.planned(experiment, edits)
                 if undone is not None:
-                    before = replace(plan.experiment, set=undone.undone(plan.experiment.set))
-                    plan = replace(plan, experiment=before, unknown=undone.unknown)
+                    experiment_before = replace(plan.experiment, set=undone.undone(plan.experiment.set))
+                    plan = replace(plan, experiment=experiment_before, unknown=undone.unknown)
                 if any(opens_anew(key) for key in edits):
-                    window.files.reopen(plan, edits, waiting, finish)
+                    window.files.reopen(plan, edits, remaining_edits, finish)
                     return True
                 window.session.plan = plan
                 window.playback.edit(plan)
             elif reopens:
-                window.show_plan(window.session.edits.planned(experiment, edits), waiting)
+                window.show_plan(window.session.edits.planned(experiment, edits), remaining_edits)
             else:
                 window.session.apply(experiment)
         except (Fault, Refused) as error:
             self._show_refused(error)
             return False
-        window.panel.show_set(own)
+        window.panel.show_set(set_values)
         finish()
-        window.devices.show_plan(window.session.plan, waiting)
+        window.devices.show_plan(window.session.plan, remaining_edits)
         window.hand.regions.show(excluded_regions(window.session.plan))
         window.tuning.accepted()
         window.show_conditions()
-        end = f"; {', '.join(lost)}: {DROPPED}" if lost else ""
+        suffix = f"; {', '.join(dropped)}: {DROPPED}" if dropped else ""
         if window.playback.reel is not None:
-            window.status.showMessage(f"the recording goes through these settings again{end}", 6000)
+            window.status.showMessage(f"the recording goes through these settings again{suffix}", 6000)
             return True
-        what = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
-        window.status.showMessage(f"{', '.join(edits)}: {what}{end}")
+        effect = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
+        window.status.showMessage(f"{', '.join(edits)}: {effect}{suffix}")
         return True
 
     def _show_refused(self, error: Fault | Refused) -> None:
@@ -122,15 +122,15 @@ class SettingsChanges:
     def apply(self, experiment: Any) -> None:
         """Put an edited experiment in force, or show why it is refused."""
         window = self._window
-        before = window.session.plan.experiment.set
-        other = {key: value for key, value in experiment.set.items() if before.get(key, GONE) != value}
+        set_before = window.session.plan.experiment.set
+        changed = {key: value for key, value in experiment.set.items() if set_before.get(key, GONE) != value}
         try:
             self._refuse_while_rereading()
-            if window.playback.reel is not None and any(opens_anew(key) for key in other):  # possible with stored edits
+            if window.playback.reel is not None and any(opens_anew(key) for key in changed):  # from stored edits
                 plan = window.session.edits.planned(experiment)
-                window.files.reopen(plan, other, window.devices.edits(), lambda: window.panel.accepted(experiment))
+                window.files.reopen(plan, changed, window.devices.edits(), lambda: window.panel.accepted(experiment))
                 return
-            reopens = self._apply_set(experiment, before)
+            reopens = self._apply_set(experiment, set_before)
             window.playback.edit(window.session.plan)
         except StillChecking as checking:  # the panel also shows this until the result arrives
             window.status.showMessage(str(checking), 6000)
@@ -142,50 +142,51 @@ class SettingsChanges:
             return
         window.panel.accepted(experiment)
         window.show_conditions()
-        recorded = window.playback.reel is not None
-        live = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
-        window.status.showMessage("squares: what it would have sent" if recorded else live, 6000)
+        shows_recording = window.playback.reel is not None
+        effect = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
+        window.status.showMessage("squares: what it would have sent" if shows_recording else effect, 6000)
 
-    def _apply_set(self, experiment: Any, before: dict[str, Any]) -> bool:
+    def _apply_set(self, experiment: Any, set_before: dict[str, Any]) -> bool:
         """Put an experiment in force; reopen the devices, dark, if their settings change. Returns whether they do.
 
         Raises Refused, Fault.
         """
         window = self._window
-        if experiment.set == before:
+        if experiment.set == set_before:
             window.session.apply(experiment)
             return False
-        after = window.session.edits.planned(experiment).experiment.set  # with earlier values of removed keys
-        changed = {key for key in {**before, **after} if before.get(key, GONE) != after.get(key, GONE)}
+        set_after = window.session.edits.planned(experiment).experiment.set  # with earlier values of removed keys
+        all_values = {**set_before, **set_after}
+        changed = {key for key in all_values if set_before.get(key, GONE) != set_after.get(key, GONE)}
         pending = window.devices.edits()
-        waiting = {key: value for key, value in pending.items() if key not in changed}
-        lost = [key for key, value in pending.items() if key in changed and value != after.get(key, GONE)]
+        remaining_edits = {key: value for key, value in pending.items() if key not in changed}
+        dropped = [key for key, value in pending.items() if key in changed and value != set_after.get(key, GONE)]
         reopens = window.playback.reel is None and window.session.edits.needs_opening(experiment)
         if reopens:
-            window.show_plan(window.session.edits.planned(experiment), waiting)
+            window.show_plan(window.session.edits.planned(experiment), remaining_edits)
         else:
             window.session.apply(experiment)
-            window.devices.show_plan(window.session.plan, waiting)
+            window.devices.show_plan(window.session.plan, remaining_edits)
             window.hand.regions.show(excluded_regions(window.session.plan))
             window.tuning.accepted()
         settle_devices(window.panel.undo_stack, changed)
-        if lost:
-            window.log.say(f"{', '.join(lost)}: {DROPPED}", theme.AMBER)
+        if dropped:
+            window.log.say(f"{', '.join(dropped)}: {DROPPED}", theme.AMBER)
         return reopens
 
     def show_not_applied(self) -> None:
         """If the loop could not put settings in force: show those in force. The beam stays dark until Apply."""
         window = self._window
-        why = window.session.not_applied()
-        if why:
+        reason = window.session.not_applied()
+        if reason:
             window.panel.hold(unpinned(window.session.plan.experiment))
             window.devices.show_plan(window.session.plan, window.devices.edits())
             window.hand.regions.show(excluded_regions(window.session.plan))
             window.tuning.accepted()
             window.show_conditions()
-            window.log.say(f"{why}; those before are in force, and Arm waits for Apply", theme.RED)
+            window.log.say(f"{reason}; those before are in force, and Arm waits for Apply", theme.RED)
 
-    def take_image(self, what: str) -> None:
+    def take_image(self, kind: str) -> None:
         """Begin to take a correction image from the images on screen; `poll` shows the result."""
         window = self._window
         if window.session.recording:
@@ -195,18 +196,18 @@ class SettingsChanges:
             images = spread_images(window.playback, IMAGES) if window.playback.reel is not None else None
             if images is None and window.judging.image() is None:
                 raise Refused("there is no image yet: press Start first")
-            window.taking.begin(what, images)
+            window.taking.begin(kind, images)
         except Refused as refused:
             window.status.showMessage(str(refused), 6000)
 
-    def use_image(self, edits: dict[str, Any], said: str) -> None:
+    def use_image(self, edits: dict[str, Any], message: str) -> None:
         """Put a correction image in force from the next turn on, or log why this failed."""
         window = self._window
         file = next(iter(edits.values()))
         if self.change_rig(edits, False):
-            window.log.say(f"{said}; {file}", theme.INK)
+            window.log.say(f"{message}; {file}", theme.INK)
         else:
-            window.log.say(f"{said}; it is not in force ({window.devices.trouble.text()}); {file}", theme.RED)
+            window.log.say(f"{message}; it is not in force ({window.devices.trouble.text()}); {file}", theme.RED)
 
 
 def opens_anew(key: str) -> bool:
@@ -214,14 +215,14 @@ def opens_anew(key: str) -> bool:
     return key in KEYS or key.partition(".")[0] == "camera"
 
 
-def rig_edit(plan: Plan, edits: dict[str, Any], reopens: bool, own: dict[str, Any]) -> RigEdit:
+def rig_edit(plan: Plan, edits: dict[str, Any], reopens: bool, experiment_set: dict[str, Any]) -> RigEdit:
     """The edit of a plan's rig: present values and new values.
 
     Args:
-        own: the present `set` of the experiment.
+        experiment_set: the present `set` of the experiment.
     """
     rig = Document("the rig", plain(plan.rig), {})
-    return RigEdit({key: value_at(rig, key) for key in edits}, edits, reopens, own, plan.unknown)
+    return RigEdit({key: value_at(rig, key) for key in edits}, edits, reopens, experiment_set, plan.unknown)
 
 
 def excluded_regions(plan: Plan) -> list[dict[str, Any]]:

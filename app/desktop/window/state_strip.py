@@ -44,7 +44,7 @@ class WrappedLabel(QLabel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.whole = ""
-        self._free = False
+        self._free_height = False
         self.setWordWrap(True)
         self.setFixedHeight(self.HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -60,7 +60,7 @@ class WrappedLabel(QLabel):
 
     def free(self, free: bool) -> None:
         """Set whether the height is free."""
-        self._free = free
+        self._free_height = free
         self._fit()
 
     def fits(self, width_px: int) -> bool:
@@ -75,16 +75,16 @@ class WrappedLabel(QLabel):
         """Set the largest font that fits, or with free height the height that fits."""
         width_px, font = self.width(), self.font()
         fitting = (size for size in self.SIZES_PX if self._height_px(size, width_px) <= self.HEIGHT_PX)
-        size_px = self.FREE_PX if self._free else next(fitting, self.SIZES_PX[-1])
+        size_px = self.FREE_PX if self._free_height else next(fitting, self.SIZES_PX[-1])
         font.setPixelSize(size_px)
         self.setFont(font)
-        self.setFixedHeight(self._height_px(size_px, width_px) if self._free else self.HEIGHT_PX)
+        self.setFixedHeight(self._height_px(size_px, width_px) if self._free_height else self.HEIGHT_PX)
 
     def _height_px(self, size_px: int, width_px: int) -> int:
         font = QFont(self.font())
         font.setPixelSize(size_px)
-        room = QRect(0, 0, max(width_px, 1), 10_000)
-        return QFontMetrics(font).boundingRect(room, int(Qt.TextFlag.TextWordWrap), self.whole).height()
+        area = QRect(0, 0, max(width_px, 1), 10_000)
+        return QFontMetrics(font).boundingRect(area, int(Qt.TextFlag.TextWordWrap), self.whole).height()
 
 
 class StateStrip(QWidget):
@@ -100,10 +100,10 @@ class StateStrip(QWidget):
         self.doubt = ""  # why the laser of this rig or of an earlier one may be on
         self._watch_only = False  # the light of this rig is simulated, and acts on nothing
         self.reason.setAccessibleName("why the interlock is where it is")
-        self._gap = QWidget()  # replaces the reason in the row while the reason is below
-        self._gap.hide()
-        self._gap.setFixedHeight(WrappedLabel.HEIGHT_PX)
-        self._gap.setSizePolicy(self.reason.sizePolicy())
+        self._spacer = QWidget()  # replaces the reason in the row while the reason is below
+        self._spacer.hide()
+        self._spacer.setFixedHeight(WrappedLabel.HEIGHT_PX)
+        self._spacer.setSizePolicy(self.reason.sizePolicy())
         self._rows, self._row = QVBoxLayout(self), QHBoxLayout()
         self._rows.setContentsMargins(theme.GRID, 4, theme.GRID, 4)
         self._rows.setSpacing(0)
@@ -111,17 +111,17 @@ class StateStrip(QWidget):
         self._rows.addLayout(self._row)
         for badge in (self.kind, self.map, self.watch, self.level):
             self._row.addWidget(badge)
-        for widget in (self.reason, self._gap):
+        for widget in (self.reason, self._spacer):
             widget.setMinimumWidth(REASON_PX)
             widget.installEventFilter(self)
             self._row.addWidget(widget, 1)
         for badge in (self.beam, self.record):
             self._row.addWidget(badge)
-        self._below = False
-        self._soon = QTimer(self)  # fires when the layout is complete
-        self._soon.setSingleShot(True)
-        self._soon.timeout.connect(self._place)
-        self.reason.said.connect(self._soon.start)
+        self._reason_below = False
+        self._layout_timer = QTimer(self)  # fires when the layout is complete
+        self._layout_timer.setSingleShot(True)
+        self._layout_timer.timeout.connect(self._place)
+        self.reason.said.connect(self._layout_timer.start)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.show_kind(kind, why_unconfirmed)
         self.show_watch(0.0)
@@ -130,23 +130,23 @@ class StateStrip(QWidget):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         if event is not None and event.type() == QEvent.Type.Resize:
-            self._soon.start()
+            self._layout_timer.start()
         return False
 
     def _place(self) -> None:
         """Place the reason beside the badges, or below them with the full width if it does not fit there."""
-        below = not self.reason.fits((self._gap if self._below else self.reason).width())
-        if below == self._below:
+        below = not self.reason.fits((self._spacer if self._reason_below else self.reason).width())
+        if below == self._reason_below:
             return
-        self._below = below
+        self._reason_below = below
         if below:
             self._row.removeWidget(self.reason)
             self._rows.addWidget(self.reason)
-            self._gap.show()
+            self._spacer.show()
         else:
-            self._gap.hide()  # before the reason is inserted: both together would widen the window
+            self._spacer.hide()  # before the reason is inserted: both together would widen the window
             self._rows.removeWidget(self.reason)
-            self._row.insertWidget(self._row.indexOf(self._gap), self.reason, 1)
+            self._row.insertWidget(self._row.indexOf(self._spacer), self.reason, 1)
         self.reason.free(below)
 
     def show_kind(self, kind: str, why_unconfirmed: str = "") -> None:
@@ -169,22 +169,22 @@ class StateStrip(QWidget):
     def show_opening(self, since_s: float, note: str = "", light: Light = "dark") -> None:
         """Show that the rig is being opened; `note` describes the present step."""
         self.level.show_state("OPENING", theme.AMBER, "circle", True)
-        doing = note or "a first start compiles"
-        self.reason.say(f"opening the rig, {since_s:.0f} s by now ({doing}); STOP (Esc) ends that")
+        step = note or "a first start compiles"
+        self.reason.say(f"opening the rig, {since_s:.0f} s by now ({step}); STOP (Esc) ends that")
         self._show_light(light)
 
-    def show_silent(self, why: str) -> None:
+    def show_silent(self, reason: str) -> None:
         """Show that the loop's process sends no messages: the state of the beam is unknown."""
         self.level.show_state("NO ANSWER", theme.RED, "octagon")
-        self.reason.say(why)
+        self.reason.say(reason)
         self._show_light("unknown")
 
-    def show_stopped(self, why: str, trouble: bool = False, light: Light = "dark") -> None:
+    def show_stopped(self, reason: str, trouble: bool = False, light: Light = "dark") -> None:
         """Show that no loop is running."""
         self.level.show_state("OFF", theme.RED if trouble else theme.CALM, "octagon" if trouble else "square", True)
-        if self.doubt and self.doubt not in why:
-            why = f"{self.doubt}; {why}"
-        self.reason.say(f"switch the laser off by hand: {why}" if light == "may be on" or self.doubt else why)
+        if self.doubt and self.doubt not in reason:
+            reason = f"{self.doubt}; {reason}"
+        self.reason.say(f"switch the laser off by hand: {reason}" if light == "may be on" or self.doubt else reason)
         self._show_light(light)
 
     def _show_light(self, light: Light) -> None:
@@ -199,8 +199,8 @@ class StateStrip(QWidget):
 
     def show_turn(self, turn: Turn) -> None:
         colour, shape, quiet = LEVELS[turn.level]
-        lights = turn.level in (Level.ARMED, Level.PROBING)
-        if self._watch_only and lights:
+        emits_light = turn.level in (Level.ARMED, Level.PROBING)
+        if self._watch_only and emits_light:
             colour, quiet = theme.CALM, True
         self.level.show_state(str(turn.level), colour, shape, quiet)
         self.reason.say(f"{NO_LIGHT}: {said(turn)}" if self._watch_only else said(turn))
@@ -213,14 +213,14 @@ class StateStrip(QWidget):
         else:
             self._show_light("dark")
 
-    def show_recorded(self, turn: Turn, again: Turn | None, sent: bool) -> None:
+    def show_recorded(self, turn: Turn, edited_turn: Turn | None, sent: bool) -> None:
         """Show the command that was sent, or (`sent` False) would be sent, in calm colours: no beam is on now."""
         if sent:
             self.level.show_state(f"was {turn.level}", theme.CALM, LEVELS[turn.level][1], True)
         else:  # a video: nothing was or is armed
             self.level.show_state("OFF", theme.CALM, "square", True)
-        then = f"{'sent then' if sent else 'would be sent'} ●: {_in_words(turn)}"
-        self.reason.say(then if again is None else f"{then}; with the edits □: {_in_words(again)}")
+        text = f"{'sent then' if sent else 'would be sent'} ●: {_description(turn)}"
+        self.reason.say(text if edited_turn is None else f"{text}; with the edits □: {_description(edited_turn)}")
         self._show_light("dark")
 
     def show_record(self, lasting: str) -> None:
@@ -231,7 +231,7 @@ class StateStrip(QWidget):
             self.record.show_state("no record", theme.CALM, "hollow", True)
 
 
-def _in_words(turn: Turn) -> str:
+def _description(turn: Turn) -> str:
     if not beam_is_on(turn):
         return f"dark, {turn.sent.reason or turn.reason}"
     return f"{len(turn.sent)} spots, {float(mean_power_mw(turn).sum()):.3g} mW"

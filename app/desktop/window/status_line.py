@@ -60,12 +60,12 @@ class StatusLine(QStatusBar):
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Show the numbers that fit beside a message, in the order IMPORTANT."""
         super().resizeEvent(event)
-        left_px = self.width() - MESSAGE_PX
+        remaining_px = self.width() - MESSAGE_PX
         for name in IMPORTANT:
             label = self.numbers[name]
-            left_px -= label.minimumWidth() + theme.GRID
-            label.setVisible(left_px >= 0)
-        self.key.setVisible(left_px + MESSAGE_PX >= self.key.sizeHint().width())
+            remaining_px -= label.minimumWidth() + theme.GRID
+            label.setVisible(remaining_px >= 0)
+        self.key.setVisible(remaining_px + MESSAGE_PX >= self.key.sizeHint().width())
 
     def forget(self) -> None:
         """Clear the numbers, for another rig or recording."""
@@ -88,21 +88,21 @@ class StatusLine(QStatusBar):
         self.numbers["disk"].setStyleSheet(f"color: {theme.AMBER}")
 
     def show_pace(self, pace: Pace, turn: Turn | None, painted_hz: float) -> None:
-        say = {name: label.setText for name, label in self.numbers.items()}
+        set_text = {name: label.setText for name, label in self.numbers.items()}
         number = turn.frame.number if turn is not None and turn.frame is not None else 0
-        say["frame"](f"frame {number:,}".replace(",", " "))
-        say["rate"](f"{_or_dash(pace.rate_hz, '.1f')} fps")
-        say["drops"](f"drops {pace.dropped:,}".replace(",", " "))
+        set_text["frame"](f"frame {number:,}".replace(",", " "))
+        set_text["rate"](f"{_or_dash(pace.rate_hz, '.1f')} fps")
+        set_text["drops"](f"drops {pace.dropped:,}".replace(",", " "))
         p50_ms, p99_ms = 1e3 * pace.latency_p50_s, 1e3 * pace.latency_p99_s
-        say["latency"](f"latency {_or_dash(p50_ms, '.1f')} / {_or_dash(p99_ms, '.1f')} ms")
-        say["window"](f"window {_or_dash(painted_hz, '.0f')} Hz")
+        set_text["latency"](f"latency {_or_dash(p50_ms, '.1f')} / {_or_dash(p99_ms, '.1f')} ms")
+        set_text["window"](f"window {_or_dash(painted_hz, '.0f')} Hz")
         if turn is not None:
             new, uncertain = (
                 int(np.count_nonzero(np.isin(turn.tracks.state, states)))
                 for states in ((State.NEW, State.UNSORTED), (State.UNCERTAIN,))
             )
             lost = len(turn.tracks.lost)
-            say["identities"](f"identities {len(turn.tracks)} ({new} new, {uncertain} uncertain, {lost} lost)")
+            set_text["identities"](f"identities {len(turn.tracks)} ({new} new, {uncertain} uncertain, {lost} lost)")
 
 
 def gigabytes(size: int) -> str:

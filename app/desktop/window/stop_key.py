@@ -26,13 +26,13 @@ class Escape(QObject):
             and event.type() == QEvent.Type.KeyPress
             and event.key() == Qt.Key.Key_Escape
             and not event.isAutoRepeat()
-            and not self._seen_already(event.timestamp())
+            and not self._is_repeated(event.timestamp())
         ):
             self._last = event.timestamp()
             self._stop()
         return False
 
-    def _seen_already(self, stamp: int) -> bool:
+    def _is_repeated(self, stamp: int) -> bool:
         """Whether this is the same press, passed on from widget to widget.
 
         A stamp of 0 carries no information: then a press counts as new after the next pass of the event loop.
@@ -42,8 +42,8 @@ class Escape(QObject):
         if self._pressed:
             return True
         self._pressed = True
-        QTimer.singleShot(0, self._forget)
+        QTimer.singleShot(0, self._clear_pressed)
         return False
 
-    def _forget(self) -> None:
+    def _clear_pressed(self) -> None:
         self._pressed = False

@@ -79,8 +79,8 @@ class Copies:
 
     def add(self, copy: Unsaved) -> None:
         """Add a copy, and remove an equal copy of the same file."""
-        same = (copy.path, copy.data, copy.devices)
-        self.all = [other for other in self.all if (other.path, other.data, other.devices) != same]
+        identity = (copy.path, copy.data, copy.devices)
+        self.all = [other for other in self.all if (other.path, other.data, other.devices) != identity]
         self.all.insert(0, copy)
 
     def remove(self, copy: Unsaved) -> None:
@@ -97,9 +97,9 @@ class Copies:
         """Write the copies that have no file yet, each as far as it can be written. Raises Refused, OSError."""
         errors: list[Refused | OSError] = []
         for copy in self.unwritten if self.folder is not None else ():
-            file = self._free(copy)
+            file = self._free_path(copy)
             try:
-                write_file(file, _written(copy), "a copy of edits", kind=None, own=True)
+                write_file(file, _to_yaml(copy), "a copy of edits", kind=None, own=True)
             except (Refused, OSError) as error:
                 errors.append(error)
                 continue
@@ -113,16 +113,16 @@ class Copies:
         """The copies that have no file yet."""
         return [copy for copy in self.all if copy.file is None]
 
-    def _free(self, copy: Unsaved) -> Path:
+    def _free_path(self, copy: Unsaved) -> Path:
         assert self.folder is not None
         names = (f"{copy.at:%Y-%m-%d_%H%M%S}{f'_{number}' if number else ''}.yaml" for number in range(1000))
         return next(path for name in names if not (path := self.folder / name).exists())
 
 
-def _written(copy: Unsaved) -> str:
-    said = {"title": copy.title, "opened": str(copy.path.absolute()), "at": f"{copy.at:{FORM}}"}
-    said["rig"] = copy.plan.rig.title if copy.plan is not None else copy.rig
-    return write({**said, "devices": copy.devices, "experiment": copy.data})
+def _to_yaml(copy: Unsaved) -> str:
+    header = {"title": copy.title, "opened": str(copy.path.absolute()), "at": f"{copy.at:{FORM}}"}
+    header["rig"] = copy.plan.rig.title if copy.plan is not None else copy.rig
+    return write({**header, "devices": copy.devices, "experiment": copy.data})
 
 
 def _read(file: Path) -> Unsaved:

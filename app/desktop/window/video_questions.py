@@ -22,15 +22,15 @@ class Asking(QDialog):
     """A non-modal question. An answer, Not now, or another file closes it.
 
     Args:
-        told: called with the values, by dotted key of the rig.
+        use_values: called with the values, by dotted key of the rig.
     """
 
-    def __init__(self, parent: QWidget, told: Callable[[dict[str, float]], None]) -> None:
+    def __init__(self, parent: QWidget, use_values: Callable[[dict[str, float]], None]) -> None:
         super().__init__(parent)
-        self._told = told
+        self._use_values = use_values
         self.boxes: dict[str, NumberBox] = {}
         self.channel = ChoiceBox()  # channel of a stack with several channels
-        self._answer: Callable[[], None] = lambda: None  # action for the answer
+        self._on_answer: Callable[[], None] = lambda: None  # action for the answer
         self._form = QFormLayout(self)
 
     def ask(self, plan: Plan) -> None:
@@ -47,30 +47,30 @@ class Asking(QDialog):
             box = self.boxes[key] = NumberBox(UNITS[key], low, high)
             box.setValue(guesses[key])
             self._form.addRow(NAMES[key], box)
-        self._answer = self._tell
+        self._on_answer = self._send_values
         self._end()
 
-    def ask_channel(self, said: str, channels: int, chosen: Callable[[int], None]) -> None:
+    def ask_channel(self, message: str, channels: int, chosen: Callable[[int], None]) -> None:
         """Ask for the channel of a stack.
 
         Args:
-            said: message about the available channels.
+            message: message about the available channels.
             chosen: called with the number of the channel, from 1.
         """
         self._begin()
-        self._form.addRow(_wrapped(said))
+        self._form.addRow(_wrapped(message))
         self.channel = ChoiceBox()
         self.channel.addItems([str(number) for number in range(1, channels + 1)])
         self._form.addRow("Channel", self.channel)
-        self._answer = lambda: chosen(self.channel.currentIndex() + 1)
+        self._on_answer = lambda: chosen(self.channel.currentIndex() + 1)
         self._end()
 
-    def ask_to_run(self, said: str, chosen: Callable[[], None]) -> None:
-        """Ask for permission to run a file, with the text `said`; `chosen` is called if the user presses Run it."""
+    def ask_to_run(self, message: str, chosen: Callable[[], None]) -> None:
+        """Ask for permission to run a file, with the text `message`; `chosen` is called if the user presses Run it."""
         self._begin()
         self.setWindowTitle("Run a Python file?")
-        self._form.addRow(_wrapped(said))
-        self._answer = chosen
+        self._form.addRow(_wrapped(message))
+        self._on_answer = chosen
         self._end("Run it")
 
     def _begin(self) -> None:
@@ -93,15 +93,15 @@ class Asking(QDialog):
 
     def accept(self) -> None:
         super().accept()
-        self._answer()
+        self._on_answer()
 
-    def _tell(self) -> None:
-        self._told({key: box.number() for key, box in self.boxes.items()})
+    def _send_values(self) -> None:
+        self._use_values({key: box.number() for key, box in self.boxes.items()})
 
 
-def _wrapped(said: str) -> QLabel:
+def _wrapped(text: str) -> QLabel:
     """A label that wraps its text."""
-    label = QLabel(said)
+    label = QLabel(text)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(True)
     label.setMinimumWidth(WIDTH_PX)
