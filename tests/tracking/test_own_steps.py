@@ -15,7 +15,7 @@ from tracking.settings import Tracking
 
 Floats = NDArray[np.float64]
 
-SITES_PX = 40.0 * np.argwhere(np.ones((10, 10))) + 20.0
+SITES_PX: Floats = (40.0 * np.argwhere(np.ones((10, 10))) + 20.0).astype(np.float64)
 SETTINGS = Tracking(search_px=6.0, separation_px=5.0, confirm=3)
 
 
@@ -118,13 +118,13 @@ def test_a_step_over_missed_frames_counts_as_diffusion() -> None:
 
 def test_a_particle_that_begins_to_move_fast_is_good_again_soon() -> None:
     """It is UNCERTAIN for `confirm` detections after its first long step, and the note is given once."""
-    memory, place_px, states, notes = LinkMemory(), SITES_PX[:9].copy(), [], []
+    memory, place_px, states, notes = LinkMemory(), SITES_PX[:9].copy(), list[bool](), list[str]()
     chance = np.random.default_rng(1)
     for number in range(60):
         place_px = place_px + 0.1 * chance.standard_normal(place_px.shape)
         place_px[4, 0] += 2.0 * (number >= 40)
         memory, found = link(memory, number, place_px, SETTINGS)
-        states.append(found.state[4] == State.UNCERTAIN)
+        states.append(bool(found.state[4] == State.UNCERTAIN))
         notes += found.notes
     assert np.flatnonzero(states).tolist() == list(range(40, 41 + SETTINGS.confirm))
     assert notes == ["particle 4 may be another from here on"]

@@ -390,8 +390,9 @@ class ExperimentPanel(ExperimentWidgets):
     def _foresee(self, experiment: Experiment) -> None:
         """Show the predicted curves and numbers. Raises Refused for an experiment that cannot run."""
         means = self._means(experiment)
-        self._plotted = [index for index, force in enumerate(experiment.policy.forces) if force.shape is not None]
-        shapes = [experiment.policy.forces[index].shape for index in self._plotted]
+        forces = experiment.policy.forces
+        shapes = [force.shape for force in forces if force.shape is not None]
+        self._plotted = [index for index, force in enumerate(forces) if force.shape is not None]
         self.consequences.show_drawn(any(shape.kind == "drawn" for shape in shapes))
         self.plot.show_forces(shapes, experiment.mode, means)
         self.foreseen.show_all(predict(experiment, means))
