@@ -1,4 +1,4 @@
-"""An instrument in lockstep, whose orders and records come at turns that a test names."""
+"""Flights in lockstep whose orders and records come at turns given by a test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.patience import until
 
 
 def planned(*sets: str, name: str = "annular_activity") -> Plan:
-    """Seven particles in a small field, in lockstep."""
+    """A plan with seven particles in a small field, in lockstep."""
     small = (
         "camera.width_px=160", "camera.height_px=160", "sample.number=7", "sample.arrangement=hexagonal",
         "sample.spacing_um=3.5", "rate=lockstep",
@@ -27,7 +27,7 @@ def planned(*sets: str, name: str = "annular_activity") -> Plan:
 
 
 def calibrating(kind: str) -> Plan:
-    """A calibration's plan on the simulated rig, in lockstep."""
+    """A calibration plan for the simulated rig, in lockstep."""
     motion = {"carry": {"kind": "carry", "shake_um": [0.1, 0.1]}, "flash": {"kind": "flash", "longest": 4}}
     wanted = {
         "title": f"Calibration: {kind}", "rig": "../rigs/simulated.yaml",
@@ -39,7 +39,7 @@ def calibrating(kind: str) -> Plan:
 
 @dataclass
 class Eye:
-    """A camera that ends after some frames, and is unplugged in some turns."""
+    """A camera that ends after `left` frames and raises Fault in the turns `unplugged`."""
 
     camera: Camera
     left: int
@@ -61,7 +61,7 @@ class Eye:
 
 @dataclass
 class Hand:
-    """A beam that does not answer in some turns."""
+    """A beam that raises Fault in the turns `silent`."""
 
     beam: Beam
     silent: tuple[int, ...] = ()
@@ -82,7 +82,7 @@ class Hand:
 
 @dataclass
 class Flight:
-    """One flight of a plan. `at`: what is done in the loop's thread after the turn of this number."""
+    """One flight of a plan. `at`: functions that run in the loop's thread after the turn of this number."""
 
     made: Plan
     turns: int
@@ -115,7 +115,7 @@ class Flight:
             self.at[turn.number](self)
 
     def record(self, path: Path | None) -> None:
-        """As a window does it: with the header of the plan that was last ordered."""
+        """As the window does: with the header of the last plan ordered."""
         if path is None:
             self.live.record(None)
             return

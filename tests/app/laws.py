@@ -77,7 +77,7 @@ class Flat(cy.Law):
 
 
 def lay_out(folder: Path, law: str = "my_laws:Spring", source: str = SPRING, more: str = "") -> Path:
-    """Write my_laws.py and an experiment that names it into a folder; the experiment's path."""
+    """Writes my_laws.py, and an experiment that names it, into a folder; returns the path of the experiment."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "my_laws.py").write_text(source, encoding="utf-8")
     experiment = folder / "spring.yaml"

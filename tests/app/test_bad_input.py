@@ -1,4 +1,4 @@
-"""Bad input through the command line: one sentence, exit code 2, in bounded time and memory, whatever verb it meets."""
+"""Invalid input on the command line: one sentence, exit code 2, in limited time and memory, for every command."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from config.refused import Refused
 
 Verb = Callable[..., tuple[int, str]]
 EXPERIMENT, RIG = EXPERIMENTS / "annular_activity.yaml", RIGS / "simulated.yaml"
-pytestmark = pytest.mark.timeout(120)  # generous: the machine may be busy; what hangs would hang for ever
+pytestmark = pytest.mark.timeout(120)  # generous for a busy machine; a hang would never end
 
 
 @pytest.fixture
 def verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Verb:
-    """Runs the command line here; answers exit code and what it said on standard error."""
+    """Runs the command line in this process; returns exit code and standard error."""
     monkeypatch.chdir(tmp_path)
 
     def call(*words: str | Path) -> tuple[int, str]:
@@ -42,7 +42,7 @@ def verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
 
 
 def refused(code: int, said: str) -> None:
-    """One bounded sentence that a terminal can only show."""
+    """One sentence of limited length, with printable characters only."""
     assert code == 2, said
     assert said.startswith("cybloids: ")
     assert said.endswith("\n")
@@ -75,7 +75,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_text_that_is_no_experiment(verb: Verb, tmp_path: Path, text: str) -> None:
+def test_an_invalid_settings_file_is_refused(verb: Verb, tmp_path: Path, text: str) -> None:
     file = tmp_path / "plan.yaml"
     file.write_text(TEXTS[text], encoding="utf-8")
     for words in (("run", file), ("run", EXPERIMENT, "--rig", file), ("train", file), ("calibrate", "all", file)):
@@ -83,7 +83,7 @@ def test_a_text_that_is_no_experiment(verb: Verb, tmp_path: Path, text: str) -> 
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e308", "0", "-1", "", "x", "²", "9" * 5000])
-def test_a_length_of_time_that_can_not_be(verb: Verb, text: str) -> None:
+def test_an_invalid_duration_is_refused(verb: Verb, text: str) -> None:
     for words in (
         ("run", EXPERIMENT),
         ("calibrate", "all", RIG),
@@ -126,12 +126,12 @@ def test_a_length_of_time_that_can_not_be(verb: Verb, text: str) -> None:
         "experiment=5",
     ],
 )
-def test_a_value_that_can_not_be(verb: Verb, item: str) -> None:
+def test_an_invalid_value_is_refused(verb: Verb, item: str) -> None:
     refused(*verb("run", EXPERIMENT, "--seconds", "0.01", "--set", item))
 
 
 @pytest.mark.parametrize("seed", [2**32, 2**63 - 1])
-def test_a_seed_that_the_simulated_world_can_not_have(verb: Verb, tmp_path: Path, seed: int) -> None:
+def test_a_seed_out_of_range_is_refused(verb: Verb, tmp_path: Path, seed: int) -> None:
     for words in (
         ("run", EXPERIMENT, "--seconds", "0.01", "--set", f"seed={seed}"),
         ("run", EXPERIMENT, "--seconds", "0.01", "--seed", f"{seed}"),
@@ -160,7 +160,7 @@ def test_two_devices_at_one_port_are_refused_before_one_is_opened(verb: Verb, tm
 
 
 def test_stale_links_of_killed_emulators_are_two_ports(tmp_path: Path) -> None:
-    """Both may lead to one terminal, whose number the system gave again; an emulator makes its link anew."""
+    """Both links may lead to one terminal, whose number the system has assigned again; an emulator renews its link."""
     for name in ("galvo", "laser"):
         (tmp_path / name).symlink_to("/dev/pts/987654")
     (tmp_path / "folder").symlink_to(tmp_path)
@@ -211,7 +211,7 @@ def test_stale_links_of_killed_emulators_are_two_ports(tmp_path: Path) -> None:
     ],
     ids=lambda words: " ".join(map(repr, words))[:60],
 )
-def test_a_command_line_that_can_not_be(verb: Verb, words: tuple[str, ...]) -> None:
+def test_an_invalid_command_line_is_refused(verb: Verb, words: tuple[str, ...]) -> None:
     refused(*verb(*words))
 
 
@@ -239,8 +239,8 @@ ENDINGS = (".yaml", ".h5", ".json", ".tif", ".avi", ".csv", ".parquet")
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices in the file system")
 @pytest.mark.parametrize("words", VERBS, ids=" ".join)
-def test_what_is_no_file_of_ours(verb: Verb, tmp_path: Path, words: tuple[str, ...]) -> None:
-    """Empty, binary, a folder, a pipe, a device, missing, a link to itself: no verb hangs, none breaks."""
+def test_a_file_of_another_kind_is_refused(verb: Verb, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Empty, binary, a folder, a pipe, a device, missing, a link to itself: no command hangs or crashes."""
     for ending in ENDINGS:
         paths = [tmp_path / f"{kind}{ending}" for kind in KINDS]
         empty, binary, folder, pipe, _, loop, device = paths
@@ -259,7 +259,7 @@ def test_what_is_no_file_of_ours(verb: Verb, tmp_path: Path, words: tuple[str, .
 
 
 def png(width_px: int, height_px: int) -> bytes:
-    """The beginning of a PNG of this size, and nothing of the image."""
+    """A PNG with a header of this size and far too little image data."""
     import struct
     import zlib
 
@@ -273,7 +273,7 @@ def png(width_px: int, height_px: int) -> bytes:
 
 
 def claims(tmp_path: Path) -> dict[str, Path]:
-    """Recordings of 900 million pixels, as their headers say."""
+    """Recordings whose headers state 900 million pixels."""
     folder, tiff, many = tmp_path / "pngs", tmp_path / "large.tif", tmp_path / "count.tif"
     folder.mkdir()
     (folder / "1.png").write_bytes(png(30_000, 30_000))
@@ -291,7 +291,7 @@ def claims(tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("kind", ["png", "tiff", "count"])
-def test_a_recording_that_claims_a_size_that_no_memory_has(verb: Verb, tmp_path: Path, kind: str) -> None:
+def test_a_recording_with_a_huge_stated_size_is_refused(verb: Verb, tmp_path: Path, kind: str) -> None:
     path = claims(tmp_path)[kind]
     for words in (("replay", path), ("tune", path, "--out", "a.png")):
         code, said = verb(*words)
@@ -299,8 +299,10 @@ def test_a_recording_that_claims_a_size_that_no_memory_has(verb: Verb, tmp_path:
         assert "too large" in said or "no room for" in said, said
 
 
-def test_a_terminal_gets_no_orders_from_a_run(verb: Verb, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Escapes in a run's header and texts are shown as codes."""
+def test_info_prints_escape_sequences_of_a_run_as_text(
+    verb: Verb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Escape sequences in the header and in the texts of a run are printed as codes."""
     from drivers.journal import Journal
     from tests.drivers.turns import header, plausible
 
@@ -318,9 +320,7 @@ def test_a_terminal_gets_no_orders_from_a_run(verb: Verb, tmp_path: Path, capsys
 
 
 @pytest.mark.parametrize("value", ["abc", "[1]", "true", ".inf", ".nan", "0", "-1", "1e300", "{}"])
-def test_a_stiffness_of_a_family_that_is_no_number_is_refused_with_its_line(
-    verb: Verb, tmp_path: Path, value: str
-) -> None:
+def test_an_invalid_stiffness_of_a_family_is_refused_with_its_line(verb: Verb, tmp_path: Path, value: str) -> None:
     family = EXPERIMENTS / "families" / "a_subdiffusion.yaml"
     text = family.read_text(encoding="utf-8")
     path = tmp_path / "family.yaml"
@@ -330,8 +330,8 @@ def test_a_stiffness_of_a_family_that_is_no_number_is_refused_with_its_line(
     assert re.search(r"family.yaml, line 10: .*(trap_pn_per_um|trap.depth_kt)", said), said
 
 
-def test_thousands_of_entries_in_set_are_refused_as_soon_as_one(tmp_path: Path) -> None:
-    """Each entry copied the whole rig. Counted: reads of the rig's values, not seconds."""
+def test_thousands_of_set_entries_need_one_copy_of_the_rig(tmp_path: Path) -> None:
+    """Regression: each entry copied the whole rig. The test counts reads of the rig's values, not seconds."""
     bench = read(RIG)
     copies: list[int] = []
     real = json.dumps
@@ -350,14 +350,14 @@ def test_thousands_of_entries_in_set_are_refused_as_soon_as_one(tmp_path: Path) 
 
 @pytest.mark.parametrize("where", ["calibration", "set"])
 def test_many_keys_are_refused_in_linear_time(tmp_path: Path, where: str) -> None:
-    """Each of them took as long as all of them are: a minute for a file of 200 kB."""
-    refused_in_s(tmp_path, where, 1000)  # what is imported first
+    """Regression: each key took a time proportional to the number of keys: a minute for a file of 200 kB."""
+    refused_in_s(tmp_path, where, 1000)  # imports come first
     few_s, many_s = (min(refused_in_s(tmp_path, where, number) for _ in range(2)) for number in (2000, 20_000))
-    assert many_s < 40.0 * few_s  # 10 to 20 times as long; it was 100 times
+    assert many_s < 40.0 * few_s  # 10 to 20 times as long; earlier 100 times
 
 
 def refused_in_s(folder: Path, where: str, number: int) -> float:
-    """Processor time in which a calibration file, or an experiment's `set`, with so many unknown keys is refused."""
+    """Processor time to refuse a calibration file, or the `set` of an experiment, with this number of unknown keys."""
     keys = [f"x{one}" for one in range(number)]
     rig, experiment, file = (folder / f"{name}.yaml" for name in ("rig", "experiment", "c"))
     rig.write_text(

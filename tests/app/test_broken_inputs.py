@@ -1,4 +1,4 @@
-"""Broken input through the command line: one sentence, an exit code that is not 0, and a dark laser."""
+"""Broken input on the command line: one sentence, a non-zero exit code, and a dark laser."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Verb = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Verb:
-    """Runs the command line here; answers exit code and what it said on standard error."""
+    """Runs the command line in this process; returns exit code and standard error."""
     monkeypatch.chdir(tmp_path)
 
     def call(*words: str | Path) -> tuple[int, str]:
@@ -58,7 +58,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
 
 
 def told(code: int, said: str, *parts: str) -> None:
-    """One sentence that names what matters, and a code that is not 0."""
+    """One sentence that names the cause, and a non-zero exit code."""
     assert code != 0
     assert said.startswith("cybloids: ")
     assert "Traceback" not in said
@@ -124,9 +124,7 @@ def test_a_colour_video(verb: Verb, opened: list[Plan], tmp_path: Path) -> None:
     assert opened == []
 
 
-def test_nan_from_a_policy_trips_and_nothing_was_lit(
-    verb: Verb, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_nan_from_a_policy_trips_without_light(verb: Verb, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Broken:
         longest_delay_s = 0.0
 
@@ -153,7 +151,7 @@ def test_nan_from_a_policy_trips_and_nothing_was_lit(
         assert all(len(turn.allowed) == 0 and len(turn.sent) == 0 for turn in run.turns())
 
 
-def test_a_word_that_is_no_option_is_explained(verb: Verb) -> None:
+def test_an_unknown_option_is_named(verb: Verb) -> None:
     code, said = verb("run", "--bad")
     assert code == 2
     assert "--bad" in said
@@ -169,22 +167,22 @@ def test_a_word_that_is_no_option_is_explained(verb: Verb) -> None:
         (("diffusion", "--seconds", "0.02"), "too few to measure diffusion"),
     ],
 )
-def test_a_calibration_of_too_little_is_one_sentence(verb: Verb, words: tuple[str, ...], said: str) -> None:
-    """And no record is kept."""
+def test_a_calibration_with_too_little_data_is_refused(verb: Verb, words: tuple[str, ...], said: str) -> None:
+    """No record is stored."""
     rig = EXPERIMENTS.parent / "rigs" / "simulated.yaml"
     code, err = verb("calibrate", words[0], rig, *words[1:], "--out", "c.yaml")
     told(code, err, said)
     assert not Path("c.yaml").exists()
 
 
-def test_what_a_short_calibration_could_not_measure_is_said(verb: Verb) -> None:
-    """Too short for the drag: the other three are told, and kept."""
+def test_a_short_calibration_states_a_missing_value(verb: Verb) -> None:
+    """Too short for the drag; the three other values are reported and stored."""
     rig = EXPERIMENTS.parent / "rigs" / "simulated.yaml"
     code, err = verb("calibrate", "stiffness", rig, "--seconds", "2.5", "--out", "c.yaml")
     assert (code, err) == (0, "")
     assert load(Path("c.yaml")).records[0].found["drag_pn_per_um_per_mw"]["value"] is None
 
 
-def test_one_command_of_reproduce_at_a_time(verb: Verb) -> None:
+def test_reproduce_refuses_two_modes_at_once(verb: Verb) -> None:
     told(*verb("reproduce", "--families", "--sabotage"), "give one of them")
     told(*verb("reproduce", "--families", "--docs", "p.md", "--json", "p.json"), "give one of them")

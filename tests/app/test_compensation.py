@@ -1,4 +1,4 @@
-"""Latency compensation: a programmed potential acts as it is written, in spite of latency and hold (z = 0.5)."""
+"""Latency compensation: a programmed potential acts as defined, in spite of latency and hold (z = 0.5)."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ WAYS = ("none", "leading", "predict")
 
 
 def on_plant(way: str, tmp_path: Path, seconds: float = 9.0, name: str = "harmonic", **rig: Any) -> Floats:
-    """[T, N] what the density is made of, on the plant bench."""
+    """[T, N]: values whose density is compared, on the plant bench."""
     well, particles = WELLS[name], 64
     out = tmp_path / f"{name}_{way}.npy"
     place_um = compensation.flown_on_plant(well, way, out, seconds=seconds, particles=particles, **rig)
     return compensation.values(well, place_um, seconds / 3.0)
 
 
-def test_a_harmonic_potential_acts_as_it_is_written(tmp_path: Path) -> None:
+def test_a_harmonic_potential_acts_as_defined(tmp_path: Path) -> None:
     lines = {way: on_plant(way, tmp_path) for way in WAYS}
     variance = {way: float((line**2).mean()) / WIDTH_UM**2 for way, line in lines.items()}
     plain = virtual_spring_variance_um2(D, RATE_HZ, 0.4 * RATE_HZ, LATENCY_S + HOLD_S / 2.0) * VIRTUAL / KT
@@ -48,8 +48,8 @@ def test_a_harmonic_potential_acts_as_it_is_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stiffness", [0.8, 1.2])
-def test_what_is_believed_of_the_traps_may_be_a_fifth_wrong(stiffness: float, tmp_path: Path) -> None:
-    """Stiffness, noise and latency are learned from the run; without that, the density is off by a fifth or more."""
+def test_the_assumed_trap_stiffness_may_be_wrong_by_a_fifth(stiffness: float, tmp_path: Path) -> None:
+    """Stiffness, noise and latency are learned from the run. Without this the variance is wrong by more than 15 %."""
     lines = {way: on_plant(way, tmp_path, 12.0, stiffness=stiffness) for way in ("configured", "predict")}
     variance = {way: float((line**2).mean()) / WIDTH_UM**2 for way, line in lines.items()}
     assert abs(variance["configured"] - 1.0) > 0.15
@@ -58,15 +58,16 @@ def test_what_is_believed_of_the_traps_may_be_a_fifth_wrong(stiffness: float, tm
 
 
 @pytest.mark.slow
-def test_a_double_well_acts_as_it_is_written(tmp_path: Path) -> None:
+def test_a_double_well_acts_as_defined(tmp_path: Path) -> None:
     lines = {way: on_plant(way, tmp_path, name="double") for way in ("none", "predict")}
     double = WELLS["double"]
     apart = {way: divergence(line, double.energy_kt, double.edges) for way, line in lines.items()}
     assert apart["predict"].value < apart["none"].value / 4.0
 
 
-def test_what_was_learned_is_learned_again_in_a_replay(tmp_path: Path) -> None:
-    """The rig's light is a fifth too strong; images, an ordinary run file, told in its log, equal when verified."""
+def test_verification_learns_the_same_values_again(tmp_path: Path) -> None:
+    """The light is 1.4 times as strong as assumed. With images and an ordinary run file: the log states the learned
+    value, and the run verifies."""
     wanted = {
         "title": "learned", "rig": str(RIGS / "simulated.yaml"), "seed": 5,
         "trap": {"depth_kt": 25.0, "predict": True},
@@ -85,7 +86,8 @@ def test_what_was_learned_is_learned_again_in_a_replay(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["harmonic", "double"])
 def test_compensation_to_many_independent_positions(name: str, tmp_path: Path) -> None:
-    """24 bins, at least 20000 independent positions: lower 95 % bound of the gain at least 5; better than 1/(1 + z)."""
+    """24 bins, at least 20000 independent positions: the lower 95 % bound of the gain is at least 5, and the result is
+    better than with the factor 1/(1 + z)."""
     well, lines = WELLS[name], {}
     for way in WAYS:
         out = tmp_path / f"{way}.npy"
@@ -99,7 +101,8 @@ def test_compensation_to_many_independent_positions(name: str, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_compensation_with_rendered_frames_and_gaussian_spots(tmp_path: Path) -> None:
-    """Sixteen wells of a cosine, one a particle: images, tracking, time sharing; traps a fifth too stiff."""
+    """Sixteen wells of a cosine, one per particle, with images, tracking and time sharing; the traps are a fifth too
+    stiff."""
     lines = {}
     for way in WAYS:
         place_um = compensation.flown_rendered(HARMONIC, way, tmp_path / f"{way}.npy", seconds=75.0, stiffness=1.2)
@@ -110,14 +113,14 @@ def test_compensation_with_rendered_frames_and_gaussian_spots(tmp_path: Path) ->
     assert variance == pytest.approx(1.0, abs=0.06)
 
 
-def test_the_divergence_of_a_density_from_itself_is_none() -> None:
+def test_the_divergence_of_a_density_from_itself_is_zero() -> None:
     chance, sigma = np.random.default_rng(5), WIDTH_UM
     value = chance.normal(0.0, sigma, (2000, 20))
     found = divergence(value, harmonic_kt, HARMONIC_EDGES)
     assert found.independent == pytest.approx(40_000, rel=0.1)
     assert abs(found.value) < 3.0 * found.bias
     narrow = divergence(0.8 * value, harmonic_kt, HARMONIC_EDGES).value
-    assert narrow == pytest.approx(0.5 * (0.64 - 1.0 - np.log(0.64)), rel=0.15)  # of two normal densities
+    assert narrow == pytest.approx(0.5 * (0.64 - 1.0 - np.log(0.64)), rel=0.15)  # for two normal densities
     assert gain(0.8 * value, value, harmonic_kt, HARMONIC_EDGES).least > 10.0
     assert gain(value, 0.8 * value, harmonic_kt, HARMONIC_EDGES).least < 1.0
 
@@ -131,6 +134,6 @@ def test_independent_positions_of_a_correlated_trace() -> None:
     assert independent_number(value) == pytest.approx(expected, rel=0.1)
 
 
-def test_the_written_density_is_integrated_over_its_bins() -> None:
+def test_the_defined_density_is_integrated_over_its_bins() -> None:
     edges = np.array([-1.0, 0.0, 0.5, 1.0])
     np.testing.assert_allclose(written(lambda x: np.zeros_like(x), edges), [0.5, 0.25, 0.25])

@@ -1,4 +1,4 @@
-"""A run with a damaged row is refused in one sentence by every verb, before anything is made of it."""
+"""A run with a damaged row is refused in one sentence by every command, before any result is made."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def cut_word(rows: Any) -> None:
 
 
 def turned(*columns: str) -> Callable[[Any], None]:
-    """The rows, or some columns of them, in reverse."""
+    """The rows, or some of their columns, in reverse order."""
 
     def damage(rows: Any) -> None:
         for column in columns or rows.dtype.names:
@@ -167,7 +167,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Any], None], str]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_a_damaged_row_is_refused_where_the_run_is_opened(name: str, tmp_path: Path) -> None:
+def test_a_damaged_row_is_refused_when_the_run_is_opened(name: str, tmp_path: Path) -> None:
     table, damage, why = DAMAGE[name]
     path = damaged(tmp_path / "g.h5", table, damage)
     for read in (info, RunSource):
@@ -184,7 +184,7 @@ VERBS = ("info g.h5", "replay g.h5 --out y.h5", "tune g.h5 --out y.png", "symmet
 
 
 @pytest.mark.parametrize("name", ["images", "level", "end", "place", "power", "tracks reversed"])
-def test_every_verb_says_it_in_one_sentence_and_leaves_nothing(
+def test_every_command_refuses_a_damaged_row_and_leaves_no_file(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -199,9 +199,9 @@ def test_every_verb_says_it_in_one_sentence_and_leaves_nothing(
         assert [path.name for path in tmp_path.iterdir()] == ["g.h5"]
 
 
-def test_what_trips_the_interlock_is_recorded_and_read(tmp_path: Path) -> None:
-    """A law's answer that is no number, a frame that is not newer, one that can't be tracked, a silent camera, a clock
-    of coarse steps."""
+def test_turns_that_trip_the_interlock_are_recorded_and_read(tmp_path: Path) -> None:
+    """A law whose forces are NaN, a frame that is not newer, a frame that cannot be tracked, a silent camera, and a
+    clock with coarse steps."""
     path = tmp_path / "g.h5"
     dark: dict[str, Any] = {"level": Level.TRIPPED, "allowed": DARK, "sent": DARK}
     journal = Journal(path, header(), True, wait_s=30.0)
@@ -231,11 +231,11 @@ RIG = "camera: {fps: 100}\noptics: {um_per_px: 0.1}\n"
         ({"seed": 8}, "the header's 'seed' is 8, and seed of its experiment is 7"),
     ],
 )
-def test_a_header_that_is_not_as_its_own_rig_says_is_refused(found: dict[str, Any], why: str, tmp_path: Path) -> None:
+def test_a_header_that_contradicts_its_rig_is_refused(found: dict[str, Any], why: str, tmp_path: Path) -> None:
     for name, given in (("sound", {}), ("damaged", found), ("none", {"rig": "[", "experiment": "1", **found})):
         path = tmp_path / f"{name}.h5"
         Journal(path, header(**{"rig": RIG, "experiment": "seed: 7\n", **given}), True, wait_s=30.0).close()
-        if name != "damaged":  # who can't read the rig can't compare
+        if name != "damaged":  # a rig that cannot be read cannot be compared
             assert info(path)["turns"] == 0
             continue
         with pytest.raises(Refused) as refused:
@@ -255,7 +255,7 @@ def test_a_header_that_is_not_as_its_own_rig_says_is_refused(found: dict[str, An
         ({"field_um": "abcd"}, "the header's 'field_um' is abcd, where a list of four numbers is needed"),
     ],
 )
-def test_a_header_that_is_none_is_refused_in_plain_words(change: dict[str, Any], why: str) -> None:
+def test_an_invalid_header_is_refused_in_plain_words(change: dict[str, Any], why: str) -> None:
     data = {**json.loads(header().text()), **change}
     text = json.dumps({name: value for name, value in data.items() if value is not ...})
     with pytest.raises(Refused) as refused:
@@ -264,14 +264,14 @@ def test_a_header_that_is_none_is_refused_in_plain_words(change: dict[str, Any],
 
 
 @pytest.mark.parametrize(("text", "why"), [("[1]", "the header is [1], where a mapping"), ("{", "it is not JSON")])
-def test_a_header_that_is_no_mapping_is_refused(text: str, why: str) -> None:
+def test_a_header_that_is_not_a_mapping_is_refused(text: str, why: str) -> None:
     with pytest.raises(Refused) as refused:
         header_of(text, "g.h5")
     assert why in str(refused.value)
 
 
 @pytest.mark.parametrize("field", ["rig", "experiment"])
-def test_settings_that_cant_be_read_are_said_with_the_name_of_the_file(field: str, tmp_path: Path) -> None:
+def test_unreadable_settings_are_refused_with_the_file_name(field: str, tmp_path: Path) -> None:
     path = tmp_path / "g.h5"
     settings = {"rig": (EXPERIMENTS.parent / "rigs" / "simulated.yaml").read_text(), "experiment": "[", field: "["}
     journal = Journal(path, header(**settings, fps=100.0), True, wait_s=30.0)
@@ -283,7 +283,7 @@ def test_settings_that_cant_be_read_are_said_with_the_name_of_the_file(field: st
         assert str(refused.value).startswith(f"{path}: the run's {field}, line ")
 
 
-def test_a_run_that_was_cut_to_no_turns_did_not_end_cleanly(tmp_path: Path) -> None:
+def test_a_run_with_missing_turns_is_refused(tmp_path: Path) -> None:
     for turns in (0, 5):
         (tmp_path / "g.h5").write_bytes(SOUND[-1])
         with h5py.File(tmp_path / "g.h5", "r+") as file:
@@ -292,7 +292,7 @@ def test_a_run_that_was_cut_to_no_turns_did_not_end_cleanly(tmp_path: Path) -> N
             info(tmp_path / "g.h5")
 
 
-def test_a_sound_run_begins_at_any_turn_and_may_pause_for_years(tmp_path: Path) -> None:
+def test_a_valid_run_may_begin_at_any_turn_and_pause_for_years(tmp_path: Path) -> None:
     def later(rows: Any) -> None:
         for column in ("now_s", "frame_time_s", "tracks_time_s"):
             rows[column][8:] += 3e9
@@ -310,7 +310,7 @@ def test_a_sound_run_begins_at_any_turn_and_may_pause_for_years(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("frames", [True, False])
-def test_a_run_of_no_turns_is_verified_by_what_it_was_to_keep(
+def test_a_run_of_no_turns_keeps_its_setting_for_frames(
     frames: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Journal(tmp_path / "g.h5", header(), frames, wait_s=30.0).close()
@@ -322,11 +322,11 @@ def test_a_run_of_no_turns_is_verified_by_what_it_was_to_keep(
     journal.close()
     with read_run(tmp_path / "i.h5") as run:
         assert run.kept_frames is frames
-    with pytest.raises(Refused):  # its rig is none
+    with pytest.raises(Refused):  # its header has no valid rig
         verify_run(tmp_path / "g.h5", json=None)
 
 
-def test_an_image_that_cant_be_read_is_bad_input_for_tune(
+def test_tune_refuses_an_unreadable_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

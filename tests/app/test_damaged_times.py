@@ -1,4 +1,4 @@
-"""A run whose times are no times of a clock: one sentence before anything is played, and nothing is left."""
+"""A run with impossible times is refused in one sentence before any playback, and no file is left."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def damaged(path: Path, column: str, row: int | None, value: float) -> Path:
     return path
 
 
-def test_a_sound_run_passes(tmp_path: Path) -> None:
+def test_a_valid_run_passes(tmp_path: Path) -> None:
     (tmp_path / "g.h5").write_bytes(RECORD)
     with read_run(tmp_path / "g.h5") as run:
         run.require_turns()
@@ -47,11 +47,11 @@ def test_a_sound_run_passes(tmp_path: Path) -> None:
     [(None, np.nan, "turn 1 "), (5, 1e308, "turn 6 "), (5, -1e308, "turn 6 "), (5, np.inf, "turn 6 ")],
 )
 @pytest.mark.parametrize("column", TIMES)
-def test_what_is_no_time_is_refused(tmp_path: Path, column: str, row: int | None, value: float, place: str) -> None:
+def test_an_impossible_time_is_refused(tmp_path: Path, column: str, row: int | None, value: float, place: str) -> None:
     path = damaged(tmp_path / "g.h5", column, row, value)
     with read_run(path) as run:
         if np.isnan(value) and column not in ("frame_time_s", "now_s", "tracks_time_s"):
-            run.require_turns()  # it may be unknown
+            run.require_turns()  # this time may be unknown
             return
         with pytest.raises(Refused, match=f"{place}.*{column}") as refused:
             run.require_turns()
@@ -60,7 +60,7 @@ def test_what_is_no_time_is_refused(tmp_path: Path, column: str, row: int | None
 
 @pytest.mark.parametrize("verb", ["replay g.h5 --out y.h5", "analyse g.h5 --out y.html", "tune g.h5 --out y.png"])
 @pytest.mark.parametrize(("column", "value"), [("now_s", np.nan), ("now_s", 1e308), ("tracks_time_s", np.nan)])
-def test_a_verb_that_plays_the_run_is_refused(
+def test_commands_that_play_the_run_are_refused(
     verb: str,
     column: str,
     value: float,
@@ -133,9 +133,7 @@ def largest_frame(turns: Any) -> None:
         (one_time, "its frame_time_s is 4000000000.0, and the frame before is not older"),
     ],
 )
-def test_turns_without_a_frame_or_with_no_number_of_one(
-    damage: Callable[[Any], None], why: str, tmp_path: Path
-) -> None:
+def test_turns_with_invalid_frames_are_refused(damage: Callable[[Any], None], why: str, tmp_path: Path) -> None:
     path = tmp_path / "g.h5"
     path.write_bytes(RECORD)
     with h5py.File(path, "r+") as file:

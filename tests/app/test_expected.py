@@ -1,4 +1,4 @@
-"""The light's own moves are expected: of the simulated rig, from its images."""
+"""The tracker's expectation includes motion by light: on the simulated rig, from its images."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from control.contract import Order
 from control.loop import turn
 
 
-def test_a_strongly_held_particle_is_seen_nearer_to_where_it_is_expected_than_to_where_it_was() -> None:
-    """An annular law whose traps relax in 8 ms, in commands of 10 ms."""
+def test_the_expected_position_is_closer_than_the_last_position() -> None:
+    """An annular law whose traps relax in 8 ms, with a command every 10 ms."""
     sets = ["trap.depth_kt=100", "policy.forces.0.shape.stiffness_pn_per_um=4.5", "tracking.search_px=12"]
     opened = open_instrument(plan(EXPERIMENTS / "annular_activity.yaml", None, sets))
     machine = opened.machine

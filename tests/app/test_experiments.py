@@ -1,4 +1,4 @@
-"""The experiments of config/, camera to laser on the simulated rig: they do what their names say."""
+"""The experiments of config/ on the simulated rig, from camera to laser, behave as their names state."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def flown(
 
 
 def speed_um_per_s(tracks: pd.DataFrame) -> tuple[float, float]:
-    """Mean |r(t) - r(t - tau)| / tau of free running, and for how many seconds it ran freely."""
+    """Mean |r(t) - r(t - tau)| / tau of free running, and the duration of free running in s."""
     free = speeds(tracks, TAU_S, settle_s=TAU_S)
     free = free[free["time_s"] > 3.0 * TAU_S]
     return float(free["speed_um_per_s"].mean()), len(free) / 100.0
@@ -49,11 +49,11 @@ def test_annular_activity_swims_at_kappa_r_over_one_plus_z(mode: str, tmp_path: 
     assert done["trips"] == []
     speed, free_s = speed_um_per_s(tracks)
     assert free_s > 12.0
-    assert speed == pytest.approx(PREDICTED_UM_PER_S, rel=0.12)  # 30 s; the slow form below has the issue's 10 %
+    assert speed == pytest.approx(PREDICTED_UM_PER_S, rel=0.12)  # 30 s; the slow test below requires 10 %
 
 
 @pytest.mark.slow
-def test_in_the_dark_the_same_estimator_sees_a_brownian_particle(tmp_path: Path) -> None:
+def test_in_the_dark_the_same_estimator_gives_brownian_motion(tmp_path: Path) -> None:
     done, tracks = flown("annular_activity", tmp_path, 15.0, armed=False)
     assert done["dark_turns"] == done["turns"]
     speed, _ = speed_um_per_s(tracks)
@@ -74,7 +74,7 @@ def test_annular_activity_over_five_minutes(mode: str, tmp_path: Path) -> None:
     assert speed_um_per_s(dark)[0] <= 0.6 * PREDICTED_UM_PER_S
 
 
-def test_a_run_verifies_and_its_seed_makes_it_again_dataset_by_dataset(tmp_path: Path) -> None:
+def test_a_run_verifies_and_its_seed_reproduces_every_dataset(tmp_path: Path) -> None:
     first, again, other = (tmp_path / name for name in ("first.h5", "again.h5", "other.h5"))
     for out, seed in ((first, 5), (again, 5), (other, 6)):
         made = plan(EXPERIMENTS / "annular_activity.yaml", None, [f"seed={seed}"])
@@ -85,7 +85,7 @@ def test_a_run_verifies_and_its_seed_makes_it_again_dataset_by_dataset(tmp_path:
         assert same_contents(a, c) is not None
 
 
-def test_ring_crystal_keeps_the_ring_as_its_lattice_constant(tmp_path: Path) -> None:
+def test_the_lattice_constant_of_ring_crystal_is_its_ring_radius(tmp_path: Path) -> None:
     done, tracks = flown("ring_crystal", tmp_path, 20.0)
     assert done["trips"] == []
     late = bonds_by_frame(tracks[tracks["time_s"] > 10.0], 1.25 * 2.5)
@@ -102,7 +102,8 @@ def test_double_ring_keeps_the_square(tmp_path: Path) -> None:
 
 
 def test_the_non_reciprocal_dimer_runs_along_its_axis(tmp_path: Path) -> None:
-    """V = kappa (R_b - R_a) / (2 (1 + z)) (P22): the first wants less distance than the second, so it is chased."""
+    """V = kappa (R_b - R_a) / (2 (1 + z)) (P22): the preferred distances of the two particles differ, so that one
+    chases the other."""
     done, tracks = flown("non_reciprocal_dimer", tmp_path, 15.0)
     assert done["trips"] == []
     wide = tracks.pivot(index="frame", columns="particle", values=["x_um", "y_um", "carried"])
@@ -119,7 +120,7 @@ def test_the_non_reciprocal_dimer_runs_along_its_axis(tmp_path: Path) -> None:
 
 
 def test_directional_drive_drifts_at_force_over_drag(tmp_path: Path) -> None:
-    """In mode steered latency makes the drag 1 + z times as large (docs/predictions.md 2.3 S)."""
+    """In mode steered the latency increases the drag by the factor 1 + z (docs/predictions.md 2.3 S)."""
     law = ("keep_in_field=null", "policy.forces.0.shape.magnitude_pn=0.05")
     speed = []
     for seed in (1, 2):
@@ -136,7 +137,7 @@ def test_directional_drive_drifts_at_force_over_drag(tmp_path: Path) -> None:
     assert abs(down) < 0.15
 
 
-def test_the_delayed_harmonic_particle_goes_slowly(tmp_path: Path) -> None:
+def test_the_delayed_harmonic_particle_diffuses_slowly(tmp_path: Path) -> None:
     """MSD(tau) = 4 D tau / (1 + z) instead of 4 D tau (P7)."""
     done, tracks = flown("delayed_harmonic", tmp_path, 25.0)
     assert done["trips"] == []
@@ -145,9 +146,9 @@ def test_the_delayed_harmonic_particle_goes_slowly(tmp_path: Path) -> None:
     assert spread.iloc[-1] == pytest.approx(free / (1.0 + KAPPA_HZ * TAU_S), rel=0.35)
 
 
-def test_a_trip_ends_a_run_that_nobody_can_reset(tmp_path: Path) -> None:
+def test_a_trip_ends_a_headless_run(tmp_path: Path) -> None:
     done, _ = flown("annular_activity", tmp_path, 5.0, "laser.interlock=open")
     assert done["level"] == Level.TRIPPED
     assert len(done["trips"]) == 1
     assert "interlock" in done["trips"][0]
-    assert done["turns"] < 60  # there is no light to refuse before the history reaches back 0.5 s
+    assert done["turns"] < 60  # no light is refused before the history covers 0.5 s

@@ -1,4 +1,4 @@
-"""No record, no beam: a whole run on a disk that is full, with the window's loop, and in every verb that records."""
+"""No record, no beam: a run on a full disk, headless, with the window's loop, and in every command that records."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def planned(*sets: str) -> Plan:
 
 
 def main(*arguments: Path | str, code: int) -> str:
-    """A verb in a process of its own: what it printed. Its errors are one sentence, its end has this code."""
+    """Runs a command in a separate process and returns its output. Its errors are one sentence, and its exit code is
+    `code`."""
     command = [sys.executable, "main.py", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code, done
@@ -78,7 +79,8 @@ RUNS = """
 @posix_only
 @pytest.mark.parametrize("number", [6, pytest.param(20, marks=pytest.mark.slow)])
 def test_runs_on_disks_of_random_sizes(number: int, tmp_path: Path) -> None:
-    """Real small disks, where they can be mounted; else limits on the size of a file. Tripped, or refused, and read."""
+    """Small real disks if they can be mounted, otherwise limits on the size of a file. Each run trips or is refused,
+    and its record can be read."""
     sizes = random_sizes(21, number, 1_500_000, 4_500_000)
     if os.geteuid() == 0:
         with small_disks(tmp_path, sizes) as disks:
@@ -90,7 +92,7 @@ def test_runs_on_disks_of_random_sizes(number: int, tmp_path: Path) -> None:
 
 
 def runs(wanted: list[tuple[int, Path]]) -> list[tuple[Path, list[str], list[str]]]:
-    """Runs one after another in one process: of each its file, and what it said on standard output and error."""
+    """Flies runs one after another in one process; returns (file, standard output, standard error) of each."""
     command = [sys.executable, "-c", textwrap.dedent(RUNS), *(str(item) for pair in wanted for item in pair)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done
@@ -110,7 +112,7 @@ def assert_told(told: list[tuple[Path, list[str], list[str]]], words: str) -> No
             assert not path.exists()
             continue
         begun += 1
-        assert said == ["code 1 1"]  # one trip, and nothing is said to be recorded
+        assert said == ["code 1 1"]  # one trip, and no message that the run is recorded
         assert errors[0].startswith(f"cybloids: the interlock tripped: no record, no beam: {path}: ")
         with read_run(path) as run:
             assert not run.ended_cleanly
@@ -121,8 +123,8 @@ def assert_told(told: list[tuple[Path, list[str], list[str]]], words: str) -> No
 
 
 @pytest.mark.slow
-def test_the_verbs_on_a_full_disk(tmp_path: Path) -> None:
-    """`run`, `verify`, `info`, `export`, `replay` and `calibrate`, as they are typed."""
+def test_the_commands_on_a_full_disk(tmp_path: Path) -> None:
+    """`run`, `verify`, `info`, `export`, `replay` and `calibrate` on the command line."""
     sets = [word for item in SIZE for word in ("--set", item)]
     with small_disks(tmp_path, [3_500_000, 3_000_000, 3_500_000]) as (first, second, third):
         run = first / "run.h5"
@@ -146,7 +148,7 @@ def test_the_verbs_on_a_full_disk(tmp_path: Path) -> None:
         assert not kept.exists()
 
 
-def test_a_report_without_room_leaves_nothing(tmp_path: Path) -> None:
+def test_a_report_on_a_full_disk_leaves_no_file(tmp_path: Path) -> None:
     with small_disks(tmp_path, [65536]) as (disk,):
         page = Page("Title")
         page.text("x" * 200_000)
@@ -155,8 +157,8 @@ def test_a_report_without_room_leaves_nothing(tmp_path: Path) -> None:
         assert list(disk.iterdir()) == []
 
 
-def test_a_calibration_is_not_undone_where_the_answer_has_no_room(tmp_path: Path) -> None:
-    """And the answer is as it was where the calibration file has no room."""
+def test_a_calibration_is_not_undone_if_the_answer_has_no_room(tmp_path: Path) -> None:
+    """The answer is not written if the calibration file has no room."""
     record = {"what": "diffusion", "date": "2026-01-01", "residual": None, "unit": "", "found": {"d": "x" * 5000}}
     rig = ROOT / "config" / "rigs" / "simulated.yaml"
     with small_disks(tmp_path, [4096, 4096]) as (full, other):
@@ -179,7 +181,7 @@ def test_a_calibration_is_not_undone_where_the_answer_has_no_room(tmp_path: Path
         assert not (tmp_path / "v.json").exists()
 
 
-def test_an_emulator_whose_log_has_no_room_leaves_nothing(tmp_path: Path) -> None:
+def test_an_emulator_whose_log_has_no_room_leaves_no_file(tmp_path: Path) -> None:
     link = tmp_path / "lk"
     with small_disks(tmp_path, [4096]) as (disk,):
         (disk / "filler").write_bytes(b"x" * 4096)
@@ -195,7 +197,7 @@ def undo(rig: Path, kept: Path, answer: Path) -> None:
 
 
 class Watched:
-    """A beam that notes what was sent after it was told to be dark for want of a record."""
+    """A beam that logs each command sent, and each order to be dark with its reason."""
 
     def __init__(self, beam: Beam, log: Path) -> None:
         self.beam, self.log = beam, log
@@ -223,7 +225,7 @@ def limited(made: Plan, size_bytes: int, log: Path) -> Instrument:
 
 
 def with_quota(made: Plan, used_up: Path, log: Path) -> Instrument:
-    """Where the file `used_up` exists, no more room can be reserved in the loop's process: errno of a quota."""
+    """Once the file `used_up` exists, no more space can be reserved in the loop process (errno of a quota)."""
     reserve = os.posix_fallocate
 
     def limited_reserve(file: int, begin_bytes: int, length_bytes: int) -> None:
@@ -231,8 +233,8 @@ def with_quota(made: Plan, used_up: Path, log: Path) -> Instrument:
             raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
         reserve(file, begin_bytes, length_bytes)
 
-    os.posix_fallocate = limited_reserve  # of the loop's process, which ends with the test
-    room.STEP_BYTES = 1 << 14  # reserved ahead: the quota is met soon
+    os.posix_fallocate = limited_reserve  # in the loop process, which ends with the test
+    room.STEP_BYTES = 1 << 14  # reserved in advance: the quota is reached soon
     return watched(made, log)
 
 
@@ -244,7 +246,7 @@ def watched(made: Plan, log: Path) -> Instrument:
 def assert_trips_in_the_loops_process(
     live: Apart, out: Path, log: Path, words: str, attack: Callable[[Path], None] = lambda out: None
 ) -> None:
-    """Armed and recorded, and lit when the attack comes, until there is no record: tripped, dark from that turn on."""
+    """Records, arms, and attacks the file while there is light. The loop trips, and stays dark from that turn on."""
 
     def level() -> Level | None:
         return live.newest.level if live.newest is not None else None
@@ -262,14 +264,14 @@ def assert_trips_in_the_loops_process(
     assert level() is Level.TRIPPED
     assert all(len(turn.sent) == 0 for _, turn in live.recent() if turn.number >= number)
     live.record(None)
-    until(lambda: live.running and words in live.recorder_trouble)  # asking whether it runs takes the news in
+    until(lambda: live.running and words in live.recorder_trouble)  # reading `running` also receives the news
     done = log.read_text().splitlines()
     first_dark = next(index for index, line in enumerate(done) if line.startswith("dark ") and words in line)
     assert {line for line in done[first_dark:] if not line.startswith("dark")} <= {"0"}
 
 
 def light(live: Apart) -> None:
-    """Arm until there is light: on a busy computer an ARM that waited for too long is not obeyed."""
+    """Sends ARM until there is light: on a busy computer an ARM that waited too long is not executed."""
     while not beam_is_on(live.newest):
         after = max((count for count, _ in live.recent()), default=0)
         live.order(OrderKind.ARM)
@@ -277,12 +279,12 @@ def light(live: Apart) -> None:
 
 
 def is_lit_or_late(live: Apart, after: int) -> bool:
-    """A MARK says that an ARM came too late."""
+    """Whether there is light, or a MARK that reports a late ARM."""
     return beam_is_on(live.newest) or is_obeyed(live, OrderKind.MARK, after)
 
 
 @posix_only
-def test_a_limit_on_files_trips_the_loops_process(tmp_path: Path) -> None:
+def test_a_limit_on_the_file_size_trips_the_loop_process(tmp_path: Path) -> None:
     out, log = tmp_path / "run.h5", tmp_path / "log"
     log.touch()
     made = planned(*PATIENT)
@@ -295,14 +297,14 @@ def test_a_limit_on_files_trips_the_loops_process(tmp_path: Path) -> None:
         assert first_difference(run) is None
 
 
-def test_a_full_disk_trips_the_loops_process(tmp_path: Path) -> None:
+def test_a_full_disk_trips_the_loop_process(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.touch()
     with small_disks(tmp_path, [3_500_000]) as (disk,):
         out = disk / "run.h5"
         with Apart(planned(*PATIENT), partial(watched, log=log)) as live:
             assert_trips_in_the_loops_process(live, out, log, "the disk is full, ")
-            live.record(tmp_path / "elsewhere.h5")  # a disk with room: recorded again, by the same process
+            live.record(tmp_path / "elsewhere.h5")  # a disk with room: the same process records again
             until(lambda: live.recording)
             live.record(None)
             until(lambda: not live.recording)
@@ -314,9 +316,9 @@ def test_a_full_disk_trips_the_loops_process(tmp_path: Path) -> None:
 
 
 def reset(live: Apart) -> None:
-    """Reset until it holds: in a turn that still has the broken record, its fault wins.
+    """Sends RESET until it holds: in a turn that still has the broken record, the fault has priority.
 
-    One order at a time, each seen in its turn: one that came later would end the next flight.
+    One order at a time, each confirmed in its turn: a later one would end the next flight.
     """
 
     while live.newest is None or live.newest.level is not Level.SAFE:
@@ -326,12 +328,12 @@ def reset(live: Apart) -> None:
 
 
 def is_obeyed(live: Apart, kind: OrderKind, after: int) -> bool:
-    """In a turn after the one that was counted `after`."""
+    """Whether a turn after the one counted `after` has an order of this kind."""
     return any(order.kind is kind for _, turn in live.recent(after) for order in turn.orders)
 
 
 @posix_only
-def test_a_record_that_is_deleted_trips_the_loops_process(tmp_path: Path) -> None:
+def test_a_deleted_record_trips_the_loop_process(tmp_path: Path) -> None:
     out, log = tmp_path / "run.h5", tmp_path / "log"
     log.touch()
     with Apart(planned(*PATIENT), partial(watched, log=log)) as live:
@@ -341,8 +343,8 @@ def test_a_record_that_is_deleted_trips_the_loops_process(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @posix_only
-def test_a_record_that_is_lost_or_meets_a_quota_trips_the_loops_process(tmp_path: Path) -> None:
-    """One record after another, in one process: it is reset, and records the next."""
+def test_a_lost_record_or_a_quota_trips_the_loop_process(tmp_path: Path) -> None:
+    """Several records in one process: after a reset it makes the next record."""
     log, used_up = tmp_path / "log", tmp_path / "used up"
 
     def quota(out: Path) -> None:
@@ -357,7 +359,7 @@ def test_a_record_that_is_lost_or_meets_a_quota_trips_the_loops_process(tmp_path
             assert_trips_in_the_loops_process(live, out, log, words, attack)
             reset(live)
     assert not live.trouble
-    with read_run(out) as run:  # the one that met the quota
+    with read_run(out) as run:  # the record that reached the quota
         assert not run.ended_cleanly
         assert len(run) > 0
         assert first_difference(run) is None
@@ -367,8 +369,8 @@ def test_a_record_that_is_lost_or_meets_a_quota_trips_the_loops_process(tmp_path
 @pytest.mark.parametrize(
     "attack", [deleted, *(pytest.param(one, marks=pytest.mark.slow) for one in GONE if one is not deleted)]
 )
-def test_a_run_whose_file_is_lost_is_not_recorded(attack: Callable[[Path], None], tmp_path: Path) -> None:
-    """Headless, in real time, so that there is time to attack the file."""
+def test_a_run_whose_file_is_lost_is_not_reported_as_recorded(attack: Callable[[Path], None], tmp_path: Path) -> None:
+    """Headless and in real time, to leave time for the attack on the file."""
     out = tmp_path / "run.h5"
     sets = [word for item in (*SIZE, *PATIENT) for word in ("--set", item)]
     command = [sys.executable, "main.py", "run", str(EXPERIMENTS / "annular_activity.yaml"), *sets]
@@ -392,7 +394,7 @@ def test_a_run_whose_file_is_lost_is_not_recorded(attack: Callable[[Path], None]
 
 
 def turns_in(path: Path) -> int:
-    """0 where it is not even begun."""
+    """Number of turns in the file; 0 if it is not yet begun."""
     try:
         with read_run(path) as run:
             return len(run)

@@ -1,4 +1,4 @@
-"""Records that begin and end in flight: the loop goes on as if there were none, and each record verifies."""
+"""Records that begin and end in flight: they do not affect the loop, and each record verifies."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def verified(path: Path) -> list[Turn]:
 
 
 def same(some: list[Turn], other: list[Turn]) -> None:
-    """Bit for bit, the machines of orders aside."""
+    """Equal bit for bit, except for the machines of orders."""
     assert [compare(a, b) for a, b in zip(some, other, strict=True)] == [None] * len(other)
 
 
-# Show 5: ten times ---------------------------------------------------------------------------------------------------
+# ten records in one flight --------------------------------------------------------------------------------------------
 
 SPECIES = "species=[3, 1, 2, 3, 1, 2, 5]"
 
 
 def test_ten_records_in_flight_change_nothing_and_each_verifies(tmp_path: Path) -> None:
-    """Against the same flight without a record: identities, species by hand, law, level, light, all bits."""
+    """Compared with the same flight without a record: identities, species by hand, law, level, light, all bits."""
     made = planned(SPECIES)
     at: dict[int, Callable[[Flight], None]] = {}
     for one in range(10):
@@ -89,7 +89,7 @@ def test_records_that_follow_each_other_keep_every_turn_once(tmp_path: Path) -> 
         5: lambda flight: flight.record(tmp_path / "1.h5"),
         9: two,
         20: lambda flight: flight.record(None),
-        22: lambda flight: flight.record(None),  # nothing is recorded
+        22: lambda flight: flight.record(None),  # no record is open
     }
     flight = Flight(planned(), 30, at)
     flight.fly()
@@ -98,7 +98,7 @@ def test_records_that_follow_each_other_keep_every_turn_once(tmp_path: Path) -> 
     assert not flight.live.recording
 
 
-def test_a_record_that_is_open_when_the_loop_ends_is_closed_and_so_is_one_that_comes_later(tmp_path: Path) -> None:
+def test_open_and_later_records_are_closed_when_the_loop_ends(tmp_path: Path) -> None:
     flight = Flight(planned(), 12, {5: lambda flight: flight.record(tmp_path / "a.h5")})
     flight.fly()
     assert len(verified(tmp_path / "a.h5")) == 6
@@ -121,13 +121,13 @@ def test_a_record_begun_in_the_turn_of_a_fault_stays_tripped_until_reset(tmp_pat
         9: lambda flight: flight.record(tmp_path / "before.h5"),
         10: lambda flight: flight.record(tmp_path / "in.h5"),
         11: lambda flight: flight.record(tmp_path / "after.h5"),
-        14: lambda flight: flight.live.order(OrderKind.ARM),  # is not enough
+        14: lambda flight: flight.live.order(OrderKind.ARM),  # not sufficient alone
         17: reset_and_arm,
     }
     faults = {"unplugged": (10,)} if fault == "camera" else {"silent": (10,)}
     flight = Flight(planned(), 25, at, **faults)  # type: ignore[arg-type]
     turns = flight.fly()
-    first = 10 if fault == "camera" else 11  # a beam's fault is known when its turn is over
+    first = 10 if fault == "camera" else 11  # a fault of the beam is known after its turn
     assert [turn.level for turn in turns[:first]] == [Level.ARMED] * first
     assert {turn.level for turn in turns[first:18]} == {Level.TRIPPED}
     assert {turn.reason for turn in turns[first:18]} == {
@@ -140,7 +140,7 @@ def test_a_record_begun_in_the_turn_of_a_fault_stays_tripped_until_reset(tmp_pat
     assert OrderKind.TRIP in {order.kind for order in turns[first].orders}
 
 
-def test_a_second_fault_while_tripped_stands_in_the_record_and_the_first_reason_stays(tmp_path: Path) -> None:
+def test_a_second_fault_is_recorded_and_the_first_reason_stays(tmp_path: Path) -> None:
     flight = Flight(planned(), 20, {4: lambda flight: flight.record(tmp_path / "a.h5")}, unplugged=(8,), silent=(11,))
     flight.fly()
     turns = verified(tmp_path / "a.h5")
@@ -150,7 +150,7 @@ def test_a_second_fault_while_tripped_stands_in_the_record_and_the_first_reason_
 
 
 class Unclosed:
-    """A recorder whose disk is full: it writes, or not, and can't be closed."""
+    """A recorder on a full disk: it writes, or not, and cannot be closed."""
 
     def __init__(self, writes: bool = True) -> None:
         self.writes = writes
@@ -163,7 +163,7 @@ class Unclosed:
         raise Fault("the disk is full")
 
 
-def test_a_record_that_can_not_be_closed_trips(tmp_path: Path) -> None:
+def test_a_record_that_cannot_be_closed_trips(tmp_path: Path) -> None:
     def wait(flight: Flight) -> None:
         flight.live.record(None)
 
@@ -176,8 +176,8 @@ def test_a_record_that_can_not_be_closed_trips(tmp_path: Path) -> None:
     assert not len(turns[-1].sent)
 
 
-def test_a_record_that_failed_trips_once_and_not_again_when_it_is_closed() -> None:
-    """What its turns said is latched; after the operator has ended the record, Reset and Arm give light again."""
+def test_a_failed_record_trips_only_once() -> None:
+    """The trip is latched. After the operator has ended the record, Reset and Arm give light again."""
     at: dict[int, Callable[[Flight], None]] = {
         5: lambda flight: flight.live.record(Unclosed(writes=False)),
         9: lambda flight: flight.live.record(None),
@@ -191,11 +191,11 @@ def test_a_record_that_failed_trips_once_and_not_again_when_it_is_closed() -> No
     assert flight.live.recorder_trouble == "the record was not closed: the disk is full"
 
 
-# APPLY beside it ----------------------------------------------------------------------------------------------------
+# APPLY together with a record -----------------------------------------------------------------------------------------
 
 
 def applying(flight: Flight, depth_kt: float) -> None:
-    """As a window does it: the plan that the next record's header has, and the order."""
+    """As the window does: sets the plan for the header of the next record, and sends the order."""
     experiment = flight.made.experiment
     other = replace(
         experiment, trap=replace(experiment.trap, depth_kt=depth_kt), set={**experiment.set, "tracking.minmass": 90.0}
@@ -206,8 +206,8 @@ def applying(flight: Flight, depth_kt: float) -> None:
 
 @pytest.mark.parametrize("first", ["apply", "record"])
 @pytest.mark.parametrize("before", [False, True])
-def test_an_apply_in_the_turn_of_a_record_belongs_to_it(tmp_path: Path, first: str, before: bool) -> None:
-    """The header has the experiment that was last ordered before Record was."""
+def test_an_apply_in_the_turn_of_a_record_is_part_of_it(tmp_path: Path, first: str, before: bool) -> None:
+    """The header contains the last experiment ordered before the order to record."""
 
     def both(flight: Flight) -> None:
         steps = [partial(applying, flight, depth_kt=11.0), partial(flight.record, tmp_path / "a.h5")]
@@ -244,7 +244,7 @@ def test_a_record_keeps_the_level(tmp_path: Path, level: Level) -> None:
     same(turns, flight.seen[15:])
 
 
-# every memory that is shipped ----------------------------------------------------------------------------------------
+# every kind of memory of the shipped experiments ----------------------------------------------------------------------
 
 
 SHIPPED = [
@@ -279,7 +279,7 @@ def test_a_record_in_flight_of_a_calibration_verifies(kind: str, tmp_path: Path)
 
 
 def in_flight(made: Plan, tmp_path: Path) -> None:
-    """A record from turn BEGIN + 1 on, of TURNS turns, of a lit instrument."""
+    """A record of TURNS turns from turn BEGIN + 1 on, with the light on."""
     out = tmp_path / "a.h5"
     flight = Flight(made, BEGIN + 1 + TURNS, {BEGIN: lambda flight: flight.record(out)})
     flight.fly()
@@ -291,25 +291,25 @@ def in_flight(made: Plan, tmp_path: Path) -> None:
         assert Beginning.of(run).words == "the stored memory"
 
 
-# what reads it -------------------------------------------------------------------------------------------------------
+# commands that read such a record -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Begun in flight at turn 61, ARMED, 60 turns."""
+    """A record of 60 turns, ARMED, begun in flight at turn 61."""
     path = tmp_path_factory.mktemp("record") / "a.h5"
     Flight(planned(), 121, {60: lambda flight: flight.record(path)}).fly()
     return path
 
 
-def test_info_says_where_it_began(record: Path) -> None:
+def test_info_states_the_first_turn(record: Path) -> None:
     found = info(record)
     assert (found["first_turn"], found["turns"], found["turns_lit"], found["frames_dropped"]) == (61, 60, 60, 0)
     assert "begun in flight at turn 61, ended cleanly, 60 turns" in text(found)
     assert [change["turn"] for change in found["levels"]] == [61]
 
 
-def test_analyse_export_and_playback_read_it(record: Path, tmp_path: Path) -> None:
+def test_analyse_export_and_playback_read_a_record_begun_in_flight(record: Path, tmp_path: Path) -> None:
     assert analyse_run(record, tmp_path / "a.html", json=tmp_path / "a.json") == 0
     assert {one["name"] for one in json.loads((tmp_path / "a.json").read_text())["findings"]}
     for to in ("csv", "ome-tiff"):
@@ -326,14 +326,14 @@ def test_analyse_export_and_playback_read_it(record: Path, tmp_path: Path) -> No
         source.close()
 
 
-def test_it_is_replayed(record: Path, tmp_path: Path) -> None:
+def test_a_record_begun_in_flight_is_replayed(record: Path, tmp_path: Path) -> None:
     assert replay_recording(record, None, None, (), out=tmp_path / "b.h5", frames=False, json=None) == 0
     with read_run(tmp_path / "b.h5") as run:
         assert [turn.number for turn in run.turns()] == list(range(60))
     assert verify_run(tmp_path / "b.h5", json=None) == 0
 
 
-def test_verify_says_what_it_began_from(record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_states_the_stored_memory(record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify_run(record, json=tmp_path / "v.json") == 0
     assert "equal, 60 turns, begun in flight at turn 61, from the stored memory\n" in capsys.readouterr().out
     answer = json.loads((tmp_path / "v.json").read_text())
@@ -342,8 +342,8 @@ def test_verify_says_what_it_began_from(record: Path, tmp_path: Path, capsys: py
     )  # fmt: skip
 
 
-def test_without_its_memory_it_would_differ(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is stored is needed: a loop that begins anew makes other turns."""
+def test_without_the_stored_memory_the_turns_differ(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stored memory is necessary: a loop with a new memory makes other turns."""
     monkeypatch.setattr(Beginning, "memory_of", lambda self, machine: machine.start())
     with read_run(record) as run:
         assert first_difference(run) is not None
@@ -369,7 +369,7 @@ def test_a_record_without_frames_is_verified_from_its_tracks(
         (("all",), "the recorded tracks and the recorded forces (no memory is stored)", "tracks"),
     ],
 )
-def test_where_a_memory_can_not_be_stored_the_record_says_so_and_is_verified_from_the_tracks(
+def test_a_record_without_a_whole_memory_is_verified_from_its_tracks(
     lost: tuple[str, ...], words: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -388,10 +388,10 @@ def test_where_a_memory_can_not_be_stored_the_record_says_so_and_is_verified_fro
 
 
 @pytest.mark.parametrize(("name", "turns"), [("headless", 40), ("record", 61)])
-def test_records_from_before_there_were_memories_verify(
+def test_records_older_than_stored_memories_verify(
     name: str, turns: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Made by main at 3d612dc: a headless run, and a record that was begun in flight, tripped, reset and armed."""
+    """Made by main at 3d612dc: a headless run, and a record begun in flight that tripped, was reset and armed."""
     path = tmp_path / f"{name}.h5"
     with gzip.open(OLD / f"{name}.h5.gz") as old, path.open("wb") as new:
         shutil.copyfileobj(old, new)
@@ -401,11 +401,11 @@ def test_records_from_before_there_were_memories_verify(
     assert "begun in flight" not in text(info(path))
 
 
-# a memory that is not this loop's ------------------------------------------------------------------------------------
+# a memory of another loop ---------------------------------------------------------------------------------------------
 
 
 def with_memory(record: Path, path: Path, memory: bytes) -> Path:
-    """The record with another memory, under true hashes."""
+    """A copy of the record with another memory and valid hashes."""
     with read_run(record) as run:
         journal = Journal(path, run.header, True, wait_s=30.0, encoded=bytes)
         journal.begin(memory)
@@ -425,12 +425,12 @@ def remembered(record: Path) -> LoopMemory:
 
 
 def other_sight(memory: LoopMemory, **columns: object) -> LoopMemory:
-    """With other columns of what the tracker remembers."""
+    """The memory with other columns in `tracker.seen`."""
     return replace(memory, tracker=replace(memory.tracker, seen=replace(memory.tracker.seen, **columns)))
 
 
 def short_history(memory: LoopMemory) -> LoopMemory:
-    """One sighting, with fewer particles than places."""
+    """A history of one sighting with fewer particles than positions."""
     one = replace(memory.history.sightings[0], particle=np.arange(3))
     return replace(memory, history=replace(memory.history, sightings=(one,)))
 
@@ -463,7 +463,7 @@ FOREIGN: dict[str, Callable[[LoopMemory], object]] = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_a_memory_that_is_not_the_records_is_refused_or_found_in_one_sentence(
+def test_a_foreign_memory_is_refused_or_detected_in_one_sentence(
     kind: str, record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     memory = encode(FOREIGN[kind](remembered(record)), NAMES)
@@ -478,13 +478,13 @@ def test_a_memory_that_is_not_the_records_is_refused_or_found_in_one_sentence(
     assert len(said) < 500
 
 
-def test_every_class_that_is_named_is_there() -> None:
+def test_every_class_in_names_exists() -> None:
     for where in NAMES.values():
         module, _, name = where.partition(":")
         assert isinstance(getattr(import_module(module), name), type)
 
 
-def test_the_record_of_a_loop_that_crashed_did_not_end_cleanly(tmp_path: Path) -> None:
+def test_the_record_of_a_crashed_loop_is_unfinished(tmp_path: Path) -> None:
     def crash(flight: Flight) -> None:
         raise ValueError("a fault of the program")
 
@@ -497,7 +497,7 @@ def test_the_record_of_a_loop_that_crashed_did_not_end_cleanly(tmp_path: Path) -
         assert len(run) >= 5
 
 
-def test_a_beam_whose_closing_fails_in_any_way_may_be_lit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_error_at_closing_the_beam_reports_that_it_may_be_on(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Guard.close
 
     def close(guard: Guard) -> None:

@@ -1,4 +1,4 @@
-"""A run names the weights that flew: with others in their place it is not verified, and info says which they were."""
+"""A run records the weights of its network: with other weights it does not verify, and info names them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def put_checkpoint(folder: Path, name: str) -> None:
         shutil.copy(CHECKPOINTS / f"ring_{name}{ending}", folder / f"policy{ending}")
 
 
-def test_a_run_is_verified_by_the_weights_that_flew_only(tmp_path: Path) -> None:
+def test_a_run_verifies_only_with_its_own_weights(tmp_path: Path) -> None:
     put_checkpoint(tmp_path, "egnn")
     (tmp_path / "learned.yaml").write_text(EXPERIMENT)
     run_file = tmp_path / "run.h5"
@@ -56,7 +56,8 @@ def test_a_run_is_verified_by_the_weights_that_flew_only(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["egnn", "ponita"])
 def test_a_network_holds_the_crystal_that_it_was_trained_for(tmp_path: Path, name: str) -> None:
-    """Seven particles, which the same seed without light loses; in lockstep, whatever else the computer does."""
+    """Seven particles; without light the same seed loses the crystal. In lockstep: independent of the load of the
+    computer."""
     put_checkpoint(tmp_path, name)
     (tmp_path / "learned.yaml").write_text(EXPERIMENT)
     found = {}
@@ -69,11 +70,11 @@ def test_a_network_holds_the_crystal_that_it_was_trained_for(tmp_path: Path, nam
     psi6, bond_um, six = np.nanmean(found[True], axis=0)
     assert psi6 > 0.9
     assert abs(bond_um - RING_UM) < 0.02 * RING_UM
-    assert six == 1.0  # the one in the middle, in every turn
+    assert six == 1.0  # the particle in the centre, in every turn
     assert found[False][:, 2].mean() < 0.5
 
 
-def test_a_run_from_before_ignored_settings_were_refused_verifies_and_replays_as_it_was_flown(tmp_path: Path) -> None:
+def test_an_older_run_with_ignored_settings_verifies_and_replays(tmp_path: Path) -> None:
     put_checkpoint(tmp_path, "egnn")
     (tmp_path / "learned.yaml").write_text(EXPERIMENT)
     made = pinned(plan(tmp_path / "learned.yaml"))
@@ -104,11 +105,11 @@ def test_a_training_overwrites_no_checkpoint_but_its_own(tmp_path: Path, monkeyp
     with pytest.raises(Refused, match=r"policy\.json: a checkpoint is there that this training has not made"):
         train_network(tmp_path / "short.yaml", tmp_path / "policy.json", json=None)
     assert (tmp_path / "policy.json").read_bytes() == before
-    for _ in range(2):  # its own may be made again
+    for _ in range(2):  # its own may be replaced
         train_network(tmp_path / "short.yaml", json=None)
     assert (tmp_path / "runs/trained/short.json").exists()
 
 
-def test_trainings_that_come_with_the_program_leave_its_checkpoints_alone() -> None:
+def test_shipped_trainings_do_not_replace_shipped_checkpoints() -> None:
     for path in EXPERIMENTS.parent.glob("trainings/*.yaml"):
         assert "out" not in read(path).data

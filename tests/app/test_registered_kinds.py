@@ -1,4 +1,5 @@
-"""Each kind of the list pages of laws: built from its defaults, flown without a window, and predicted or not."""
+"""Each kind in the list pages of laws is built from its defaults and flown without a window, and has rows of
+predictions."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from tests.app.flights import planned
 from tracking.locate.page import OWN_LOCATORS
 
 SMALL = ("camera.width_px=64", "camera.height_px=64", "sample.number=2", "sample.spacing_um=2.5")
-MORE: dict[str, dict[str, Any]] = {  # what can't have a default
+MORE: dict[str, dict[str, Any]] = {  # values without a default
     "formula": {"formula": "k*r**2", "parameters": {"k": 0.1}},
     "learned": {"checkpoint": "../checkpoints/ring_egnn.json"},
     "drawn": {"energy_kt": [-2.0, -1.0, 0.0], "radius_um": [0.5, 1.0, 1.5]},
@@ -33,7 +34,7 @@ MORE: dict[str, dict[str, Any]] = {  # what can't have a default
 
 
 def flown(law: dict[str, Any], folder: Path, *sets: str) -> None:
-    """A tenth of a second under a law, and its prediction."""
+    """Flies a law for 0.1 s, and makes its prediction."""
     base = planned(*SMALL, *sets)
     document = Document("a test", {"title": "t", "policy": law}, {})
     made = replace(base, experiment=replace(build(document, Experiment), set=base.experiment.set))

@@ -1,4 +1,4 @@
-"""A signal in the Python that a compiled kernel calls."""
+"""A signal in the Python code that a compiled kernel calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numba.core import serialize
 
 @contextmanager
 def signal_while_unpickling(number: signal.Signals = signal.SIGTERM, times: int = 1) -> Iterator[None]:
-    """So many, each in the first line of one of the next calls of it."""
+    """Raises the signal `times` times, each in the first line of one of the next calls of numba's unpickling."""
     left = times
 
     def trace(frame: FrameType, event: str, arg: Any) -> None:

@@ -32,7 +32,7 @@ TRACKPY_COLUMNS = ["frame", "time_s", "particle", "x", "y", "x_um", "y_um", "mas
 
 
 def given(count: int = 300) -> list[Turn]:
-    """Turns of 0 to 4 particles; particle 1 is carried in turns 10 to 19; one order, one silent turn."""
+    """Turns of 0 to 4 particles. Particle 1 is carried in turns 10 to 19; turn 3 has an order, turn 5 has no frame."""
     turns = [plausible(number, particles=number % 5) for number in range(count)]
     for number in range(10, min(20, count)):
         turn = turns[number]
@@ -66,7 +66,7 @@ def test_an_export_that_fails_leaves_no_folder(
 
 
 @pytest.mark.parametrize("to", ["parquet", "csv"])
-def test_the_tables_hold_what_was_seen(tmp_path: Path, to: str) -> None:
+def test_exported_tables_equal_the_recorded_turns(tmp_path: Path, to: str) -> None:
     turns = given()
     path = record(tmp_path / "run.h5", turns)
     done: list[int] = []
@@ -111,8 +111,8 @@ def test_units_are_in_the_parquet_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("to", ["parquet", "csv"])
-def test_trackpy_works_on_the_exported_table_as_it_is(tmp_path: Path, to: str) -> None:
-    """Places of free particles, in pixels: imsd, emsd, compute_drift and link without one column renamed."""
+def test_trackpy_reads_the_exported_table_unchanged(tmp_path: Path, to: str) -> None:
+    """imsd, emsd, compute_drift and link accept positions of free particles in pixels; no column is renamed."""
     chance = np.random.default_rng(3)
     place_px = 20.0 * np.arange(1, 4)[:, None] + np.cumsum(chance.normal(0.0, 0.3, (60, 3, 2)), axis=0)  # [T, N, 2]
     turns = []
@@ -132,7 +132,7 @@ def test_trackpy_works_on_the_exported_table_as_it_is(tmp_path: Path, to: str) -
     assert len(trackpy.compute_drift(tracks)) == 58  # frame 6 was dropped
     moved = trackpy.subtract_drift(tracks.copy())
     assert np.isfinite(trackpy.emsd(moved, mpp, fps, max_lagtime=5)).all()
-    one = trackpy.imsd(tracks, mpp, fps, max_lagtime=2)[0].to_numpy()[0]  # of particle 0, lag 1
+    one = trackpy.imsd(tracks, mpp, fps, max_lagtime=2)[0].to_numpy()[0]  # particle 0, lag 1
     steps_um = 0.1 * np.diff(place_px[:, 0], axis=0)
     steps_um = np.delete(steps_um, 5, axis=0)
     assert one == pytest.approx((steps_um**2).sum(axis=1).mean(), rel=1e-9)
@@ -147,10 +147,10 @@ def test_a_runs_table_is_the_exported_table(tmp_path: Path) -> None:
         for name, table in made.items():
             pd.testing.assert_frame_equal(run.table(name), table, check_dtype=False)
             assert run.table(name).attrs == table.attrs
-        assert run.table("lost").columns[0] == "turn"  # others are the file's own
+        assert run.table("lost").columns[0] == "turn"  # not an exported table: read directly from the file
 
 
-def test_places_of_a_rig_without_images_are_exported_in_its_pixels(tmp_path: Path) -> None:
+def test_positions_without_images_are_exported_in_pixels(tmp_path: Path) -> None:
     turns = [plausible(number) for number in range(5)]
     for number, turn in enumerate(turns):
         nowhere = np.full_like(turn.tracks.position_px, np.nan)
@@ -185,7 +185,7 @@ def test_the_video_keeps_pixels_scale_and_times(tmp_path: Path) -> None:
     np.testing.assert_allclose(times_s, [turn.frame.time_s for turn in turns if turn.frame])
 
 
-def test_what_can_not_be_exported_is_refused(tmp_path: Path) -> None:
+def test_export_refuses_missing_frames_formats_and_files(tmp_path: Path) -> None:
     path = record(tmp_path / "run.h5", given(10), frames=False)
     with pytest.raises(Refused, match="no frames to export"):
         export(path, "ome-tiff", tmp_path / "out")
@@ -202,7 +202,7 @@ def test_what_can_not_be_exported_is_refused(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_tables_of_one_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Not some of another run."""
+    """The tables of the first run remain; no table of the second run replaces one of them."""
     first, second = (record(tmp_path / f"{count}.h5", given(count)) for count in (20, 40))
     export(first, "csv", tmp_path / "out")
     before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
@@ -223,7 +223,7 @@ def test_a_full_disk_leaves_the_tables_of_one_export(
 
 
 @pytest.mark.parametrize("to", ["parquet", "csv", "ome-tiff"])
-def test_an_export_replaces_files_only_in_a_folder_that_was_given(tmp_path: Path, to: str) -> None:
+def test_export_replaces_files_only_in_a_named_folder(tmp_path: Path, to: str) -> None:
     run = record(tmp_path / "a.h5", given(20))
     export_run(run, to, None, json=None)
     before = {file: file.read_bytes() for file in (tmp_path / "a").iterdir()}
@@ -240,7 +240,7 @@ def test_an_export_replaces_files_only_in_a_folder_that_was_given(tmp_path: Path
     assert last.exists()
 
 
-def test_an_unfinished_run_is_exported_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_an_unfinished_run_is_exported_up_to_its_last_turn(tmp_path: Path) -> None:
     live, cut = tmp_path / "live.h5", tmp_path / "cut.h5"
     journal = Journal(live, header(), True, wait_s=30.0)
     for number in range(100):
@@ -251,7 +251,7 @@ def test_an_unfinished_run_is_exported_as_far_as_it_goes(tmp_path: Path) -> None
         time.sleep(0.05)
         with read_run(live) as run:
             turns = len(run)
-    shutil.copy(live, cut)  # what a kill would leave
+    shutil.copy(live, cut)  # the file that a killed process leaves
     journal.close()
     found = info(cut)
     assert found["ended"] == "unfinished"

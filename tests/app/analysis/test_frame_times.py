@@ -1,5 +1,5 @@
-"""A camera that is slower than it was asked to be, or pauses: times are those of its frames, and not numbers over a
-setting."""
+"""Analysis of a camera that is slower than set, or that pauses: times are those of the frames, not frame numbers
+divided by the set rate."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ASKED_HZ, CAME_HZ = 30.0, 20.0
 
 @pytest.fixture(scope="module")
 def flown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The same turns of a camera that gave 20 frames a second, as it was asked for, and where it was asked for 30."""
+    """Two files of the same turns at 20 frames/s: the camera setting is 20 frames/s in the first, 30 in the second."""
     fast, path = (tmp_path_factory.mktemp("runs") / name for name in ("fast.h5", "slow.h5"))
     fly(plan(EXPERIMENTS / "delayed_harmonic.yaml", None, (f"camera.fps={CAME_HZ:g}",)), 40.0, fast, False, "slow")
     with read_run(fast) as run:
@@ -52,7 +52,7 @@ def flown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def walk(time_s: NDArray[np.float64], many: int = 30) -> pd.DataFrame:
-    """Free particles, 0.1 um^2/s, seen at these times; the camera numbers what it has."""
+    """Free particles, D = 0.1 um^2/s, at these times; the frame numbers have no gaps."""
     chance, number = np.random.default_rng(0), len(time_s)
     step_um = np.sqrt(2.0 * 0.1 * np.diff(time_s, prepend=time_s[0]))[:, None, None]
     place_um = np.cumsum(step_um * chance.normal(size=(number, many, 2)), axis=0).reshape(-1, 2)
@@ -61,8 +61,9 @@ def walk(time_s: NDArray[np.float64], many: int = 30) -> pd.DataFrame:
     return pd.DataFrame(columns).assign(carried=False)
 
 
-def test_the_slow_camera_s_run_is_analysed_in_its_own_time(flown: tuple[Path, Path]) -> None:
-    """As the same turns are where the setting says 20; heat and late diffusion were 1.5 times too large."""
+def test_a_run_of_a_slow_camera_is_analysed_with_its_frame_times(flown: tuple[Path, Path]) -> None:
+    """The results equal those of the file with the setting 20. Regression: heat and late diffusion were 1.5 times too
+    large."""
     (truth, about), (found, said) = (tables(path)[:2] for path in flown)
     assert truth.fps == CAME_HZ
     assert found.means.hold_s == pytest.approx(truth.means.hold_s, rel=1e-9)
@@ -81,7 +82,7 @@ def test_the_slow_camera_s_run_is_analysed_in_its_own_time(flown: tuple[Path, Pa
     assert "at 20 frames/s (asked for: 30), " in said
 
 
-def test_the_window_finds_the_rate_of_the_frames_too(flown: tuple[Path, Path]) -> None:
+def test_the_window_uses_the_measured_frame_rate(flown: tuple[Path, Path]) -> None:
     recent = Recent()
     with read_run(flown[1]) as run:
         recent.add(run.turns())
@@ -92,14 +93,15 @@ def test_the_window_finds_the_rate_of_the_frames_too(flown: tuple[Path, Path]) -
     assert late_diffusion(live, 0.1) == pytest.approx(late_diffusion(kept, 0.1), rel=1e-6)
 
 
-def test_a_calibration_takes_the_rate_of_the_frames(flown: tuple[Path, Path]) -> None:
+def test_a_calibration_uses_the_measured_frame_rate(flown: tuple[Path, Path]) -> None:
     seen = seen_run(flown[1], lambda place_um: place_um, 0.0)
     assert seen.fps == pytest.approx(CAME_HZ)
     assert np.diff(seen.time_s) == pytest.approx(1.0 / CAME_HZ)
 
 
-def test_a_pause_without_a_number_left_out_is_a_gap() -> None:
-    """Half of the frames, 100 s, the other half: the rate is theirs, and no lag has both sides of the pause."""
+def test_a_pause_with_consecutive_frame_numbers_is_a_gap() -> None:
+    """Half of the frames, a pause of 100 s, the other half. The rate is that of the frames, and no lag spans the
+    pause."""
     time_s = np.arange(2000) / CAME_HZ
     tracks = walk(np.where(np.arange(2000) < 1000, time_s, time_s + 100.0))
     counted, fps = counted_by_time(tracks, ASKED_HZ)
@@ -107,11 +109,11 @@ def test_a_pause_without_a_number_left_out_is_a_gap() -> None:
     assert int(np.diff(np.unique(counted["frame"])).max()) == 2001
     spread = msd(counted, fps, 2.0)
     assert spread.to_numpy() == pytest.approx(4.0 * 0.1 * spread.index.to_numpy(), rel=0.1)
-    assert msd(tracks, ASKED_HZ, 2.0).iloc[0] > 1.5 * spread.iloc[0]  # as it was
+    assert msd(tracks, ASKED_HZ, 2.0).iloc[0] > 1.5 * spread.iloc[0]  # without the correction
 
 
 def changing(*parts: tuple[int, float]) -> NDArray[np.float64]:
-    """Times of so many frames at such a rate, one part after the other."""
+    """Frame times; each part is (number of frames, rate in Hz)."""
     return np.cumsum(np.concatenate([[0.0], *(np.full(number, 1.0 / hz) for number, hz in parts)]))
 
 
@@ -144,21 +146,22 @@ def changing(*parts: tuple[int, float]) -> NDArray[np.float64]:
         "threes",
     ),
 )
-def test_lags_are_times_whatever_the_rate_did(
+def test_lags_are_times_when_the_frame_rate_changes(
     time_s: NDArray[np.float64], counted_hz: float, average_hz: float
 ) -> None:
-    """The MSD of free particles is 4 D t at every lag; frames nearer than the mean interval were spread out to it."""
+    """The MSD of free particles is 4 D t at every lag. Regression: frames closer than the mean interval were moved
+    apart to the mean interval."""
     counted, fps = counted_by_time(walk(time_s, 60), ASKED_HZ)
     assert fps == pytest.approx(counted_hz, rel=2.5e-3)
     assert mean_hz(np.arange(len(time_s)), time_s, ASKED_HZ) == pytest.approx(average_hz, rel=0.03)
     each_frame = counted.groupby("time_s")["frame"].first()
     late = each_frame.to_numpy() / fps - each_frame.index.to_numpy()
-    assert np.ptp(late) < 3.1 / fps  # a burst of three is spread out
+    assert np.ptp(late) < 3.1 / fps  # the frames of a burst of three have different numbers
     spread = msd(counted, fps, 1.0).iloc[11::6]
     assert spread.to_numpy() == pytest.approx(4.0 * 0.1 * spread.index.to_numpy(), rel=0.06)
 
 
-def test_where_the_rate_changed_is_said() -> None:
+def test_changes_of_the_frame_rate_are_listed() -> None:
     number = np.arange(1501)
     assert changes_in_words(number, changing((750, 10.0), (750, 30.0))) == "10 frames/s, from 75 s on 30"
     there_and_back = changing((500, 30.0), (500, 20.0), (500, 30.0))
@@ -169,7 +172,7 @@ def test_where_the_rate_changed_is_said() -> None:
     assert changes_in_words(number, np.where(number < 700, number / 30.0, 100.0 + number / 30.0)) == ""
 
 
-def test_late_diffusion_of_free_particles_is_theirs() -> None:
+def test_late_diffusion_of_free_particles_equals_their_d() -> None:
     counted, fps = counted_by_time(walk(np.arange(4000) / CAME_HZ), ASKED_HZ)
     run = type("Run", (), {"tracks": counted, "fps": fps})()
     assert late_diffusion(run, 0.1)[0] == pytest.approx(0.1, rel=0.1)
@@ -178,7 +181,7 @@ def test_late_diffusion_of_free_particles_is_theirs() -> None:
 @given(
     first=st.integers(0, 1000), gaps=st.lists(st.integers(1, 9), min_size=1, max_size=40), hz=st.floats(0.01, 1000.0)
 )
-def test_frames_as_they_were_asked_for_keep_their_numbers(first: int, gaps: list[int], hz: float) -> None:
+def test_frames_at_the_set_rate_keep_their_numbers(first: int, gaps: list[int], hz: float) -> None:
     number = first + np.cumsum([0, *gaps])
     tracks = pd.DataFrame({"frame": number, "time_s": 3.7 + number / hz})
     counted, found_hz = counted_by_time(tracks, hz)
@@ -187,8 +190,8 @@ def test_frames_as_they_were_asked_for_keep_their_numbers(first: int, gaps: list
 
 
 @given(seed=st.integers(0, 10_000), hz=st.floats(1.0, 200.0), in_pairs=st.booleans())
-def test_jitter_moves_no_rate_and_numbers_rise(seed: int, hz: float, in_pairs: bool) -> None:
-    """Also where frames are handed over two by two."""
+def test_jitter_leaves_the_rate_unchanged_and_numbers_increase(seed: int, hz: float, in_pairs: bool) -> None:
+    """Also for frames that arrive in pairs."""
     number = np.arange(201)
     late = np.tile([0.4, -0.4], 101)[:201] if in_pairs else np.random.default_rng(seed).uniform(-0.4, 0.4, 201)
     time_s = (number + late) / hz
@@ -199,7 +202,8 @@ def test_jitter_moves_no_rate_and_numbers_rise(seed: int, hz: float, in_pairs: b
 
 
 def test_the_exported_video_states_the_interval_of_its_frames(tmp_path: Path) -> None:
-    """Not that of the setting: it was replayed at 100 frames a second, and its times said 25."""
+    """Regression: the file stated the interval of the setting (100 frames/s), while its frame times gave 25
+    frames/s."""
     turns: list[Turn] = [plausible(number, 1) for number in range(40)]
     journal = Journal(tmp_path / "run.h5", header(), True, wait_s=30.0)
     for turn in turns:
@@ -216,7 +220,7 @@ def test_the_exported_video_states_the_interval_of_its_frames(tmp_path: Path) ->
 
 
 def test_the_interval_of_an_exported_video_is_read_back(tmp_path: Path) -> None:
-    """Of a run that lost a seventh of its frames it was written as the mean and read as the median: 25.5 and 30."""
+    """A seventh of the frames is lost. Regression: the mean rate (25.5) was written, and the median (30) was read."""
     time_s = (np.arange(400) / 30.0)[np.random.default_rng(0).random(400) > 0.15]
     written_hz = mean_hz(np.arange(len(time_s)), time_s, ASKED_HZ)
     about = {"axes": "TYX", "Plane": {"DeltaT": time_s.tolist(), "DeltaTUnit": ["s"] * len(time_s)}}
@@ -229,8 +233,9 @@ def test_the_interval_of_an_exported_video_is_read_back(tmp_path: Path) -> None:
             assert not any("TimeIncrement" in note for note in pages.stated.notes)
 
 
-def test_an_exported_video_of_frames_with_numbers_left_out_agrees_with_itself(tmp_path: Path) -> None:
-    """Of 100 frames a second every third was lost: an interval is 15 ms. 10 ms were written, against its own DeltaT."""
+def test_an_exported_video_with_lost_frames_is_consistent(tmp_path: Path) -> None:
+    """Every third frame of 100 frames/s is lost: the mean interval is 15 ms. Regression: the file stated 10 ms, in
+    contradiction to its DeltaT."""
     journal = Journal(tmp_path / "run.h5", header(), True, wait_s=30.0)
     for count, number in enumerate(number for number in range(90) if number % 3):
         turn = plausible(count, 1)

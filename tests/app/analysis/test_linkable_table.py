@@ -1,4 +1,4 @@
-"""A table to be linked: what would be linked wrongly is refused."""
+"""Check of a table before linking: tables that would be linked wrongly are refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def twice(*names: str) -> pd.DataFrame:
         pd.DataFrame([[0, 1.0, 1.0]], columns=pd.MultiIndex.from_product([["frame"], ["a", "x", "y"]])),
     ],
 )  # fmt: skip
-def test_what_can_not_be_linked_is_refused(given: Any) -> None:
+def test_an_invalid_table_is_refused(given: Any) -> None:
     with pytest.raises(Refused, match=r"^link: "):
         linkable(given)
 
@@ -47,16 +47,16 @@ def test_what_can_not_be_linked_is_refused(given: Any) -> None:
         table().set_index("frame", drop=False), table(size=["a", "b"]), table(x=np.array([1, 2], np.float16)),
     ],
 )  # fmt: skip
-def test_what_can_be_linked_is_linked(given: pd.DataFrame) -> None:
-    """A frame that was index and column was a ValueError."""
+def test_a_valid_table_is_linked(given: pd.DataFrame) -> None:
+    """Regression: ValueError where `frame` is both index and column."""
     linked = cy.link(given, search_px=3.0)
     assert linked["particle"].to_list() == [0, 0]
     assert list(linked.columns)[: given.shape[1]] == list(given.columns)
     assert list(linked.index) == [0, 1]
 
 
-def test_depth_is_not_left_out_in_silence() -> None:
-    """Particles above each other were one."""
+def test_a_z_column_is_refused() -> None:
+    """Regression: particles at different depths were linked as one."""
     table = pd.DataFrame({"frame": [0, 1], "x": [5.0, 5.0], "y": [5.0, 5.0], "z": [1.0, 50.0]})
     with pytest.raises(Refused, match="a column 'z'"):
         linkable(table)

@@ -43,8 +43,8 @@ def test_a_dropped_frame_leaves_a_gap_and_no_jump() -> None:
     assert np.allclose(steps_um(made)[::2], 0.1)
 
 
-def test_no_step_is_counted_over_a_doubt() -> None:
-    """Two particles at rest are taken for each other: nobody has moved."""
+def test_no_step_spans_an_uncertain_identity() -> None:
+    """Two particles at rest exchange their identities: no displacement results."""
     here, there = np.array([[0.0, 0.0], [5.0, 0.0]]), np.array([[5.0, 0.0], [0.0, 0.0]])
     sure, unsure = np.zeros(2, np.uint8), np.full(2, State.UNCERTAIN, np.uint8)
     seen = [(here, sure)] * 20 + [(there, unsure)] * 3 + [(there, sure)] * 20
@@ -53,7 +53,7 @@ def test_no_step_is_counted_over_a_doubt() -> None:
     assert set(made.particle.tolist()) == {0, 1}
     assert (steps_um(made) == 0).all()
     assert np.nanmax(mean_square_displacement(made, lags(15))) == 0.0
-    assert len(steps_um(made)) == 2 * 2 * (19 + 20)  # the last doubt begins the new path
+    assert len(steps_um(made)) == 2 * 2 * (19 + 20)  # the last uncertain frame starts the new path
     assert made.position_um.shape == (43, 2 + 2 * 3, 2)
 
 
@@ -63,21 +63,21 @@ def test_speed_over_a_delay() -> None:
     assert speed[50:] == pytest.approx(10.0)
 
 
-def test_a_hexagon_is_ordered_and_a_turned_one_too() -> None:
+def test_bond_order_of_a_turned_hexagon_is_1() -> None:
     angle = np.arange(6) * np.pi / 3 + 0.2
     place = np.vstack([[0, 0], 2.5 * np.stack([np.cos(angle), np.sin(angle)], axis=1)]) + 30.0
     assert bond_order(place, 6)[0] == pytest.approx(1.0, abs=1e-5)
     assert np.isnan(bond_order(place[:6], 6)).all()
 
 
-def test_of_too_many_those_seen_most_are_taken() -> None:
+def test_of_too_many_particles_the_most_frequent_are_kept() -> None:
     tracks = [Tracks(0.01 * k, np.arange(5 if k % 2 else 3), np.zeros((5 if k % 2 else 3, 2))) for k in range(10)]
     assert paths(tracks, 0.01, most=3).particle.tolist() == [0, 1, 2]
     assert paths(tracks, 0.01, most=9).particle.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_a_grid_of_times_is_bounded_by_the_tracks() -> None:
-    """After a pause of years what was before is left out; a time that jumps to and fro, or is none, is no error."""
+def test_the_time_grid_is_bounded_by_the_tracks() -> None:
+    """Frames before a pause of years are left out. Times that jump back and forth, or that are NaN, raise no error."""
     seen = walk(400, 2, 0.1, 0.0)
     paused = [replace(one, time_s=one.time_s + 3.9e9 * (index >= 200)) for index, one in enumerate(seen)]
     made = paths(paused, 0.01)

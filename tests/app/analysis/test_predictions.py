@@ -1,4 +1,4 @@
-"""What is foreseen agrees with the closed forms, and with the curve that is plotted."""
+"""Predictions agree with the closed forms and with the plotted curve."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def widening(scatter_um2: Callable[[float], float]) -> float:
 
 
 def lag_widening(age_s: float = AGE_S) -> float:
-    """Of a trap that is put from where the particle was: s^2 = 2 D a / (1 + z)."""
+    """A trap that is placed relative to the last measured position: s^2 = 2 D a / (1 + z)."""
     return widening(lambda q: 2.0 * D * age_s / (1.0 + TRAP_HZ / q**2 * age_s))
 
 
@@ -68,10 +68,11 @@ def test_a_harmonic_ring_swims_at_kappa_r_over_one_plus_z(radius_um: float, stif
 
 
 @given(radius_um=st.floats(0.5, 5.0), stiffness=st.floats(0.1, 0.9), delay_s=st.floats(0.3, 3.0))
-def test_a_steered_ring_runs_where_the_spot_pulls_as_hard_as_the_drag(
+def test_the_speed_on_a_steered_ring_balances_spot_force_and_drag(
     radius_um: float, stiffness: float, delay_s: float
 ) -> None:
-    """P17 of a Gaussian spot at x_a + F/k, at most w/2; in the middle of the spot it is the row's running_delay_s."""
+    """P17 for a Gaussian spot at x_a + F/k, at most w/2. Near the centre of the spot the delay is that of
+    `ExperimentFacts.running_delay_s`."""
     v = foreseen_speed_um_per_s(
         ring("annular", f"radius_um: {radius_um}, stiffness_pn_per_um: {stiffness}", delay_s), MEANS
     )
@@ -88,19 +89,20 @@ def test_a_steered_ring_runs_where_the_spot_pulls_as_hard_as_the_drag(
         assert v == pytest.approx(weak, rel=0.02)
 
 
-def test_a_steered_spring_is_as_slow_as_trap_and_spring_together() -> None:
-    """D/(1 + kappa_t a + kappa (tau - a))^2 of a spring that is softer than its trap; with predict the spring's."""
+def test_late_diffusion_of_a_steered_spring_includes_its_trap() -> None:
+    """D/(1 + kappa_t a + kappa (tau - a))^2 for a spring softer than its trap; with `predict`, that of the spring
+    alone."""
     experiment = ring("harmonic", "stiffness_pn_per_um: 0.09", 0.2)
     z = (TRAP_HZ * AGE_S + 2.5 * (0.2 - AGE_S)) / lag_widening() ** 2
     assert late_of(experiment) == pytest.approx(PLANT.diffusion_um2_per_s / (1 + z) ** 2, rel=0.02)  # s^2 is larger
     ahead = replace(experiment, trap=replace(experiment.trap, predict=True))
     assert late_of(ahead) == pytest.approx(PLANT.diffusion_um2_per_s / 1.5**2, rel=0.01)
-    assert foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is None  # neither is P7's
+    assert foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is None  # P7 does not apply to trap and spring together
     assert foreseen_msd_um2(ahead, MEANS, np.array([1.0])) is not None
 
 
 def test_the_late_diffusion_of_a_soft_steered_spring_as_simulated() -> None:
-    """Euler's method, independent of the program: 400 particles, trap and spring as they are flown."""
+    """Independent simulation by Euler's method: 400 particles, trap and spring as in flight."""
     trap_hz, kappa, age_s, delay_s, step_s = 25.1, 2.5, 0.02, 0.2, 0.001
     draw, d = np.random.default_rng(1), PLANT.diffusion_um2_per_s
     back, far = round(age_s / step_s), round(delay_s / step_s)
@@ -122,7 +124,7 @@ def test_the_late_diffusion_of_a_soft_steered_spring_as_simulated() -> None:
     )  # 3 standard errors; without the lag it is 0.65 too large
 
 
-def test_a_constant_force_drifts_slower_by_the_lag_and_not_beyond_the_trap() -> None:
+def test_lag_and_trap_strength_limit_the_drift_under_a_constant_force() -> None:
     law = (
         "{title: t, policy: {kind: programmed, forces: [{kind: external, shape: {kind: constant, magnitude_pn: %s}}]}}"
     )
@@ -139,7 +141,7 @@ def test_scatter_makes_a_trap_softer_as_simulated() -> None:
     force_pn, step_s, k, w = 0.14, 2.5e-3, MEANS.light.stiffness_pn_per_um, WAIST_UM
     means = replace(MEANS, latency_s=0.03)
     back, draw, gamma = round(means.age_s / step_s), np.random.default_rng(5), PLANT.drag_pn_s_per_um
-    place = np.zeros((back + 1, 4000, 2))  # of the last moments
+    place = np.zeros((back + 1, 4000, 2))  # ring buffer of the last positions
     kick_um, offset_um = math.sqrt(2.0 * D * step_s), np.array([force_pn / k, 0.0])
     for n in range(400):
         if n == 100:
@@ -149,13 +151,13 @@ def test_scatter_makes_a_trap_softer_as_simulated() -> None:
         pull_pn = k * away * np.exp(-2.0 * (away**2).sum(axis=1) / w**2)[:, None]
         place[(n + 1) % (back + 1)] = now + step_s / gamma * pull_pn + draw.normal(0.0, kick_um, now.shape)
     found = (place[400 % (back + 1), :, 0].mean() - begun_um) / (300 * step_s)
-    # 5 standard errors; without the scatter it is 5 % more
+    # 5 standard errors; without the scatter the result is 5 % larger
     assert means.speed_under_um_per_s(force_pn) == pytest.approx(found, rel=0.02)
 
 
 @pytest.mark.parametrize("delay_s", [0.1, 0.5])
-def test_a_spot_about_the_past_is_as_soft_as_the_scatter_that_it_leaves(delay_s: float) -> None:
-    """q = 1 + 4 s^2 / w^2, s^2 = 2 D tau / (1 + kappa tau / q^2) (P7), and with it P9, P8 and P12."""
+def test_a_delayed_spot_is_softened_by_the_scatter_of_its_particle(delay_s: float) -> None:
+    """q = 1 + 4 s^2 / w^2 with s^2 = 2 D tau / (1 + kappa tau / q^2) (P7). The same q enters P9, P8 and P12."""
     stiffness = MEANS.light.stiffness_pn_per_um
     q = widening(lambda q: 2.0 * D * delay_s / (1.0 + TRAP_HZ / q**2 * delay_s))
     kappa = TRAP_HZ / q**2
@@ -169,8 +171,8 @@ def test_a_spot_about_the_past_is_as_soft_as_the_scatter_that_it_leaves(delay_s:
         assert top_um2 == pytest.approx(D * (1.0 + kappa * delay_s) / kappa, rel=0.01)
 
 
-def test_a_painted_well_is_as_wide_as_its_boltzmann_density() -> None:
-    """One spot of 20 kT, and a ring of 10 kT, whose light is wider than its valley was to be (P4)."""
+def test_the_width_of_a_painted_well_is_that_of_its_boltzmann_density() -> None:
+    """One spot of 20 kT, and a ring of 10 kT whose light is wider than the requested valley (P4)."""
     spot = External(shape=Harmonic(stiffness_pn_per_um=MEANS.light.stiffness_pn_per_um))
     exact_um2 = trapped.spot_variance_um2(20.0, WAIST_UM, 1.2 * WAIST_UM)
     assert rms_nm(spot) == pytest.approx(1e3 * math.sqrt(exact_um2), rel=0.01)
@@ -179,23 +181,24 @@ def test_a_painted_well_is_as_wide_as_its_boltzmann_density() -> None:
     r_um = np.linspace(0.8, 3.2, 4001)
     weight = np.exp(-light.radial_energy_pn_um(r_um, kt_pn_um=PLANT.kt_pn_um) / PLANT.kt_pn_um)
     exact_um = math.sqrt((weight * (r_um - 2.0) ** 2).sum() / weight.sum())
-    assert rms_nm(External(shape=shape)) == pytest.approx(1e3 * exact_um, rel=0.06)  # as asked for it is 63 nm
+    assert rms_nm(External(shape=shape)) == pytest.approx(1e3 * exact_um, rel=0.06)  # 63 nm for the requested shape
 
 
 def rms_nm(force: External) -> float:
-    """Of an external force that is painted."""
+    """Predicted rms about the minimum of a painted external force, in nm."""
     return float({one.name: one.value for one in force.predict(PAINTED)}["rms about the minimum"].split()[0])
 
 
-def test_a_shallow_painted_well_is_a_warning_and_no_number() -> None:
+def test_a_shallow_painted_well_has_a_warning_and_no_rms() -> None:
     said = {one.name: one for one in External(shape=Harmonic(stiffness_pn_per_um=0.05)).predict(PAINTED)}
     assert said["painted depth"].value == "1.1 kT"
     assert said["painted depth"].warning
     assert "rms about the minimum" not in said
 
 
-def test_a_painted_ring_carries_as_its_light_does() -> None:
-    """gamma v = F(v tau) of 200 spots on a circle, each wider by the scatter; a ring inside one spot is a spot."""
+def test_the_speed_on_a_painted_ring_is_that_of_its_light() -> None:
+    """gamma v = F(v tau) for 200 spots on a circle, each widened by the scatter. A ring smaller than one spot acts as a
+    spot."""
     made = ring("annular", "radius_um: 1.0, stiffness_pn_per_um: 0.904")
     own = own_past(replace(made, mode="landscape"), MEANS)
     assert own is not None
@@ -210,7 +213,7 @@ def test_a_painted_ring_carries_as_its_light_does() -> None:
         pull = 4.0 * total_kt / q**2 / WAIST_UM**2 * np.exp(-2.0 * (away_um**2).sum(axis=1) / (WAIST_UM**2 * q))
         return float((pull * away_um[:, 0]).mean()) * PLANT.kt_pn_um - PLANT.drag_pn_s_per_um * v
 
-    assert own.speed_um_per_s == pytest.approx(brentq(surplus_pn, 1.4, 2.2), rel=1e-4)  # asked for: 1.85
+    assert own.speed_um_per_s == pytest.approx(brentq(surplus_pn, 1.4, 2.2), rel=1e-4)  # 1.85 for the requested shape
     small = replace(ring("annular", "radius_um: 0.4, stiffness_pn_per_um: 0.904"), mode="landscape")
     assert math.isnan(foreseen_speed_um_per_s(small, MEANS))
     assert {one.name: one.warning for one in predict(small, MEANS)}["painted minimum at"]
@@ -232,10 +235,10 @@ def test_a_painted_crystal_has_the_lattice_constant_of_its_light() -> None:
     ("radius_um", "width_um", "depth_kt", "runs"),
     [(2.0, 0.2, 20, False), (1.0, 0.15, 10, False), (0.6, 0.15, 10, True)],
 )
-def test_a_runner_is_foreseen_where_chance_starts_it(
+def test_a_running_state_is_predicted_where_fluctuations_start_it(
     radius_um: float, width_um: float, depth_kt: float, runs: bool
 ) -> None:
-    """An independent simulation has it run for 0, 17 and 92 % of the time."""
+    """In an independent simulation the particle runs for 0, 17 and 92 % of the time."""
     numbers = f"radius_um: {radius_um}, width_um: {width_um}, depth_kt: {depth_kt}"
     experiment = ring("gaussian_ring", numbers)
     said = {one.value: one.warning for one in predict(experiment, MEANS)}
@@ -245,8 +248,8 @@ def test_a_runner_is_foreseen_where_chance_starts_it(
     assert (foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is not None) is runs
 
 
-def test_the_push_that_starts_a_runner_is_the_other_root() -> None:
-    """gamma v = F(v tau) of a Gaussian ring that acts as it is written."""
+def test_the_starting_push_is_the_lower_root_of_the_force_balance() -> None:
+    """gamma v = F(v tau) of a Gaussian ring whose acting force equals its formula."""
     shape = GaussianRing(radius_um=2.0, width_um=0.2, depth_kt=20.0)
     own = OwnPast(shape, 0.5, PAINTED)
 
@@ -261,7 +264,7 @@ def test_the_push_that_starts_a_runner_is_the_other_root() -> None:
 
 
 @pytest.mark.parametrize("kind", ["annular", "harmonic", "gaussian_ring"])
-def test_a_steered_law_without_a_delay_is_its_trap_alone(kind: str) -> None:
+def test_a_steered_law_without_delay_reduces_to_its_trap(kind: str) -> None:
     text = f"{{title: t, policy: {{kind: programmed, forces: [{{kind: self, shape: {{kind: {kind}}}}}]}}}}"
     experiment = build(parse(text, "t"), Experiment)
     said = {one.name: one for one in predict(experiment, MEANS)}
@@ -275,19 +278,19 @@ def test_a_steered_law_without_a_delay_is_its_trap_alone(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["P23", "P24"])
-def test_a_bond_that_is_held_is_not_called_too_weak(name: str) -> None:
-    """P21, of crystals that are measured. The middle of a bond has a rate of 0.03/s and an age of 0.5 ms."""
+def test_a_stable_bond_is_not_reported_as_too_weak(name: str) -> None:
+    """P21 for measured crystals. The middle of a bond has a rate of 0.03/s and an age of 0.5 ms."""
     made = plan(EXPERIMENTS / "reproduce" / f"{name}.yaml", None, ())
     means = means_of(made, 2, made.rig.camera.fps)
     said = {one.name: one.value for one in predict(made.experiment, means)}
     assert "bond" not in said
     z, age_s = float(said["z = κτ"]), means.age_s
     expected_um = math.sqrt(means.plant.diffusion_um2_per_s * (1.0 + z) / (z / age_s))
-    assert float(said["bond, rms"].split()[0]) == pytest.approx(1e3 * expected_um, rel=0.025)  # for small z
+    assert float(said["bond, rms"].split()[0]) == pytest.approx(1e3 * expected_um, rel=0.025)  # valid for small z
 
 
-def test_what_leaves_its_spot_is_too_weak() -> None:
-    """1 kT put from 0.3 s before; and 20 kT of a soft spring about the past, in light that stands where it was."""
+def test_a_trap_that_loses_its_particle_is_reported_as_too_weak() -> None:
+    """A spot of 1 kT with a latency of 0.3 s; and a soft painted spring of 20 kT about the past position."""
     light = replace(MEANS.light, trap_kt=1.0)
     weak = replace(MEANS, light=light, latency_s=0.3)
     text = "{title: t, policy: {kind: programmed, forces: [%s]}}"
@@ -302,8 +305,8 @@ def test_what_leaves_its_spot_is_too_weak() -> None:
     assert (said["trap"].value, said["trap"].source) == ("too weak", TOO_WEAK)
 
 
-def test_a_scatter_that_is_not_computed_is_not_called_too_wide() -> None:
-    """Of a delay of a day the spectrum has too many periods; late D is D/(1 + z)^2 all the same."""
+def test_late_diffusion_is_given_when_the_scatter_is_not_computed() -> None:
+    """At a delay of one day the spectrum has too many periods. The late diffusion is still D/(1 + z)^2."""
     experiment = ring("harmonic", "stiffness_pn_per_um: 0.5", 86_400.0)
     own = own_past(experiment, MEANS)
     assert own is not None
@@ -322,8 +325,8 @@ def test_a_scatter_that_is_not_computed_is_not_called_too_wide() -> None:
     ],
 )
 def test_a_steered_spring_that_is_stiffer_than_its_trap(stiffness: float, depth_kt: float, said: str) -> None:
-    """An independent simulation, with traps at w/2 at most, has late D = 0.00873 at 1.5 pN/um, and at 1.8, 2 and 3 a
-    particle that stays in its spot (q = 1.25, 1.28, 1.36), with late D = 0.009 to 0.0125."""
+    """In an independent simulation with traps at most w/2 away, the late D is 0.00873 at 1.5 pN/um. At 1.8, 2 and 3
+    pN/um the particle stays in its spot (q = 1.25, 1.28, 1.36), with a late D of 0.009 to 0.0125."""
     means = replace(MEANS, latency_s=0.0106, light=replace(MEANS.light, trap_kt=depth_kt))
     rows = {one.name: one for one in predict(ring("harmonic", f"stiffness_pn_per_um: {stiffness}", 0.1), means)}
     row = rows["trap"] if "trap" in rows else rows["late diffusion"]
@@ -332,7 +335,7 @@ def test_a_steered_spring_that_is_stiffer_than_its_trap(stiffness: float, depth_
 
 
 @pytest.mark.parametrize("kind", ["self", "pair", "external"])
-def test_aiming_ahead_changes_nothing_of_light_that_is_painted(kind: str) -> None:
+def test_trap_prediction_does_not_change_painted_light(kind: str) -> None:
     shape = "{kind: gaussian_ring, radius_um: 2.5, width_um: 0.3, depth_kt: 20}"
     text = f"{{title: t, mode: landscape, policy: {{kind: programmed, forces: [{{kind: {kind}, shape: {shape}}}]}}}}"
     experiment = build(parse(text, "t"), Experiment)
@@ -340,7 +343,7 @@ def test_aiming_ahead_changes_nothing_of_light_that_is_painted(kind: str) -> Non
     assert predict(ahead, MEANS) == predict(experiment, MEANS)
 
 
-def test_a_mean_is_said_where_one_is_taken() -> None:
+def test_the_scatter_is_named_only_without_trap_prediction() -> None:
     for experiment in (
         ring("annular", "radius_um: 1.0"),
         ring("harmonic", "stiffness_pn_per_um: 0.5"),
@@ -352,14 +355,14 @@ def test_a_mean_is_said_where_one_is_taken() -> None:
         assert not any("scatter" in one.source for one in predict(ahead, MEANS))
 
 
-def test_what_pushes_a_runner_is_beside_what_chance_does() -> None:
+def test_the_required_push_is_compared_with_the_diffusion_length() -> None:
     experiment = ring("gaussian_ring", "radius_um: 2.0, width_um: 0.2, depth_kt: 20")
     said = {one.value: one.source for one in predict(experiment, MEANS)}
     assert f"√(4Dτ) = {math.sqrt(4.0 * D * 0.5):.2g} µm" in said["only if pushed"]
 
 
-def test_a_compensated_spring_has_one_rate_in_all_that_is_said() -> None:
-    """The law's stiffness is 1 + z that of its trap, and what acts is as stiff as the trap."""
+def test_all_predictions_of_a_compensated_spring_use_one_rate() -> None:
+    """The stiffness of the law is 1 + z times that of its trap; the acting stiffness is that of the trap."""
     stiffness = MEANS.light.stiffness_pn_per_um
     plain = ring("harmonic", f"stiffness_pn_per_um: {stiffness}", 0.3)
     made = ring("harmonic", f"stiffness_pn_per_um: {stiffness * (1.0 + TRAP_HZ * AGE_S)}", 0.3)
@@ -372,25 +375,25 @@ def test_a_compensated_spring_has_one_rate_in_all_that_is_said() -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
-def test_a_trap_that_is_aimed_ahead_has_no_lag_to_speak_of() -> None:
+def test_a_predicting_trap_has_no_latency_row() -> None:
     experiment = ring("annular", "radius_um: 1.0")
     assert "1 + z of latency" in {one.name for one in predict(experiment, MEANS)}
     ahead = replace(experiment, trap=replace(experiment.trap, predict=True))
     assert "1 + z of latency" not in {one.name for one in predict(ahead, MEANS)}
 
 
-def test_a_delayed_external_spring_is_wide_and_settles_as_its_trap_allows() -> None:
+def test_a_delayed_external_spring_is_limited_by_its_trap() -> None:
     force = "{kind: external, delay_s: 0.2, shape: {kind: harmonic, stiffness_pn_per_um: %s}}"
     law = f"{{title: t, policy: {{kind: programmed, forces: [{force}]}}}}"
     assert first_number(law % 0.252, "rms about the minimum") > 1.2e3 * math.sqrt(PLANT.kt_pn_um / 0.252)
     rows = {one.name: one.value for one in predict(build(parse(law % 0.324, "t"), Experiment), MEANS)}
-    assert rows["z = κτ"] == "1.59, stable"  # 1.8 in its middle; the lag makes the limit about (pi / 2) (1 + kappa_t a)
+    assert rows["z = κτ"] == "1.59, stable"  # 1.8 in the centre; the lag makes the limit about (pi / 2) (1 + kappa_t a)
     rows = {one.name: one.value for one in predict(build(parse(law % 0.6, "t"), Experiment), MEANS)}
     assert rows["z = κτ"].endswith("never settles")
     assert "rms about the minimum" not in rows
 
 
-def test_a_force_that_is_too_fast_to_compute_is_not_called_stable() -> None:
+def test_a_force_too_fast_to_compute_is_not_reported_as_stable() -> None:
     force = "{kind: external, delay_s: 50, shape: {kind: harmonic, stiffness_pn_per_um: 0.9}}"
     text = f"{{title: t, policy: {{kind: programmed, forces: [{force}]}}}}"
     rows = {one.name: one for one in predict(build(parse(text, "t"), Experiment), MEANS)}
@@ -398,12 +401,12 @@ def test_a_force_that_is_too_fast_to_compute_is_not_called_stable() -> None:
     assert rows["z = κτ"].warning
 
 
-def test_a_stiffness_is_not_a_length() -> None:
+def test_a_large_stiffness_does_not_move_the_minimum() -> None:
     found_um, _ = minimum(Annular(radius_um=2.5, stiffness_pn_per_um=1000.0), PLANT)
     assert found_um == pytest.approx(2.5, abs=2e-3)
 
 
-def test_a_strong_hill_carries_farther_than_its_plot() -> None:
+def test_the_speed_of_a_strong_hill_is_found_beyond_the_plotted_range() -> None:
     hill = Gaussian(depth_kt=-200.0, width_um=1.0)
     v = active.hill_speed_um_per_s(200 * PLANT.kt_pn_um, 1.0, 1.0, PLANT.drag_pn_s_per_um)
     own = OwnPast(hill, 1.0, PAINTED)
@@ -426,8 +429,8 @@ def test_the_painted_power_counts_the_centres() -> None:
     )
 
 
-def test_the_drawn_active_msd_has_the_late_diffusion_of_its_row() -> None:
-    """Steered ahead, by a trap that reaches as far as is asked for: the ring alone."""
+def test_the_plotted_active_msd_agrees_with_the_late_diffusion_row() -> None:
+    """A predicting trap with a sufficient reach: the ring alone acts."""
     experiment = ring("annular", "radius_um: 1.427, stiffness_pn_per_um: 0.036")
     experiment = replace(experiment, trap=replace(experiment.trap, predict=True))
     found = foreseen_msd_um2(experiment, MEANS, np.array([200.0, 400.0]))
@@ -437,7 +440,7 @@ def test_the_drawn_active_msd_has_the_late_diffusion_of_its_row() -> None:
 
 
 @pytest.mark.parametrize("strength", [2.0, 0.0, -1.0])
-def test_light_is_not_painted_with_a_strength_that_it_has_not(strength: float) -> None:
+def test_painting_refuses_pair_strengths_other_than_one(strength: float) -> None:
     assert "strength" in Pair(shape=GaussianRing(), matrix=((strength,),)).why_not_painted()
     assert Pair(shape=GaussianRing(), matrix=((1.0, 1.0), (1.0, 1.0))).why_not_painted() == ""
 
@@ -458,24 +461,24 @@ def test_minimum(shape: object, at_um: float, stiffness: float) -> None:
 
 @pytest.mark.parametrize("radius_um", np.linspace(2.0, 3.6, 17).tolist())
 def test_the_lattice_constant_of_a_double_ring_is_its_inner_ring(radius_um: float) -> None:
-    """Two minima alike, at R and sqrt(2) R: which is deeper in the last digit does not matter."""
+    """The minima at R and sqrt(2) R are equally deep. Rounding of the depth does not change the choice."""
     found_um, stiffness = minimum(DoubleRing(radius_um=radius_um), PLANT)
-    assert found_um == pytest.approx(radius_um, rel=0.012)  # of small ones the other ring shifts it
+    assert found_um == pytest.approx(radius_um, rel=0.012)  # for small radii the other ring shifts the minimum
     assert stiffness > 0.0
 
 
-def test_a_minimum_that_is_deeper_by_much_is_the_one() -> None:
+def test_the_inner_minimum_is_chosen_unless_another_is_much_deeper() -> None:
     energy = np.array([3.0, 0.0, 3.0, -1.0, 3.0])
     assert innermost(energy) == 3
     energy[1] = -0.97  # 1 % of a depth of 4 is 0.04
     assert innermost(energy) == 1
     assert innermost(np.array([np.nan, 2.0, 1.0, 1.5])) == 2
-    assert innermost(np.array([np.inf, 5.0, 1.0, 0.0, 0.0, 0.0])) == 3  # flat from there on: a wall
+    assert innermost(np.array([np.inf, 5.0, 1.0, 0.0, 0.0, 0.0])) == 3  # constant from this index on: a wall
 
 
 @pytest.mark.parametrize("shape", [Annular(), Harmonic(), GaussianRing(), DoubleRing()])
 @pytest.mark.parametrize("mode", ["steered", "landscape"])
-def test_the_force_plotted_is_the_slope_of_the_energy_plotted(shape: object, mode: str) -> None:
+def test_the_plotted_force_is_the_slope_of_the_plotted_energy(shape: object, mode: str) -> None:
     plotted = curve(shape, mode, MEANS, points=4000)
     assert plotted is not None
     if np.isfinite(plotted.acts_kt).all():
@@ -491,13 +494,13 @@ def test_the_annular_experiment_in_words() -> None:
       shape: {kind: annular, radius_um: 1.0, stiffness_pn_per_um: 0.904}}]}
     """
     said = {item.name: item.value for item in predict(build(parse(text, "test"), Experiment), MEANS)}
-    assert said["z = κτ"] == "11.7"  # 12.6 in the middle of the trap
+    assert said["z = κτ"] == "11.7"  # 12.6 in the centre of the trap
     assert said["speed"] == "1.84 µm/s"
     assert said["power"].startswith("2%")
 
 
 def first_number(text: str, name: str) -> float:
-    """Of a predicted row."""
+    """The first number of a predicted row."""
     return float({one.name: one.value for one in predict(build(parse(text, "t"), Experiment), MEANS)}[name].split()[0])
 
 
@@ -510,7 +513,7 @@ def ring(kind: str, numbers: str, delay_s: float = 0.5) -> Experiment:
     return build(parse(f"{{title: t, policy: {law}}}", "test"), Experiment)
 
 
-def test_the_active_msd_is_ballistic_then_diffusive_with_the_late_diffusion() -> None:
+def test_the_active_msd_is_first_ballistic_then_diffusive() -> None:
     experiment = ring("annular", "radius_um: 1.0, stiffness_pn_per_um: 0.904")
     lag_s = np.array([0.05, 200.0])
     found = foreseen_msd_um2(experiment, MEANS, lag_s)
@@ -521,7 +524,7 @@ def test_the_active_msd_is_ballistic_then_diffusive_with_the_late_diffusion() ->
     late = {item.name: item.value for item in predict(experiment, MEANS)}["late diffusion"]
     least, most = (float(late.split()[word]) for word in (0, 2))
     assert found[1] / (4 * 200.0) == pytest.approx(most, rel=0.03)
-    assert least == pytest.approx(0.65 * most, rel=0.03)  # of a steered Gaussian spot
+    assert least == pytest.approx(0.65 * most, rel=0.03)  # range for a steered Gaussian spot
 
 
 def test_the_delayed_harmonic_msd_turns_back_and_then_creeps() -> None:
@@ -541,7 +544,7 @@ def test_the_delayed_harmonic_msd_turns_back_and_then_creeps() -> None:
 
 @pytest.mark.parametrize("kappa_tau", [499.0, 501.0, 1e6])
 def test_a_delay_beyond_the_known_modes_has_no_closed_form(kappa_tau: float) -> None:
-    """An analysis and a plot of such a run go without the theory."""
+    """Analysis and plot of such a run work without the theory."""
     stiffness = kappa_tau / 0.5 / PLANT.rate_hz(1.0)
     experiment = ring("harmonic", f"stiffness_pn_per_um: {stiffness}")
     experiment = replace(experiment, trap=replace(experiment.trap, predict=True))
@@ -556,7 +559,7 @@ def test_a_crystal_has_no_closed_form() -> None:
     assert math.isnan(foreseen_speed_um_per_s(experiment, MEANS))
 
 
-def test_a_motile_particle_is_foreseen_too() -> None:
+def test_the_predicted_speed_of_a_motile_particle_includes_the_latency() -> None:
     text = "{title: t, policy: {kind: programmed, forces: [{kind: motile, drive_pn: 0.05}]}}"
     said = {one.name: one.value for one in predict(build(parse(text, "here"), Experiment), MEANS)}
     assert said["speed while it moves"] != f"{0.05 / PLANT.drag_pn_s_per_um:.3g} µm/s"
@@ -567,7 +570,7 @@ def test_a_motile_particle_is_foreseen_too() -> None:
 
 @settings
 class Spin(Force):
-    """A force that a person has added, and that no prediction is known of."""
+    """A user-defined force without a prediction."""
 
     kind: Literal["spin"] = "spin"
     delay_s: Annotated[float | None, Gt(0), Doc("mean age")] = 0.5
@@ -576,7 +579,7 @@ class Spin(Force):
         return Pull(np.zeros_like(now.position_um))
 
 
-def test_a_force_without_a_prediction_is_an_answer() -> None:
+def test_a_force_without_a_prediction_is_reported() -> None:
     experiment = replace(ring("annular", "radius_um: 1.0"), policy=Programmed(forces=(Spin(),)))
     for mode in ("steered", "landscape"):
         said = {one.name: one.value for one in predict(replace(experiment, mode=mode), MEANS)}

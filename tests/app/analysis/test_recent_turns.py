@@ -1,4 +1,4 @@
-"""The last turns, as tables: what is found in them is what main.py analyse finds in the run's file."""
+"""Tables of the last turns: live findings equal those of main.py analyse from the file of the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from control.loop import run
 
 
 @pytest.mark.parametrize("name", ["delayed_harmonic", "ring_crystal"])
-def test_live_and_from_the_file(name: str, tmp_path: Path) -> None:
+def test_live_findings_equal_those_from_the_file(name: str, tmp_path: Path) -> None:
     made = plan(EXPERIMENTS / f"{name}.yaml")
     instrument, recent, turns = open_instrument(made), Recent(), list[Turn]()
     orders = [(Order(OrderKind.ARM),)]
@@ -32,7 +32,7 @@ def test_live_and_from_the_file(name: str, tmp_path: Path) -> None:
     recorder.close()
     instrument.close()
     recent.add(turns[:50])
-    assert recent.tables(made) is None  # half a second tells nothing
+    assert recent.tables(made) is None  # half a second is too short
     recent.add(turns[50:])
     live = recent.tables(made)
     assert live is not None
@@ -47,7 +47,7 @@ def test_live_and_from_the_file(name: str, tmp_path: Path) -> None:
     assert names >= (steered if name == "ring_crystal" else bound)
 
 
-def test_another_run_begins_anew() -> None:
+def test_a_new_run_discards_the_turns_of_the_previous_run() -> None:
     made = plan(EXPERIMENTS / "delayed_harmonic.yaml")
     turns = list[Turn]()
     instrument = open_instrument(made)
@@ -62,7 +62,7 @@ def test_another_run_begins_anew() -> None:
     assert len(recent.moments) == 3
 
 
-def test_who_is_carried_or_in_doubt_counts_no_displacement() -> None:
+def test_carried_and_uncertain_particles_count_no_displacement() -> None:
     tracks = Tracks(0.0, np.arange(4), np.zeros((4, 2)), np.array([0, 0, State.UNCERTAIN, 0], np.uint8))
     wanted = Forces(np.array([1, 3]), np.zeros((2, 2)), np.full(2, np.nan), np.array([True, False]))
     assert apart(tracks, wanted).tolist() == [False, True, True, False]
@@ -70,8 +70,8 @@ def test_who_is_carried_or_in_doubt_counts_no_displacement() -> None:
     assert apart(plain, wanted).tolist() == [False, True, False, False]
 
 
-def test_frames_are_counted_by_their_times_whatever_their_jitter() -> None:
-    """A camera whose exposures come up to 0.4 of a period early or late: none is counted twice, none left out."""
+def test_frames_are_counted_by_time_despite_jitter() -> None:
+    """Exposures come up to 0.4 of a period early or late: no frame is counted twice or left out."""
     late = np.random.default_rng(4).uniform(-0.4, 0.4, 200)
     late[0] = 0.0
     moments = [

@@ -1,4 +1,4 @@
-"""What a run was, in plain data and in words."""
+"""Description of a run, as plain data and as text."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def tripped(turn: Turn) -> Turn:
     return dataclasses.replace(turn, level=Level.TRIPPED, reason=why, allowed=dark(why), sent=dark(why))
 
 
-def test_a_tripped_run_says_when_and_why(tmp_path: Path) -> None:
+def test_the_description_lists_trips_with_time_and_reason(tmp_path: Path) -> None:
     turns = [plausible(number) for number in range(50)]
     turns[30:40] = [tripped(turn) for turn in turns[30:40]]
     found = info(run_of(tmp_path / "run.h5", turns))
@@ -59,13 +59,13 @@ def test_a_tripped_run_says_when_and_why(tmp_path: Path) -> None:
     assert "Annular activity" in said
 
 
-def test_an_empty_run_has_nothing_to_tell(tmp_path: Path) -> None:
+def test_an_empty_run_has_no_turns_and_no_trips(tmp_path: Path) -> None:
     found = info(run_of(tmp_path / "run.h5", []))
     assert (found["turns"], found["trips"], found["levels"], found["duration_s"]) == (0, [], [], 0.0)
     assert "trips       none" in text(found)
 
 
-def test_a_run_keeps_what_its_devices_said_of_themselves(tmp_path: Path) -> None:
+def test_a_run_records_the_device_facts(tmp_path: Path) -> None:
     made = plan(EXPERIMENTS / "annular_activity.yaml", None, ("sample.number=2", "sample.arrangement=square"))
     instrument = open_instrument(made)
     read_back = (Returned("camera.exposure_s", 0.005, 0.0051), Returned("camera.gain", 2.0, math.nan))
@@ -86,7 +86,7 @@ def test_a_run_keeps_what_its_devices_said_of_themselves(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("found", [[], {"firmware": 3, "returned": {}, "world": []}, {"returned": [{"name": 1}, 7]}])
 def test_device_facts_of_any_header_are_plain(found: Any) -> None:
-    """Old runs have none, and a run may come from anywhere."""
+    """Old runs have no device facts, and a file may come from any source."""
     assert device_facts(found if isinstance(found, dict) else {}) == {"firmware": {}, "returned": [], "world": ""}
     odd = {"name": "a", "asked": 1.0}
     for value in (10**400, math.inf, math.nan, True, "1"):
@@ -107,8 +107,8 @@ LEARNED = "policy: {kind: learned, checkpoint: net.json, card_sha256: abc}"
         ("tracking: {locator: 7}", "policy: {kind: learned, checkpoint: {a: 1}}"),
     ],
 )
-def test_info_of_any_settings_is_said(tmp_path: Path, rig: str, law: str) -> None:
-    """A run may come from anywhere: in its header, and in what was applied in flight, anything may stand."""
+def test_info_accepts_any_settings(tmp_path: Path, rig: str, law: str) -> None:
+    """A file may come from any source: its header, and the settings applied in flight, may contain anything."""
     journal = Journal(tmp_path / "run.h5", header(rig=rig, experiment=law), True, wait_s=30.0)
     for number, applied in enumerate((law, LEARNED)):
         journal.write(dataclasses.replace(plausible(number), orders=(Order(OrderKind.APPLY, applied),)))
@@ -120,14 +120,14 @@ def test_info_of_any_settings_is_said(tmp_path: Path, rig: str, law: str) -> Non
     assert "net.json (abc)" in text(found)
 
 
-def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_a_missing_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no such file"):
         info(tmp_path / "none.h5")
 
 
 @pytest.mark.parametrize("rig", sorted(RIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_rig_names_what_becomes_of_its_light(rig: Path) -> None:
-    """In words of its own devices: a laser at a serial port has no watchdog, whatever the galvo has."""
+def test_a_rig_description_states_the_dead_man_of_each_device(rig: Path) -> None:
+    """The text depends on the device: a laser at a serial port has no watchdog, even if the galvo has one."""
     found = rig_info(rig)
     devices = found["devices"]
     assert json.loads(json.dumps(found)) == found
@@ -144,19 +144,19 @@ def test_a_rig_names_what_becomes_of_its_light(rig: Path) -> None:
     assert "does not answer for 2 s" in said
 
 
-def test_every_device_that_has_to_do_with_light_names_its_dead_man() -> None:
-    """A new driver's settings can't leave it out."""
+def test_every_laser_and_deflector_has_a_dead_man_property() -> None:
+    """The settings of a new driver cannot omit it."""
     for union in (AnyLaser, AnyDeflector):
         for kind, settings in variants(union).items():
             assert isinstance(vars(settings).get("dead_man"), property), kind
 
 
-def test_a_window_that_is_not_watched_is_said(tmp_path: Path) -> None:
+def test_the_description_states_that_the_window_is_not_watched(tmp_path: Path) -> None:
     rig = tmp_path / "rig.yaml"
     rig.write_text((RIGS / "simulated.yaml").read_text().replace("loop: {", "loop: {window_timeout_s: null, "))
     assert "not watched" in rig_text(rig_info(rig))
 
 
-def test_an_experiment_is_no_rig() -> None:
+def test_an_experiment_is_refused_as_a_rig() -> None:
     with pytest.raises(Refused, match=r"found an experiment \(allowed: a run, or a rig file\)"):
         rig_info(EXPERIMENTS / "annular_activity.yaml")

@@ -1,4 +1,4 @@
-"""What an APPLY changes, in words."""
+"""The changes of settings by an APPLY, as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ set: {tracking.minmass: 500.0}
 RIG = {"tracking": {"minmass": 500.0, "diameter_px": 11}, "camera": {"fps": 100.0}}
 
 
-def test_only_what_differs_is_said_with_its_key() -> None:
+def test_only_changed_keys_are_listed() -> None:
     assert changes(BEFORE, BEFORE.replace("0.5,", "0.25,"), RIG) == "policy.forces.0.delay_s 0.5 → 0.25"
     assert changes(BEFORE, BEFORE, RIG) == "the same settings again"
     another = BEFORE.replace("{kind: annular, radius_um: 1.0}", "{kind: harmonic, stiffness_pn_per_um: 1.0}")
@@ -23,7 +23,7 @@ def test_only_what_differs_is_said_with_its_key() -> None:
     assert changes(BEFORE, BEFORE.replace("title: one", "title: two"), RIG) == "title one → two"
 
 
-def test_what_set_changes_is_compared_with_the_rig() -> None:
+def test_changes_by_set_are_compared_with_the_rig() -> None:
     set_twice = BEFORE.replace("{tracking.minmass: 500.0}", "{tracking.minmass: 777.0, camera.fps: 50.0}")
     assert changes(BEFORE, set_twice, RIG) == "tracking.minmass 500 → 777; camera.fps 100 → 50"
     unset = BEFORE.replace("{tracking.minmass: 500.0}", "{}")

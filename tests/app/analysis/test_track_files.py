@@ -1,4 +1,4 @@
-"""Tables from anywhere: their size is bounded before they are read, and what is no number is refused."""
+"""Tables from any source: the size is checked before the file is read, and values that are not finite are refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyarrow import parquet
 from app.analysis.track_files import MOST_COLUMNS, NEEDED, read_tracks
 from config.refused import Refused
 
-LONGEST_S = 120  # generous: the machine may be busy
+LONGEST_S = 120  # generous, for a busy machine
 
 
 def columns(rows: int, **changes: Any) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def refused(path: Path) -> str:
 
 
 @pytest.mark.timeout(LONGEST_S)
-def test_a_small_parquet_of_very_many_rows_is_refused_before_it_is_read(tmp_path: Path) -> None:
+def test_a_compressed_parquet_of_very_many_rows_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "bomb.parquet"
     piece = pa.table({name: np.zeros(2_000_000) for name in NEEDED})
     with parquet.ParquetWriter(path, piece.schema, compression="zstd") as writer:
@@ -56,8 +56,8 @@ def test_a_small_parquet_of_very_many_rows_is_refused_before_it_is_read(tmp_path
 
 
 @pytest.mark.timeout(LONGEST_S)
-def test_text_that_inflates_is_not_read(tmp_path: Path) -> None:
-    """One long text, said a million times, is a small file: 1 TB in memory."""
+def test_a_text_column_that_expands_is_not_read(tmp_path: Path) -> None:
+    """One long text, repeated a million times, gives a small file that needs 1 TB in memory."""
     text = pa.DictionaryArray.from_arrays(np.zeros(1_000_000, np.int32), pa.array(["x" * 1_000_000]))
     path = saved(tmp_path / "a.parquet", **columns(1_000_000), note=text)
     tracks, _ = read_tracks(path)
@@ -69,7 +69,7 @@ def test_text_that_inflates_is_not_read(tmp_path: Path) -> None:
 @pytest.mark.timeout(LONGEST_S)
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_very_many_columns_are_refused(tmp_path: Path, suffix: str) -> None:
-    """200 000 columns took 15 s."""
+    """Regression: 200 000 columns took 15 s."""
     names = [*NEEDED, *(f"c{number}" for number in range(MOST_COLUMNS))]
     path = tmp_path / f"wide.{suffix}"
     if suffix == "csv":
@@ -89,7 +89,7 @@ def test_very_many_rows_of_a_csv_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("column", NEEDED)
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_what_is_not_finite_is_refused(tmp_path: Path, suffix: str, column: str, value: float) -> None:
+def test_a_value_that_is_not_finite_is_refused(tmp_path: Path, suffix: str, column: str, value: float) -> None:
     table = columns(5)
     table[column] = table[column].astype(np.float64)
     table[column][3] = value
@@ -103,13 +103,13 @@ def test_what_is_not_finite_is_refused(tmp_path: Path, suffix: str, column: str,
 
 
 @pytest.mark.parametrize("factor", [1e-320, 1e-12])
-def test_times_without_a_distance_are_refused_with_their_column(tmp_path: Path, factor: float) -> None:
-    """Speeds were infinite, and NumPy said so in lines of source."""
+def test_times_too_close_together_are_refused_with_their_column(tmp_path: Path, factor: float) -> None:
+    """Regression: speeds were infinite, and NumPy printed warnings with source lines."""
     path = saved(tmp_path / "short.parquet", **columns(4, time_s=factor * np.arange(4.0)))
     assert "the column 'time_s' has times of one particle that are" in refused(path)
 
 
-def test_odd_tables_are_refused_and_sound_ones_are_read(tmp_path: Path) -> None:
+def test_malformed_tables_are_refused_and_valid_ones_are_read(tmp_path: Path) -> None:
     twice = pa.table([pa.array([0.0, 1.0])] * 5, names=[*NEEDED, "x_um"])
     parquet.write_table(twice, tmp_path / "twice.parquet")
     assert "can't be read" in refused(tmp_path / "twice.parquet")

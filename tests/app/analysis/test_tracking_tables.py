@@ -1,4 +1,4 @@
-"""Tables of features, linked: trackpy is the oracle, also where frames have no features at all."""
+"""Linking of feature tables: trackpy is the reference, also for frames without features."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def link(table: pd.DataFrame, memory: int, **settings: Any) -> pd.DataFrame:
 
 
 def links(table: pd.DataFrame) -> set[tuple[int, int]]:
-    """Which rows (column `row`) follow each other as one particle."""
+    """Pairs of rows (column `row`) that follow each other in the path of one particle."""
     ordered = table.sort_values(["particle", "frame"])
     row, who = ordered["row"].to_numpy(), ordered["particle"].to_numpy()
     again = who[1:] == who[:-1]
@@ -29,8 +29,8 @@ def links(table: pd.DataFrame) -> set[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("memory", [0, 3])
-def test_a_feature_long_after_the_last_one_is_another_particle(memory: int) -> None:
-    """It was the same one: frames without features were not counted against the memory."""
+def test_a_feature_after_a_long_gap_is_another_particle(memory: int) -> None:
+    """Regression: it was the same particle, because frames without features did not count against the memory."""
     frame = np.r_[0:10, 500:510]
     table = pd.DataFrame({"frame": frame, "x": 10.0 + 3.0 * (frame >= 500), "y": 10.0})
     found = link(table, memory)
@@ -39,8 +39,9 @@ def test_a_feature_long_after_the_last_one_is_another_particle(memory: int) -> N
 
 
 @pytest.mark.parametrize("memory", [0, 1, 3])
-def test_frames_that_are_left_out_are_those_of_trackpy(memory: int) -> None:
-    """60 walkers in 60 frames, of which one to five in a row are left out, and a tenth of the rest."""
+def test_links_across_missing_frames_agree_with_trackpy(memory: int) -> None:
+    """60 random walkers in 60 frames. One to five successive frames are missing at several places, and a tenth of the
+    other rows."""
     chance = np.random.default_rng(5)
     place = chance.uniform(0, 150, (60, 2)) + np.cumsum(chance.normal(0, 0.8, (60, 60, 2)), axis=0)
     table = pd.DataFrame(
@@ -52,8 +53,8 @@ def test_frames_that_are_left_out_are_those_of_trackpy(memory: int) -> None:
     assert links(link(table, memory)) == links(trackpy.link(table, 5.0, memory=memory))
 
 
-def test_a_gap_is_as_so_many_frames_without_features() -> None:
-    """Identities and doubts of `link` are those of `batch`, where some images are empty, with a flow as well."""
+def test_missing_frames_equal_frames_without_features() -> None:
+    """Identities and states from `link` equal those from `batch` with some empty images, also with a flow."""
     y, x = np.mgrid[:64, :64]
     images = np.zeros((16, 64, 64), np.uint8)
     for number in [*range(6), 8, 9, *range(14, 16)]:
@@ -69,20 +70,20 @@ def test_a_gap_is_as_so_many_frames_without_features() -> None:
     assert again["state"].tolist() == film["state"].tolist()
 
 
-def test_a_doubt_about_a_particle_is_a_state() -> None:
-    """Two that come so near to each other that they may have been exchanged; the doubt was lost."""
+def test_an_uncertain_identity_is_a_state() -> None:
+    """Two particles come so close that they may have been exchanged. Regression: the state was lost."""
     table = pd.DataFrame({"frame": [0, 0, 1, 1, 2, 2], "x": [10.0, 14.0, 11.9, 12.1, 10.0, 14.0], "y": 10.0})
     assert link(table, 0)["state"].tolist()[2:4] == [State.UNCERTAIN] * 2
 
 
-def test_the_tracking_of_a_rig_is_a_setting_as_it_is() -> None:
-    """Its fields for files are empty texts, which name no file."""
+def test_the_tracking_settings_of_a_rig_are_accepted_unchanged() -> None:
+    """Its fields for files are empty strings, which name no file."""
     assert tracking_tables.settings_of(vars(Tracking())) == Tracking()
     with pytest.raises(Refused, match="needs a rig file"):
         tracking_tables.settings_of({"dark_file": "dark.npy"})
 
 
-def test_a_sequence_of_images_without_an_iterator_is_a_film() -> None:
+def test_a_sequence_of_images_without_an_iterator_is_accepted() -> None:
     class Stack:
         def __getitem__(self, number: int) -> Any:
             return np.zeros((2, 64, 64), np.uint8)[number]

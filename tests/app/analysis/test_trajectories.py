@@ -1,4 +1,4 @@
-"""Observables against closed forms, and a second way to the same number."""
+"""Observables against closed forms and against a second computation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 
 def table(place_um: Floats, seen: NDArray[np.bool_] | None = None, **more: Any) -> pd.DataFrame:
-    """Tracks of place_um [frames, particles, 2]; `seen` [frames, particles] says who was found where."""
+    """Tracks of place_um [frames, particles, 2]; `seen` [frames, particles] marks the detected particles."""
     frames, particles = place_um.shape[:2]
     frame, particle = np.indices((frames, particles))
     columns = {
@@ -60,7 +60,7 @@ def test_carried_stretches_do_not_count() -> None:
     place_um = straight(100, (1.0, 0.0))
     carried = np.zeros((100, 1), np.bool_)
     carried[40:50] = True
-    place_um[41:] += 7.0  # being carried, it jumps: the first command that carries is of frame 40
+    place_um[41:] += 7.0  # the carried particle jumps: the first carrying command belongs to frame 40
     found = speeds(table(place_um, carried=carried), 0.2)  # 10 frames
     np.testing.assert_allclose(found["speed_um_per_s"], 1.0)
     assert not {*range(40, 60)} & {*found["frame"]}
@@ -75,7 +75,7 @@ def test_speeds_use_no_guess_across_a_gap() -> None:
     place_um = straight(60, (1.0, 0.0))
     seen = np.ones((60, 1), np.bool_)
     seen[20:25] = False
-    found = speeds(table(place_um, seen), 0.105)  # 5.25 frames: needs two successive sightings
+    found = speeds(table(place_um, seen), 0.105)  # 5.25 frames: needs two successive positions
     np.testing.assert_allclose(found["speed_um_per_s"], 1.0)
     assert not {*range(26, 31)} & {*found["frame"]}
     assert 31 in {*found["frame"]}
@@ -91,13 +91,14 @@ def test_msd_of_a_free_walk_is_4_d_t() -> None:
 
 
 def test_every_displacement_counts_once() -> None:
-    # particle 0 stands for 9 frames, particle 1 takes one step of 3 um and is gone
+    # particle 0 rests for 9 frames; particle 1 makes one step of 3 um and disappears
     tracks = pd.concat([table(np.zeros((9, 1, 2))), table(straight(2, (150.0, 0.0))).assign(particle=1)])
     assert msd(tracks, FPS, 0.02).iloc[0] == pytest.approx(9.0 / 9)
 
 
 def test_a_pause_costs_no_memory_and_changes_no_displacement() -> None:
-    """A camera's counter goes on while nothing is recorded: an array over all of its numbers would not fit."""
+    """The counter of a camera continues while recording pauses: an array over all its numbers would not fit into
+    memory."""
     tracks = table(walk(60, 2), np.random.default_rng(1).random((60, 2)) > 0.2)
     tracks["carried"] = tracks["frame"] % 23 == 0
     paused = tracks.assign(frame=tracks["frame"] + 2**52 * (tracks["frame"] >= 40))
@@ -120,7 +121,9 @@ def hexagon(length_um: float, shells: int = 3) -> Floats:
 
 @given(angle=st.floats(0, 6.28), length_um=st.floats(0.5, 5), x=st.floats(-500, 500), y=st.floats(-500, 500))
 @settings(max_examples=40, deadline=None)
-def test_a_hexagonal_crystal_is_perfect_however_it_lies(angle: float, length_um: float, x: float, y: float) -> None:
+def test_psi6_of_a_hexagonal_crystal_is_1_in_any_orientation(
+    angle: float, length_um: float, x: float, y: float
+) -> None:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     found = bonds(hexagon(length_um) @ turn.T + [x, y], 1.25 * length_um, 6)
     assert found.neighbours[0] == 6
@@ -137,8 +140,8 @@ def test_a_square_crystal_has_psi4_and_no_psi6() -> None:
     assert np.isnan(bonds(square, 1.25).mean_order(6))
 
 
-def test_thermal_disorder_follows_its_law() -> None:
-    """|<psi6>| = exp(-36 (u/a)^2) for sites with independent displacements u an axis (docs/predictions.md P25)."""
+def test_thermal_disorder_reduces_psi6_as_predicted() -> None:
+    """|<psi6>| = exp(-36 (u/a)^2) for independent displacements of the sites, u per axis (docs/predictions.md P25)."""
     sites = hexagon(1.0, shells=8)
     chance = np.random.default_rng(6)
     inner = np.linalg.norm(sites, axis=1) < 6.5
@@ -165,7 +168,7 @@ def test_psi_is_the_sum_over_bonds() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_fewer_than_two_have_no_bond(count: int) -> None:
+def test_fewer_than_two_particles_have_no_bond(count: int) -> None:
     found = bonds(np.zeros((count, 2)), 1.0)
     assert len(found.psi) == len(found.neighbours) == count
     assert np.isnan(found.mean_length_um)
@@ -185,8 +188,8 @@ def test_no_frame_has_no_order() -> None:
 
 
 @pytest.mark.parametrize("place_um", [hexagon(2.5, 1), np.zeros((3, 2))], ids=["crystal", "one place"])
-def test_with_a_huge_reach_all_are_bound(place_um: NDArray[np.float64]) -> None:
-    """freud refuses an infinite reach, and its float32 loses the directions of the bonds within a large one."""
+def test_with_a_huge_reach_all_particles_are_bonded(place_um: NDArray[np.float64]) -> None:
+    """freud refuses an infinite reach, and at a large reach its float32 loses the directions of the bonds."""
     all_others, near = len(place_um) - 1, bonds(place_um, 20.0)
     for reach_um in (1e5, 1e9, np.inf):
         found = bonds(place_um, reach_um)
@@ -195,7 +198,7 @@ def test_with_a_huge_reach_all_are_bound(place_um: NDArray[np.float64]) -> None:
         assert len(found.length_um) == len(place_um) * all_others // 2
 
 
-def test_a_particle_that_was_always_carried_has_no_path_of_its_own() -> None:
+def test_a_particle_that_is_always_carried_has_no_free_path() -> None:
     carried = np.zeros((5, 2), np.bool_)
     carried[:, 1] = True
     tracks = table(np.zeros((5, 2, 2)), carried=carried)
@@ -220,9 +223,9 @@ def test_a_crystal_has_peaks_where_its_neighbours_are() -> None:
         pair_correlation(table(square), (0.0, 0.0), (4.0, 9.0), 5.0)
 
 
-def test_no_displacement_is_counted_over_a_doubt() -> None:
+def test_no_displacement_spans_an_uncertain_identity() -> None:
     place_um = np.zeros((100, 1, 2))
-    place_um[41:] += 7.0  # from then on it is another one
+    place_um[41:] += 7.0  # another particle from here on
     state = np.zeros((100, 1), np.int64)
     state[41:44] = int(State.UNCERTAIN)
     tracks = table(place_um, state=state)
@@ -232,10 +235,11 @@ def test_no_displacement_is_counted_over_a_doubt() -> None:
 
 
 @pytest.mark.parametrize("apart", [0, 5000])
-def test_a_crowd_of_particles_that_were_hardly_seen_takes_no_time_of_its_own(apart: int) -> None:
-    """4000 of them, in one frame each, or in two that are far apart: the work is that of the sightings, 4000 or 8000.
+def test_many_particles_with_few_positions_are_analysed_quickly(apart: int) -> None:
+    """4000 particles, each in one frame, or in two frames far apart: the work scales with the number of positions, 4000
+    or 8000.
 
-    Before, each lag was looked for in each particle: minutes.
+    Regression: each lag was searched in each particle, which took minutes.
     """
     first = np.arange(4000)
     frame = np.concatenate([first, first + apart]) if apart else first
@@ -246,7 +250,7 @@ def test_a_crowd_of_particles_that_were_hardly_seen_takes_no_time_of_its_own(apa
     memory = heading_memory(tracks, apart / FPS if apart else 0.1, FPS, 100.0)
     spread = msd(tracks, FPS, 6000 / FPS)
     speed = speeds(tracks, 0.1)
-    assert time.process_time() - began_s < 6.0  # 1 s; before, 15 s and minutes
+    assert time.process_time() - began_s < 6.0  # 1 s; earlier 15 s and minutes
     assert memory.notna().sum() == (1 if apart else 0)  # lag 0
     assert spread.notna().sum() == (1 if apart else 0)
     assert len(speed) == 0

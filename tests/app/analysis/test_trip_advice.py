@@ -1,4 +1,4 @@
-"""What to do about a trip fits what failed."""
+"""The advice after a trip fits the part that failed."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ REASONS = [
 
 
 @pytest.mark.parametrize(("reason", "word"), REASONS)
-def test_a_device_that_is_gone_is_not_to_be_reset(reason: str, word: str) -> None:
+def test_the_advice_fits_the_reason_of_the_trip(reason: str, word: str) -> None:
     assert word in advice(reason)

@@ -1,8 +1,8 @@
-"""A process of its own that flies one experiment and prints, as JSON, what was compiled before and after ARM.
+"""Runs one experiment in a separate process and prints, as JSON, the kernels compiled before and after ARM.
 
     NUMBA_CACHE_DIR=EMPTY python tests/app/assembly/fly_cold.py EXPERIMENT RIG|- SECONDS OUT [KEY=VALUE ...]
 
-`after`: kernels that were compiled, or read from the cache, once the loop had begun, with their argument types.
+`after`: kernels compiled, or read from the cache, after the start of the loop, with their argument types.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ compiled: list[tuple[float, str]] = []
 
 
 class Compilations(event.Listener):
-    """Notes when each kernel was compiled."""
+    """Records when each kernel was compiled."""
 
     def on_start(self, event: Any) -> None:
         compiled.append((time.perf_counter(), f"{event.data['dispatcher'].py_func.__qualname__}{event.data['args']}"))
@@ -35,7 +35,7 @@ class Compilations(event.Listener):
 
 
 def signatures() -> set[str]:
-    """Every kernel that is ready, with the types of its arguments."""
+    """All compiled kernels, with their argument types."""
     return {
         f"{found.py_func.__module__}.{found.py_func.__qualname__}{signature}"
         for found in every_object()
@@ -52,7 +52,7 @@ def main(experiment: str, rig: str, seconds: str, out: str, *sets: str) -> None:
     loop = headless.run
 
     def run(machine: Any, camera: Any, beam: Any, clock: Any, recorder: Any, told: Any, watch: Any) -> None:
-        """The loop itself, with a note of when it began and of the time of each turn."""
+        """The loop, with records of its start time and of the time of each turn."""
 
         def watched(turn: Turn) -> None:
             turns_s.append(time.perf_counter())

@@ -1,4 +1,4 @@
-"""Code that does not end is interrupted in any thread; what takes long for another reason is not."""
+"""Code without end is interrupted in any thread; many short steps, compilations and waits are not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def loop() -> None:
 
 
 def busy(seconds: float) -> None:
-    """Processor's time of this thread."""
+    """Uses processor time of this thread."""
     began_s = time.thread_time()
     while time.thread_time() - began_s < seconds:
         pass
@@ -52,7 +52,7 @@ def test_a_loop_without_end_is_refused_with_its_line() -> None:
     assert "test_endless.py, line " in said
 
 
-def test_it_is_refused_in_another_thread() -> None:
+def test_an_endless_loop_is_refused_in_another_thread() -> None:
     said: list[str] = []
     thread = threading.Thread(target=lambda: said.append(refused()))
     thread.start()
@@ -60,7 +60,7 @@ def test_it_is_refused_in_another_thread() -> None:
     assert len(said) == 1
 
 
-def test_code_that_catches_the_interruption_gets_another_one_and_is_refused_at_its_end() -> None:
+def test_code_that_catches_the_interruption_is_interrupted_again() -> None:
     caught: list[Endless] = []
 
     def stubborn() -> None:
@@ -75,7 +75,7 @@ def test_code_that_catches_the_interruption_gets_another_one_and_is_refused_at_i
     assert len(caught) == 2
 
 
-def test_many_steps_a_compilation_and_a_wait_may_take_long() -> None:
+def test_many_steps_a_compilation_and_a_wait_are_not_interrupted() -> None:
     with ended_if_endless("a law") as step:
         for _ in range(4):
             busy(LONGEST_S / 2)
@@ -85,7 +85,7 @@ def test_many_steps_a_compilation_and_a_wait_may_take_long() -> None:
         time.sleep(1.5 * LONGEST_S)
 
 
-def test_own_code_is_not_watched() -> None:
+def test_code_of_the_program_is_not_watched() -> None:
     count = _thread._count()
     with ended_if_endless("") as step:
         step()
@@ -93,7 +93,7 @@ def test_own_code_is_not_watched() -> None:
 
 
 def watched_until(line: int) -> KeyboardInterrupt | None:
-    """The interrupt of a watched step in this line, counted from its beginning; None: there are not so many."""
+    """Interrupts a watched step at this line, counted from its first; None if the step has fewer lines."""
 
     def trace(frame: FrameType, event: str, arg: object) -> Any:
         nonlocal line
@@ -114,11 +114,12 @@ def watched_until(line: int) -> KeyboardInterrupt | None:
     return None
 
 
-def test_nothing_of_a_watch_is_left_whatever_line_is_interrupted() -> None:
-    """It interrupted what the program did 10 s later. A debugger, or this test's own tracing, hung after each watch."""
+def test_an_interrupt_at_any_line_leaves_no_watch_behind() -> None:
+    """Regression: the watch interrupted the program 10 s later; a debugger, or the tracing in this test, hung after
+    each watch."""
     count, listeners = _thread._count(), list(numba_event._registered[endless.COMPILER_LOCK])
-    interrupts: list[KeyboardInterrupt] = []  # kept, and with them the frames of their blocks
-    gc.disable()  # a collection calls functions of hypothesis, and what is raised there is ignored
+    interrupts: list[KeyboardInterrupt] = []  # kept, to keep the frames of their blocks
+    gc.disable()  # a collection calls functions of hypothesis, and errors raised there are ignored
     try:
         while (interrupt := watched_until(len(interrupts))) is not None:
             interrupts.append(interrupt)

@@ -1,4 +1,4 @@
-"""Turns leave nothing behind that only a garbage collection could free, and no collection holds a run up."""
+"""Turns leave no objects that only a garbage collection frees, and no collection delays a run."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ def test_every_object_includes_the_frozen_ones() -> None:
     assert any(one is kept for one in every_object())
 
 
-def test_a_headless_run_is_not_held_up_by_collecting_what_was_there_before_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_headless_run_freezes_the_objects_made_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     headless: Any = app.running.headless
     loop = headless.run
     frozen_objects: list[int] = []
@@ -55,7 +53,7 @@ def test_a_headless_run_is_not_held_up_by_collecting_what_was_there_before_it(
 
 
 @pytest.mark.parametrize("sets", [(), ("mode=landscape",), ("trap.predict=true",), ("tracking.locator=windows",)])
-def test_a_turn_leaves_no_cycles(sets: tuple[str, ...]) -> None:
+def test_a_turn_leaves_no_reference_cycles(sets: tuple[str, ...]) -> None:
     opened = open_instrument(plan(EXPERIMENTS / "annular_activity.yaml", None, sets))
     memory = opened.machine.start()
     orders: tuple[Order, ...] = (Order(opened.machine.arming),)
@@ -65,7 +63,7 @@ def test_a_turn_leaves_no_cycles(sets: tuple[str, ...]) -> None:
             memory, done = turn(opened.machine, memory, frame, opened.clock.now_s(), orders)
             opened.beam.send(done.allowed)
             orders = ()
-            if number == 20:  # what is made once is not of interest
+            if number == 20:  # objects made once do not count
                 gc.collect()
                 gc.disable()
         assert gc.collect() < 10  # of 59 turns

@@ -1,4 +1,4 @@
-"""What settings say of one key, whether they name it or a mapping that holds it."""
+"""Value of one key in settings that name the key itself or a mapping that contains it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ KEY = "optics.um_per_px"
         ("optics", 5, 5),
     ],
 )
-def test_the_key_or_a_mapping_about_it_decides(name: str, value: Any, found: object) -> None:
+def test_the_key_or_a_mapping_that_contains_it_decides(name: str, value: Any, found: object) -> None:
     assert decides(name, KEY)
     assert inside(value, name, KEY) == found
 
 
 @pytest.mark.parametrize("name", ["opt", "optics.um_per_px_", "optics.um", "camera", "", "optics.um_per_px.x"])
-def test_another_key_does_not(name: str) -> None:
+def test_another_key_does_not_decide(name: str) -> None:
     assert not decides(name, KEY)
 
 

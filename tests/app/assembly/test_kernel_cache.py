@@ -31,7 +31,7 @@ PACKAGES = ("app", "config", "control", "drivers", "models", "tracking")
 
 @pytest.fixture
 def closed(tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """A copy of the program in which no folder can be made where numba looks for one, and such an environment."""
+    """A copy of the program in which numba can create no cache folder, and the environment for it."""
     for name in PACKAGES:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
     for folder in (tmp_path / name for name in SOURCES):
@@ -47,21 +47,21 @@ def python(code: str, folder: Path, env: dict[str, str]) -> subprocess.Completed
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_kernels_are_there_where_nothing_can_be_written(closed: tuple[Path, dict[str, str]]) -> None:
+def test_kernels_compile_without_a_writable_cache_folder(closed: tuple[Path, dict[str, str]]) -> None:
     bare = python(KERNELS, *closed)
-    assert "cannot cache function" in bare.stderr  # what numba does by itself
+    assert "cannot cache function" in bare.stderr  # the behaviour of numba alone
     done = python(
         f"from app.assembly.kernel_cache import provide; provide(); {KERNELS}; print(os.environ['{NAMED}'])", *closed
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("note: kernels are compiled anew in this run") == 1
-    assert not Path(done.stdout.strip()).exists()  # cleared away
+    assert not Path(done.stdout.strip()).exists()  # removed at the end
 
 
 def test_entries_older_than_the_classes_of_their_arguments_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else numba fails at a class that has another name by now."""
+    """Otherwise numba fails at a class that has been renamed."""
     monkeypatch.setenv(NAMED, str(tmp_path / "named"))
     monkeypatch.setattr("app.assembly.kernel_cache.user_cache_path", lambda *name: tmp_path / "none")
     kept: list[Path] = []
@@ -86,14 +86,14 @@ def test_entries_older_than_the_classes_of_their_arguments_are_removed(
     assert other.exists()
 
 
-def test_every_file_with_classes_of_arguments_is_named() -> None:
+def test_every_file_with_argument_classes_is_listed() -> None:
     files = [path for name in SOURCES for path in (ROOT / name).glob("*.py")]
     assert {f"{path.relative_to(ROOT).as_posix()}" for path in files if "NamedTuple" in path.read_text("utf-8")} == set(
         TYPES
     )
 
 
-def test_nothing_is_changed_where_there_is_a_folder(
+def test_a_writable_cache_folder_is_left_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(NAMED, str(tmp_path / "new"))
@@ -104,8 +104,8 @@ def test_nothing_is_changed_where_there_is_a_folder(
 
 
 @pytest.mark.parametrize("said", ["0", "-3"])
-def test_a_number_of_threads_at_which_numba_fails_is_refused(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
-    """It was a traceback."""
+def test_an_invalid_number_of_threads_is_refused(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    """Regression: it ended in a traceback."""
     monkeypatch.setenv(THREADS, said)
     with pytest.raises(Refused, match=f"NUMBA_NUM_THREADS is '{said}'"):
         provide()
@@ -114,12 +114,12 @@ def test_a_number_of_threads_at_which_numba_fails_is_refused(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("said", ["", "x", "1", "64"])
-def test_other_texts_are_numba_s(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+def test_other_values_are_left_to_numba(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     monkeypatch.setenv(THREADS, said)
     require_threads()
 
 
-def test_every_file_with_a_kernel_is_in_a_folder_that_is_looked_at() -> None:
+def test_every_file_with_a_kernel_is_in_a_listed_folder() -> None:
     files = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
     found = {path.parent.relative_to(ROOT).as_posix() for path in files if "import njit" in path.read_text("utf-8")}
     assert found == set(SOURCES)

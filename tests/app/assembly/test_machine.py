@@ -1,4 +1,4 @@
-"""The numbers of a rig in the machine that flies it: limits, ages, powers."""
+"""The machine has the limits, ages and powers of its rig."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def test_a_calibration_may_probe_with_the_rigs_probe_power() -> None:
 
 
 @pytest.mark.parametrize("part", ["policy", "force"])
-def test_only_a_law_with_a_plug_in_has_views_of_what_it_sees(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
-    """Our own are compiled for arrays that can be written to, and write to none."""
+def test_only_a_law_with_a_plug_in_gets_read_only_input(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    """The program's own laws are compiled for writable arrays, and write to none."""
     made = plan(EXPERIMENTS / "annular_activity.yaml", None, (), at_once)
     light = build_light(made)
     assert not isinstance(build_policy(made, light, "it"), PlugInPolicy)
@@ -68,7 +68,7 @@ def test_only_a_law_with_a_plug_in_has_views_of_what_it_sees(monkeypatch: pytest
         ("trap.compensate_latency=true", "trap.compensate_latency is true, and a learned law can't be flown so"),
     ],
 )
-def test_what_a_learned_law_would_ignore_is_refused(check: Any, said: str, why: str) -> None:
+def test_settings_that_a_learned_law_ignores_are_refused(check: Any, said: str, why: str) -> None:
     path = EXPERIMENTS / "learned_ring_crystal_egnn.yaml"
     with pytest.raises(Refused, match=re.escape(why)) as refused:
         plan(path, None, (said,), check)
@@ -76,7 +76,7 @@ def test_what_a_learned_law_would_ignore_is_refused(check: Any, said: str, why: 
 
 
 def test_an_error_in_a_plug_in_of_the_law_is_a_fault_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was a traceback."""
+    """Regression: it ended in a traceback."""
     made = plan(EXPERIMENTS / "annular_activity.yaml")
     named = PlugIn("potentials", "annular", "rings", "1.2", "a" * 64)
     monkeypatch.setitem(PLUG_INS, Annular, named)
@@ -102,7 +102,7 @@ def test_an_error_in_a_plug_in_of_the_law_is_a_fault_with_its_name(monkeypatch: 
 
 
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_shipped_experiments_have_no_setting_that_is_ignored(path: Path) -> None:
+def test_shipped_experiments_contain_no_ignored_setting(path: Path) -> None:
     assert plan(path, None, (), at_once).experiment.title
 
 
@@ -119,7 +119,7 @@ def test_a_landscape_of_too_many_spots_is_refused_before_any_is_made(sets: list[
 
 
 @pytest.mark.parametrize("check", [flyable, at_once])
-def test_what_light_can_not_paint_is_refused_beside_a_classifier(check: Any) -> None:
-    """Also by the check that loads no network: its answer is not asked for when the law changes."""
+def test_a_landscape_with_a_classifier_is_refused(check: Any) -> None:
+    """Also by `at_once`, the check without networks, which is used when the law changes."""
     with pytest.raises(Refused, match=r"policy\.forces\.0: light acts on all species alike"):
         plan(EXPERIMENTS / "species_by_look.yaml", None, ("mode=landscape",), check)

@@ -1,4 +1,4 @@
-"""The instrument over serial lines: emulated galvo and laser, each a process of its own, over the simulated sample."""
+"""The instrument over serial lines: emulated galvo and laser, each in its own process, with the simulated sample."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ TAU_S = 0.5
 
 
 def sets_for(galvo: Child, laser: Child) -> tuple[str, ...]:
-    """For emulators that are running already; patient with a computer that has other things to do."""
+    """For emulators that already run; the timeouts allow for a busy computer."""
     return (
         f"deflector.port={galvo.link}", f"laser.port={laser.link}", "emulated.start=false",
         f"emulated.galvo_stream={galvo.stream_port}", f"emulated.laser_stream={laser.stream_port}", *PATIENT,
@@ -67,7 +67,7 @@ def eventually(true: Callable[[], Any], timeout_s: float = PATIENCE_S) -> bool:
 
 
 def some_turns_later(live: Live, number: int = 50) -> bool:
-    """Time enough for a device to be looked for, and found."""
+    """Waits long enough for a device to be found again."""
     count = live.pace().turns
     return eventually(lambda: live.pace().turns > count + number)
 
@@ -81,7 +81,7 @@ def test_the_rig_starts_its_emulators_and_ends_them(tmp_path: Path) -> None:
     out = tmp_path / "run.h5"
     done = fly(planned(*PATIENT, *ports), 3.0, out, False, "serial")
     assert done["trips"] == []
-    assert done["turns"] - done["dark_turns"] > 3  # of some 60, on a computer that has nothing else to do
+    assert done["turns"] - done["dark_turns"] > 3  # some 60 on an idle computer
     assert not (tmp_path / "galvo").is_symlink()
     assert not (tmp_path / "laser").is_symlink()
     with read_run(out) as run:
@@ -96,8 +96,8 @@ def test_the_rig_starts_its_emulators_and_ends_them(tmp_path: Path) -> None:
     assert all(np.isfinite(command.effect_s) for command in sent)
 
 
-def test_kill_9_of_the_application_is_dark_within_the_watchdogs_time(tmp_path: Path) -> None:
-    """Read from the emulator's log: the watchdog's time after the last batch that it got, it blanked the beam."""
+def test_after_kill_9_the_beam_is_dark_within_the_watchdog_time(tmp_path: Path) -> None:
+    """From the emulator's log: the emulator blanks the beam one watchdog time after the last batch received."""
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         command = [sys.executable, "main.py", "run", "config/experiments/annular_activity.yaml", "--rig", str(RIG)]
         command += ["--out", str(tmp_path / "run.h5"), "--no-frames", "--seconds", "600"]
@@ -114,12 +114,13 @@ def test_kill_9_of_the_application_is_dark_within_the_watchdogs_time(tmp_path: P
         batches = [event for event in galvo.events if event["event"] == "batch"]
         assert dark["time_ns"] == batches[-1]["received_ns"] + 800_000_000
         assert dark["time_ns"] <= killed_ns + 800_000_000
-        assert galvo.events[-1]["event"] == "dark"  # and nothing came after it
+        assert galvo.events[-1]["event"] == "dark"  # no event follows
 
 
 @pytest.mark.parametrize("which", ["galvo", "laser"])
 def test_an_emulator_killed_in_a_run(tmp_path: Path, which: str) -> None:
-    """Dark within two frames, the reason in the Turn; it comes back, and needs Reset and Arm; the record goes on."""
+    """Dark within two frames, with the reason in the Turn. After the device returns, Reset and Arm are needed. The
+    record continues."""
     made_of = {"galvo": "galvo", "laser": "cobolt"}
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         made = planned(*sets_for(galvo, laser))
@@ -175,8 +176,9 @@ OTHERS = (
 
 
 @pytest.mark.parametrize("faults", [QUICK, pytest.param(OTHERS, marks=pytest.mark.slow)], ids=["quick", "others"])
-def test_faults_to_order_in_a_run(tmp_path: Path, faults: tuple[tuple[str, str, str], ...]) -> None:
-    """Each trips the interlock with the device's name, is dark, and lets itself be reset and armed when it is over."""
+def test_injected_faults_trip_and_can_be_reset(tmp_path: Path, faults: tuple[tuple[str, str, str], ...]) -> None:
+    """Each fault trips the interlock with the name of the device and makes the beam dark. After the fault, Reset and
+    Arm work."""
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         sets = (*sets_for(galvo, laser), "deflector.timeout_s=0.5", "laser.timeout_s=0.5")
         instrument = open_instrument(planned(*sets))
@@ -200,7 +202,7 @@ def test_faults_to_order_in_a_run(tmp_path: Path, faults: tuple[tuple[str, str, 
             assert live.trouble == ""
 
 
-def test_devices_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
+def test_incompatible_devices_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="'real time'"):
         open_instrument(planned("rate=lockstep"))
     with pytest.raises(Refused, match="serial_galvo deflector and a simulated laser"):
@@ -214,7 +216,7 @@ def test_devices_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_map_of_another_laser_is_refused_and_its_ports_are_free_again(tmp_path: Path) -> None:
-    """The same port, another serial number: known once the devices answer."""
+    """Same port, other serial number: it is known only when the devices answer."""
     plane = StoredMap(matrix_v_per_px=((0.025, 0.0), (0.0, 0.025)), shift_v=(-3.2, -3.2))
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         rig = planned(*sets_for(galvo, laser)).rig
@@ -233,8 +235,8 @@ def test_a_map_of_another_laser_is_refused_and_its_ports_are_free_again(tmp_path
         open_instrument(planned(*sets_for(galvo, laser))).close()
 
 
-def test_the_real_rig_says_which_device_is_not_there(tmp_path: Path) -> None:
-    """The light first: a laser that is not reached may be lit, and no word says that it is dark."""
+def test_the_real_rig_names_the_missing_device(tmp_path: Path) -> None:
+    """The laser first: an unreachable laser may be on, and no message may state that it is dark."""
     sets = (
         "camera.source=no camera", f"deflector.port={tmp_path / 'galvo'}", f"laser.port={tmp_path / 'laser'}",
         "deflector.timeout_s=1.0", "laser.timeout_s=1.0",
@@ -253,7 +255,7 @@ def test_the_real_rig_says_which_device_is_not_there(tmp_path: Path) -> None:
     assert STILL_LIT not in str(no_camera.value)
 
 
-def test_a_laser_that_is_lit_from_before_is_put_out_where_the_galvo_is_not_there(tmp_path: Path) -> None:
+def test_a_lit_laser_is_switched_off_if_the_galvo_is_missing(tmp_path: Path) -> None:
     sets = (
         "camera.source=no camera", f"deflector.port={tmp_path / 'galvo'}", f"laser.port={tmp_path / 'laser'}",
         "deflector.timeout_s=1.0", "laser.timeout_s=1.0",
@@ -288,7 +290,7 @@ def speed_um_per_s(made: Plan, path: Path, seconds: float) -> tuple[float, float
 
 
 @pytest.mark.slow
-def test_annular_activity_over_the_line_swims_as_in_the_simulation(tmp_path: Path) -> None:
+def test_the_speed_over_serial_lines_equals_the_simulated_speed(tmp_path: Path) -> None:
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         serial = speed_um_per_s(planned(*sets_for(galvo, laser)), tmp_path / "serial.h5", 120.0)
     simulated = plan(
@@ -300,10 +302,10 @@ def test_annular_activity_over_the_line_swims_as_in_the_simulation(tmp_path: Pat
 
 
 @pytest.mark.parametrize("trouble", [Fault("no answer"), RuntimeError("bug")])
-def test_a_rig_whose_devices_do_not_say_who_they_are_is_closed(
+def test_a_rig_is_closed_if_its_devices_do_not_identify_themselves(
     monkeypatch: pytest.MonkeyPatch, trouble: Exception
 ) -> None:
-    """It stayed open, and kept its ports."""
+    """Regression: the rig stayed open and kept its ports."""
     closed: list[int] = []
 
     class Bench:

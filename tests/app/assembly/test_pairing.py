@@ -1,4 +1,4 @@
-"""Every camera with every deflector and laser: it opens, or is refused in one sentence that says what is allowed."""
+"""Every combination of camera, deflector and laser opens, or is refused in one sentence that states what is allowed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def blank_paper() -> Iterator[None]:
 
 
 def every(page: Any, paper: Any) -> dict[str, Any]:
-    """The settings of every kind of a list page, and a real one that is on none."""
+    """Settings of every kind in a list page, and of a real device that is in no list."""
     return {**{kind: cls(**NEEDED.get(kind, {})) for kind, cls in variants(page).items()}, "paper": paper}
 
 
@@ -90,7 +90,7 @@ def rig_of(camera: str, deflector: str, laser: str, emulated: bool = False) -> R
     )  # fmt: skip
 
 
-def test_every_kind_with_every_kind() -> None:
+def test_every_combination_of_kinds() -> None:
     for names in product(CAMERAS, DEFLECTORS, LASERS, (False, True)):
         rig = rig_of(*names)
         try:
@@ -119,7 +119,7 @@ def test_every_kind_with_every_kind() -> None:
         (("simulated", "simulated", "simulated", True), "allowed: leave 'emulated' out"),
     ],
 )
-def test_the_sentence_names_the_right_reason(names: tuple[Any, ...], why: str) -> None:
+def test_the_refusal_names_the_reason(names: tuple[Any, ...], why: str) -> None:
     with pytest.raises(Refused, match=why):
         pairing_of(rig_of(*names))
 
@@ -132,13 +132,13 @@ def test_the_sentence_names_the_right_reason(names: tuple[Any, ...], why: str) -
         (("simulated", "serial_galvo", "cobolt", True), "emulated devices need"),
     ],
 )
-def test_what_comes_by_itself_needs_real_time(names: tuple[Any, ...], who: str) -> None:
+def test_real_and_emulated_devices_need_real_time(names: tuple[Any, ...], who: str) -> None:
     with pytest.raises(Refused, match=f"rate is 'lockstep', and {who} 'real time'"):
         pairing_of(replace(rig_of(*names), rate="lockstep"))
 
 
 def film(folder: Path, frames: int) -> Path:
-    """Two round spots that stand still."""
+    """Two round spots at rest."""
     y, x = np.mgrid[0:SIZE_PX, 0:SIZE_PX]
     light = np.full((SIZE_PX, SIZE_PX), 20.0)
     for x_px, y_px in SPOTS_PX:
@@ -170,7 +170,7 @@ def watched(folder: Path, frames: int = 45, **more: Any) -> Plan:
 def test_a_real_camera_with_simulated_light_only_watches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = watched(tmp_path)
     assert made.kind is Kind.WATCH_ONLY
-    assert made.rig.tracking.trapped == "last"  # nobody follows a spot that does not exist
+    assert made.rig.tracking.trapped == "last"  # no particle follows a spot that does not exist
     out = tmp_path / "watch.h5"
     done = fly(made, None, out, True, "watch")
     assert capsys.readouterr().err.count(WATCH_ONLY) == 1
@@ -179,7 +179,7 @@ def test_a_real_camera_with_simulated_light_only_watches(tmp_path: Path, capsys:
     with read_run(out) as run:
         assert run.header.kind is Kind.WATCH_ONLY
         assert run.header.seed is None
-        assert any(len(turn.sent) for turn in run.turns())  # simulated light, sent as always
+        assert any(len(turn.sent) for turn in run.turns())  # simulated light is sent as usual
         assert not was_lit(run)
         tables = tables_of(run, plan_of(run.header))
         assert tables is not None
@@ -188,7 +188,7 @@ def test_a_real_camera_with_simulated_light_only_watches(tmp_path: Path, capsys:
     assert verify_run(out, json=None) == 0
 
 
-def test_an_apply_does_not_expect_what_no_light_does(tmp_path: Path) -> None:
+def test_an_apply_keeps_trapped_last_without_light(tmp_path: Path) -> None:
     made = watched(tmp_path, 1, **{"tracking.trapped": "commanded"})
     assert made.rig.tracking.trapped == "last"
     again = replace(made.experiment, set={**made.experiment.set, "tracking.trapped": "commanded"})
@@ -197,7 +197,7 @@ def test_an_apply_does_not_expect_what_no_light_does(tmp_path: Path) -> None:
         watched(tmp_path, 1, **{"tracking.trapped": "recorded"})
 
 
-def test_nothing_that_needs_light_is_calibrated_without_it(tmp_path: Path) -> None:
+def test_a_calibration_that_needs_light_is_refused_without_light(tmp_path: Path) -> None:
     watched(tmp_path, 1)
     sets = (f"camera={{kind: opencv, source: {tmp_path / 'film.avi'}}}",)
     job = CalibrationJob(tmp_path / "watch.yaml", sets, tmp_path / "watch.calibration.yaml")
@@ -205,7 +205,7 @@ def test_nothing_that_needs_light_is_calibrated_without_it(tmp_path: Path) -> No
         job.record("probe", Carry(), 1.0)
 
 
-def test_a_camera_that_is_not_there_leaves_no_thread(tmp_path: Path) -> None:
+def test_a_missing_camera_leaves_no_thread(tmp_path: Path) -> None:
     made = watched(tmp_path, 1, **{"camera.source": str(tmp_path / "gone.avi")})
     before = active_count()
     with pytest.raises(Fault, match="can't be opened"):
@@ -213,16 +213,16 @@ def test_a_camera_that_is_not_there_leaves_no_thread(tmp_path: Path) -> None:
     assert active_count() == before
 
 
-def test_a_recording_of_a_real_rig_is_not_lit_by_its_devices() -> None:
+def test_a_recording_with_real_devices_is_refused() -> None:
     with pytest.raises(Refused, match="a recording can't react"):
         open_instrument(Plan(rig_of("video", "serial_galvo", "cobolt"), ANY.experiment, EXPERIMENTS))
 
 
-def test_a_rig_of_devices_from_elsewhere_is_open_and_dark() -> None:
+def test_a_rig_of_user_defined_devices_opens_dark() -> None:
     rig = rig_of("paper", "paper", "paper")
     made = Plan(rig, replace(ANY.experiment, policy=Calibrating()), EXPERIMENTS)
     assert made.kind is Kind.REAL
-    assert not rig.confirmed  # by no probe move
+    assert not rig.confirmed  # no probe move has confirmed it
     instrument = open_instrument(made)
     assert instrument.devices == {"camera.device": "paper camera 3", "deflector.device": "paper deflector 4"}
     assert instrument.firmware == {"deflector": "paper deflector", "laser": "paper laser"}
@@ -234,7 +234,7 @@ def test_a_rig_of_devices_from_elsewhere_is_open_and_dark() -> None:
     ]  # fmt: skip
 
 
-def test_a_map_that_was_confirmed_with_another_camera_does_not_count() -> None:
+def test_a_map_confirmed_with_another_camera_is_refused() -> None:
     probe = ProbeMove(date="today", slopes=((1.0, 0.0), (0.0, 1.0)), run="probe-001.h5", rig={})
     for device, why in (("paper camera 3", ""), ("paper camera 8", "confirmed with camera.device paper camera 8")):
         known = replace(probe, rig={"camera.device": device})
@@ -242,10 +242,10 @@ def test_a_map_that_was_confirmed_with_another_camera_does_not_count() -> None:
         assert (why in said) if why else said == ""
 
 
-def test_a_loop_that_died_leaves_real_devices_dark_laser_first() -> None:
+def test_the_laser_is_switched_off_after_the_loop_died() -> None:
     made = Plan(rig_of("paper", "paper", "paper"), ANY.experiment, EXPERIMENTS)
     assert put_out(made) == "the laser was put out from here, and says that its emission is off"
-    assert NOTES == ["laser put out"]  # a deflector that can't dim is not asked
+    assert NOTES == ["laser put out"]  # a deflector without dimming gets no command
     FAILS["put out"] = OSError("no answer")
     assert put_out(made) == f"{STILL_LIT} from here (OSError: no answer): switch it off by hand"
     for names in (("opencv", "simulated", "simulated"), ("plant", "simulated", "simulated")):

@@ -1,4 +1,4 @@
-"""A map of a real rig counts with the sealed record of its probe move, and with nothing less."""
+"""The map of a real rig is confirmed only by the sealed record of its probe move."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def planned(*sets: str, rig: Path = REAL) -> Plan:
 
 
 def record(**changes: Any) -> CalibrationRecord:
-    """What `calibrate map` writes of the real rig."""
+    """The record that `calibrate map` writes for the real rig."""
     made = ProbeMove(
         date="2026-01-02T03:04:05+00:00", slopes=((1.02, 0.01), (-0.02, 0.97)), run="bench/probe-001.h5",
         rig=devices_of(planned().rig),
@@ -52,7 +52,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_map_with_its_probe_move_counts(file: Path) -> None:
+def test_a_map_with_its_probe_move_is_confirmed(file: Path) -> None:
     made = planned(f"calibration={file}")
     assert made.rig.why_unconfirmed == ""
     assert made.rig.confirmed
@@ -60,14 +60,14 @@ def test_a_map_with_its_probe_move_counts(file: Path) -> None:
     assert header_of_calibration(made.rig)["map"] == "confirmed"
 
 
-def test_it_counts_in_the_process_of_the_loop(file: Path) -> None:
-    """The plan goes there as two texts: the numbers have to come back to the last digit."""
+def test_the_map_is_confirmed_in_the_loop_process(file: Path) -> None:
+    """The plan is sent as two texts: the numbers must be exact to the last digit."""
     made = planned(f"calibration={file}")
     assert plan_from(write(made.rig), write(made.experiment), made.folder).rig.confirmed
 
 
 def refused(made: Plan, why: str) -> None:
-    """Not armed, and no more than probe power; the sentence says why."""
+    """The rig is unconfirmed: at most probe power, and a flight is refused with the reason `why`."""
     assert not made.rig.confirmed
     assert made.rig.power_mw == made.rig.loop.probe_power_mw
     with pytest.raises(Refused, match=f"(?s)not confirmed.*{why}.*main.py calibrate map"):
@@ -83,7 +83,7 @@ def refused(made: Plan, why: str) -> None:
     ],
 )
 @pytest.mark.parametrize("where", ["rig", "set", "experiment"])
-def test_a_map_that_is_only_said_to_be_confirmed_does_not_count(typed: str, where: str, tmp_path: Path) -> None:
+def test_a_map_stated_as_confirmed_without_a_probe_move_is_refused(typed: str, where: str, tmp_path: Path) -> None:
     if where == "rig":
         rig = tmp_path / "rig.yaml"
         rig.write_text(REAL.read_text() + f"calibration: {typed}\n")
@@ -94,7 +94,7 @@ def test_a_map_that_is_only_said_to_be_confirmed_does_not_count(typed: str, wher
         refused(planned(f"set={{calibration: {typed}}}"), MISSING)
 
 
-def test_one_word_on_the_command_line_does_not_count() -> None:
+def test_a_map_stated_as_confirmed_on_the_command_line_is_refused() -> None:
     refused(planned("calibration.map=confirmed"), MISSING)
     refused(planned("calibration.map=simulated"), "no probe move has confirmed its map")
 
@@ -107,11 +107,11 @@ def test_one_word_on_the_command_line_does_not_count() -> None:
         ("probe.slopes", "[[1, 0], [0, 1]]"), ("probe.rig", "{}"), ("probe.seal", "''"),
     ],
 )  # fmt: skip
-def test_numbers_that_were_edited_do_not_count(file: Path, key: str, value: str) -> None:
+def test_edited_numbers_are_refused(file: Path, key: str, value: str) -> None:
     refused(planned(f"calibration={file}", f"calibration.{key}={value}"), "was changed since")
 
 
-def test_numbers_that_were_edited_in_the_file_do_not_count(file: Path) -> None:
+def test_numbers_edited_in_the_file_are_refused(file: Path) -> None:
     edited = yaml.safe_load(file.read_text())
     edited["records"][0]["set"]["calibration.plane"]["shift_v"][0] += 0.5
     file.write_text(yaml.safe_dump(edited))
@@ -127,23 +127,23 @@ def test_numbers_that_were_edited_in_the_file_do_not_count(file: Path) -> None:
         ("optics.um_per_px=0.2", r"confirmed with optics.um_per_px 0\.1, and this rig has 0\.2"),
     ],
 )
-def test_a_file_of_another_rig_does_not_count(file: Path, change: str, why: str) -> None:
+def test_a_calibration_file_of_another_rig_is_refused(file: Path, change: str, why: str) -> None:
     refused(planned(f"calibration={file}", change), why)
 
 
-def test_another_size_of_a_webcam_s_image_does_not_count(file: Path) -> None:
-    """It may be scaled down, or cut from the middle, and the camera does not say which."""
+def test_another_image_size_of_a_webcam_is_refused(file: Path) -> None:
+    """The image may be scaled down or cropped, and the camera does not report which."""
     refused(planned(f"calibration={file}", "camera.width_px=320", "camera.height_px=240"), "camera.width_px")
 
 
 def without_size(rig: dict[str, Any]) -> dict[str, Any]:
-    """What a record has that was made before the size was kept."""
+    """The rig entry of a record from before the image size was stored."""
     return {name: value for name, value in rig.items() if not name.endswith(("width_px", "height_px"))}
 
 
 @pytest.mark.parametrize("sealed", [True, False])
-def test_a_record_without_the_size_counts_for_that_of_its_run(tmp_path: Path, sealed: bool) -> None:
-    """And, where the run is not there any more, as it did."""
+def test_a_record_without_an_image_size_uses_that_of_its_run(tmp_path: Path, sealed: bool) -> None:
+    """If the run no longer exists, the record holds for every size, as before."""
     path, run = tmp_path / "bench.calibration.yaml", tmp_path / "bench" / "probe-001.h5"
     add(path, TITLE, record(rig=without_size(devices_of(planned().rig))) if sealed else older())
     for size in ("camera.width_px=640", "camera.width_px=320"):
@@ -158,11 +158,11 @@ def test_a_record_without_the_size_counts_for_that_of_its_run(tmp_path: Path, se
 
 
 @pytest.mark.parametrize("change", ["optics.um_per_px=0.105", "camera.fps=20", "laser.max_power_mw=50"])
-def test_what_leaves_the_map_right_may_change(file: Path, change: str) -> None:
+def test_settings_that_do_not_affect_the_map_may_change(file: Path, change: str) -> None:
     assert planned(f"calibration={file}", change).rig.confirmed
 
 
-def test_other_devices_at_the_same_ports_are_refused_when_they_are_opened() -> None:
+def test_other_devices_at_the_same_ports_are_refused_at_opening() -> None:
     probe = ProbeMove(
         date="", slopes=((1.0, 0.0), (0.0, 1.0)), run="",
         rig={**devices_of(planned().rig), "laser.device": "Cobolt 0488, serial number 7", "deflector.device": "G 1"},
@@ -170,17 +170,17 @@ def test_other_devices_at_the_same_ports_are_refused_when_they_are_opened() -> N
     assert why_other_devices(probe, {"laser.device": "Cobolt 0488, serial number 7", "deflector.device": "G 1"}) == ""
     said = why_other_devices(probe, {"laser.device": "Cobolt 0488, serial number 8", "deflector.device": "G 1"})
     assert said.startswith("its map was confirmed with laser.device Cobolt 0488, serial number 7, and this rig has")
-    assert why_it_does_not_count(PLANE, probe.sealed(PLANE), devices_of(planned().rig)) == ""  # not known before
+    assert why_it_does_not_count(PLANE, probe.sealed(PLANE), devices_of(planned().rig)) == ""  # unknown before opening
 
 
-def test_a_probe_move_in_which_nothing_followed_does_not_count(tmp_path: Path) -> None:
+def test_a_probe_move_that_particles_did_not_follow_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "bench.calibration.yaml"
     add(file, TITLE, record(slopes=((-1.0, 0.0), (0.0, 1.0))))
     refused(planned(f"calibration={file}"), "particles did not follow")
 
 
 def older(**changes: Any) -> CalibrationRecord:
-    """As `calibrate map` wrote it before it sealed maps."""
+    """A record as `calibrate map` wrote it before it sealed maps."""
     point = np.random.default_rng(3).uniform(0.0, 600.0, (64, 2))
     target = PLANE.warp()(point)
     plane = StoredMap.of(fit_map(point, target).warp)
@@ -193,13 +193,13 @@ def older(**changes: Any) -> CalibrationRecord:
     return CalibrationRecord(**{**known, **changes})
 
 
-def test_an_older_file_with_its_probe_move_counts(tmp_path: Path) -> None:
+def test_an_older_file_with_its_probe_move_is_confirmed(tmp_path: Path) -> None:
     file = tmp_path / "older.yaml"
     add(file, TITLE, older())
     assert planned(f"calibration={file}").rig.why_unconfirmed == ""
     refused(planned(f"calibration={file}", "calibration.plane.shift_v=[0, 0]"), "was changed since")
     add(file, TITLE, older(runs=("bench/map-002.h5",), found={"followed": [[1.0, 0.0], [0.0, 1.0]]}))
-    assert planned(f"calibration={file}").rig.confirmed  # measured again under the map that was probed
+    assert planned(f"calibration={file}").rig.confirmed  # measured again with the map that was probed
 
 
 SQUARE = [[0.0, 0.0], [9.0, 0.0], [0.0, 9.0], [9.0, 9.0], [5.0, 5.0], [7.0, 1.0]]
@@ -217,19 +217,20 @@ EDITED = {
         (TITLE, {"found": {"followed": "x"}}), (TITLE, {"data": {"point_px": 5, "target_v": "x"}}),
     ],
 )  # fmt: skip
-def test_an_older_file_without_it_says_what_to_do(title: str, changes: dict[str, Any], tmp_path: Path) -> None:
+def test_an_older_file_without_a_probe_move_is_refused(title: str, changes: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "older.yaml"
     add(file, title, older(**changes))
     refused(planned(f"calibration={file}"), MISSING)
 
 
-def test_an_older_map_after_a_sealed_one_does_not_borrow_its_seal(file: Path) -> None:
+def test_an_older_map_does_not_use_the_seal_of_an_earlier_one(file: Path) -> None:
     add(file, TITLE, older(runs=()))
     refused(planned(f"calibration={file}"), MISSING)
 
 
-def test_a_recorded_run_is_what_it_was(file: Path) -> None:
-    """Runs from before there were seals verify with the power that they had; and none is flown again as it stands."""
+def test_a_recorded_run_keeps_its_confirmation(file: Path) -> None:
+    """Runs from before the introduction of seals verify with their own power. The rig of a recorded run cannot be
+    flown."""
     made = planned(f"calibration={file}")
     text = write(replace(made.rig, calibration=replace(made.rig.calibration, probe=None)))
     for word, confirmed in (("confirmed", True), ("unconfirmed", False)):

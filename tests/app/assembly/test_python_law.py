@@ -1,4 +1,4 @@
-"""A law in a file: it runs only where it is allowed, and only the source that is meant."""
+"""A law in a Python file runs only with permission, and only with the intended source."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ OTHER = "import cybloids as cy\n\nclass Own(cy.Law):\n    def __new__(cls):\n   
 
 
 def flown(experiment: Path) -> Path:
-    """A run of the experiment, beside it."""
+    """Flies the experiment; returns the path of the run, beside the experiment."""
     out = experiment.with_suffix(".h5")
     fly(plan(experiment), 0.4, out, True, "", bar=silent)
     return out
 
 
-def test_a_file_alone_never_runs_code(tmp_path: Path) -> None:
+def test_an_experiment_runs_no_python_without_permission(tmp_path: Path) -> None:
     experiment = lay_out(tmp_path, source=MARK + SPRING)
     with pytest.raises(NotAllowed) as refused:
         plan(experiment)
@@ -49,7 +49,7 @@ def test_a_file_alone_never_runs_code(tmp_path: Path) -> None:
     assert "--allow-python my_laws" in said
     assert said.count("\n") == 0
     assert not (tmp_path / "it_ran").exists()
-    allow(["other", "my_law"])  # no part of a name is a permission
+    allow(["other", "my_law"])  # a part of a name is no permission
     with pytest.raises(NotAllowed):
         plan(experiment)
     assert not (tmp_path / "it_ran").exists()
@@ -60,7 +60,7 @@ def test_a_file_alone_never_runs_code(tmp_path: Path) -> None:
     assert len(made.experiment.policy.source_sha256) == 64
 
 
-def test_a_run_verifies_only_with_the_source_that_flew(tmp_path: Path) -> None:
+def test_a_run_verifies_only_with_its_own_source(tmp_path: Path) -> None:
     allow(["my_laws"])
     run = flown(lay_out(tmp_path))
     assert verified(run, silent)
@@ -76,7 +76,7 @@ def test_a_run_verifies_only_with_the_source_that_flew(tmp_path: Path) -> None:
         verified(run, silent)
 
 
-def test_the_command_line_allows_and_verify_of_a_foreign_run_asks(
+def test_run_and_verify_need_allow_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -144,9 +144,7 @@ def test_the_command_line_allows_and_verify_of_a_foreign_run_asks(
         ("__main__:Spring", SPRING, "", "was written in a notebook or a script"),
     ],
 )
-def test_a_law_that_can_not_fly_is_refused_in_one_sentence(
-    tmp_path: Path, law: str, source: str, more: str, said: str
-) -> None:
+def test_an_invalid_law_is_refused_in_one_sentence(tmp_path: Path, law: str, source: str, more: str, said: str) -> None:
     allow(["my_laws"])
     with pytest.raises(Refused) as refused:
         plan(lay_out(tmp_path, law, source, more))
@@ -154,7 +152,7 @@ def test_a_law_that_can_not_fly_is_refused_in_one_sentence(
     assert str(refused.value).count("\n") == 0
 
 
-def test_a_python_law_is_steered(tmp_path: Path) -> None:
+def test_a_python_law_in_mode_landscape_is_refused(tmp_path: Path) -> None:
     allow(["my_laws"])
     with pytest.raises(Refused, match="mode is landscape, and a python law can't be flown so"):
         plan(lay_out(tmp_path), None, ["mode=landscape"])
@@ -163,14 +161,14 @@ def test_a_python_law_is_steered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("law", "said"), [("Broken", r"ZeroDivisionError: .*my_laws\.py, line \d+"), ("Flat", "shape")]
 )
-def test_an_error_in_flight_ends_the_run_dark_in_one_sentence(tmp_path: Path, law: str, said: str) -> None:
+def test_an_error_of_the_law_in_flight_ends_the_run_with_a_fault(tmp_path: Path, law: str, said: str) -> None:
     allow(["my_laws"])
     with pytest.raises(Fault, match=said):
         flown(lay_out(tmp_path, f"my_laws:{law}"))
 
 
 @pytest.mark.parametrize("law", ["Steps", "Late"])
-def test_laws_with_a_memory_and_with_a_past_verify(tmp_path: Path, law: str) -> None:
+def test_laws_with_memory_or_delay_verify(tmp_path: Path, law: str) -> None:
     allow(["my_laws"])
     run = flown(lay_out(tmp_path, f"my_laws:{law}"))
     assert verified(run, silent)
@@ -179,7 +177,7 @@ def test_laws_with_a_memory_and_with_a_past_verify(tmp_path: Path, law: str) -> 
 
 
 def test_a_changed_file_is_another_law_in_the_same_process(tmp_path: Path) -> None:
-    """The experiment as a person edits it has no hash: what lies there is taken."""
+    """An experiment file of a user has no hash: the current source is used."""
     allow(["my_laws"])
     experiment = lay_out(tmp_path)
     before = plan(experiment)
@@ -192,11 +190,11 @@ def test_a_changed_file_is_another_law_in_the_same_process(tmp_path: Path) -> No
 
 
 def read_again(made: cy.Plan) -> Document:
-    """Its experiment, with the hash."""
+    """The experiment of the plan, with the hash."""
     return Document("again", plain(made.experiment), {})
 
 
-def test_a_package_s_name_allows_its_modules(tmp_path: Path) -> None:
+def test_the_name_of_a_package_allows_its_modules(tmp_path: Path) -> None:
     folder = tmp_path / "pack"
     folder.mkdir()
     (folder / "__init__.py").write_text("")
@@ -218,7 +216,7 @@ def test_the_file_beside_the_experiment_comes_first(tmp_path: Path, monkeypatch:
         plan(tmp_path / "here" / "spring.yaml")
 
 
-def test_a_class_that_is_handed_over_flies_from_its_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_class_passed_to_load_is_read_from_its_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lay_out(tmp_path / "own")
     (tmp_path / "own" / "my_laws.py").rename(tmp_path / "own" / "handed_laws.py")
     monkeypatch.syspath_prepend(str(tmp_path / "own"))
@@ -234,10 +232,8 @@ def test_a_class_that_is_handed_over_flies_from_its_own_file(tmp_path: Path, mon
         give(3)  # type: ignore[arg-type]
 
 
-def test_the_module_of_a_class_that_is_handed_over_is_not_run_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A module that loads its own law recursed. Another content of its file is another law."""
+def test_the_module_of_a_class_passed_to_load_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: a module that loads its own law recursed. A changed file is another law."""
     experiment = lay_out(tmp_path)
     loads = f"\nPLAN = cy.load({str(experiment)!r}, law=Spring)\n"
     file = tmp_path / "loading_laws.py"
@@ -262,7 +258,7 @@ def law_of(made: cy.Plan) -> cy.Law:
     return policy.law
 
 
-def test_the_permission_goes_to_the_loop_s_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_permission_is_sent_to_the_loop_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     allow(["my_laws"])
     made = plan(lay_out(tmp_path))
     texts = PlanTexts.of(made)
@@ -273,7 +269,7 @@ def test_the_permission_goes_to_the_loop_s_process(tmp_path: Path, monkeypatch: 
     assert again.experiment == made.experiment
 
 
-def test_a_press_for_one_file_allows_no_other_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_permission_for_one_file_allows_no_other_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.assembly.python_law._allowed", {})
     monkeypatch.setattr("app.assembly.python_law._allowed_files", {})
     (tmp_path / "mine").mkdir()
@@ -287,7 +283,7 @@ def test_a_press_for_one_file_allows_no_other_of_its_name(tmp_path: Path, monkey
 
 
 def test_the_delays_of_a_law_are_read_once(tmp_path: Path) -> None:
-    """A property that failed in a later turn was a traceback."""
+    """Regression: a property that failed in a later turn ended in a traceback."""
     allow(["my_laws"])
     body = "import cybloids as cy\n\nclass Own(cy.Law):\n    asked = 0\n\n    @property\n    def delays_s(self):\n"
     body += "        self.asked += 1\n        return (0.3,) * (1 // self.asked)\n"

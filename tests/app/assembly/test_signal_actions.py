@@ -1,4 +1,4 @@
-"""Actions of signals are set back together, whatever comes meanwhile."""
+"""All signal actions are restored together, also if a signal arrives meanwhile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _actions_stay() -> Iterator[None]:
         signal.signal(number, action)
 
 
-def test_a_signal_that_raises_when_it_is_set_back_keeps_back_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_raised_while_restoring_skips_no_other_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     real = signal.signal
     for number in NUMBERS:
         real(number, signal.SIG_IGN)
@@ -40,7 +40,7 @@ def test_a_signal_that_raises_when_it_is_set_back_keeps_back_no_other(monkeypatc
     assert {number: signal.getsignal(number) for number in NUMBERS} == actions
 
 
-def test_outside_of_the_main_thread_it_ends() -> None:
+def test_restoring_outside_the_main_thread_raises_value_error() -> None:
     found: list[BaseException] = []
 
     def sets() -> None:

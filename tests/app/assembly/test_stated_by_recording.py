@@ -1,4 +1,4 @@
-"""Frame rate, scale and channel of a video come from its file; what was taken from where is said."""
+"""Frame rate, scale and channel of a video are read from its file; a message states the source of each value."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SETS = ("tracking.diameter_px=9", "tracking.minmass=200")
 
 
 def clip(count: int = 6, seed: int = 0) -> NDArray[np.uint8]:
-    """[T, 48, 64] one spot that moves."""
+    """[T, 48, 64]: one moving spot."""
     return np.array([spots((48, 64), np.array([[30.0 + k, 24.0]]), seed=seed + k) for k in range(count)])
 
 
@@ -52,7 +52,7 @@ def ome(path: Path, images: NDArray[Any], **said: Any) -> Path:
 
 
 def taken(path: Path, *sets: str, rig: Path | None = None) -> tuple[float, float, str]:
-    """(camera.fps, optics.um_per_px, what is said) of a replay."""
+    """(camera.fps, optics.um_per_px, message) of a replay."""
     made = plan_replay(path, rig, None, (*SETS, *sets))
     return made.rig.camera.fps, made.rig.optics.um_per_px, "\n".join(made.taken)
 
@@ -75,7 +75,7 @@ def test_imagej_gives_finterval_and_scale(tmp_path: Path) -> None:
     assert taken(imagej(tmp_path / "e.tif", unit="pixel"))[:2] == (30.0, 0.1)
 
 
-def test_our_own_ome_tiff_is_replayed_at_its_own_rate_and_scale(tmp_path: Path) -> None:
+def test_an_exported_ome_tiff_is_replayed_at_its_rate_and_scale(tmp_path: Path) -> None:
     run, out = tmp_path / "run.h5", tmp_path / "replay.h5"
     small = ("camera.width_px=96", "camera.height_px=96", "sample.number=1", "optics.um_per_px=0.13")
     fly(plan(EXPERIMENTS / "annular_activity.yaml", None, small), 0.2, run, True, "run")
@@ -103,7 +103,7 @@ def test_ome_xml_is_read_in_its_units(tmp_path: Path, said: dict[str, Any], fps:
     assert found[:2] == pytest.approx((fps, um_per_px), rel=1e-12)
 
 
-def test_uneven_frames_and_oblong_pixels_are_named(tmp_path: Path) -> None:
+def test_uneven_frames_are_noted_and_non_square_pixels_refused(tmp_path: Path) -> None:
     gap = ome(tmp_path / "a.ome.tif", clip(), axes="TYX", Plane={"DeltaT": [0, 0.01, 0.02, 0.5, 0.51, 0.52]})
     assert "uneven (up to 0.48 s apart" in taken(gap)[2]
     oblong = ome(tmp_path / "b.ome.tif", clip(), axes="TYX", PhysicalSizeX=0.1, PhysicalSizeY=0.2)
@@ -112,7 +112,7 @@ def test_uneven_frames_and_oblong_pixels_are_named(tmp_path: Path) -> None:
     assert taken(oblong, "optics.um_per_px=0.1")[1] == 0.1
 
 
-def test_a_conflict_with_what_was_set_is_named_in_one_sentence(tmp_path: Path) -> None:
+def test_a_conflict_with_a_setting_is_noted_in_one_sentence(tmp_path: Path) -> None:
     film = avi(tmp_path / "a.avi", 50.0)
     fps, _, said = taken(film, "camera.fps=20")
     assert fps == 20.0
@@ -136,7 +136,7 @@ def test_a_conflict_with_what_was_set_is_named_in_one_sentence(tmp_path: Path) -
         ("optics={um_per_px: 0.5, waist_um: 0.7}", " optics.um_per_px = 0.7"),
     ],
 )
-def test_a_scale_in_a_mapping_is_a_scale(tmp_path: Path, sets: tuple[str, ...]) -> None:
+def test_a_scale_in_a_mapping_is_used(tmp_path: Path, sets: tuple[str, ...]) -> None:
     _, um_per_px, said = taken(imagej(tmp_path / "ij.tif"), *sets)
     assert um_per_px == 0.7
     first, note = said.splitlines()
@@ -145,7 +145,7 @@ def test_a_scale_in_a_mapping_is_a_scale(tmp_path: Path, sets: tuple[str, ...]) 
     assert "ij.tif says 0.25" in note
 
 
-def test_a_mapping_without_a_scale_leaves_what_the_recording_says(tmp_path: Path) -> None:
+def test_a_mapping_without_a_scale_keeps_the_recorded_scale(tmp_path: Path) -> None:
     path = imagej(tmp_path / "ij.tif", finterval=0.02)
     made = plan_replay(path, None, None, (*SETS, "optics={waist_um: 0.5}", "camera={exposure_s: 0.004}"))
     assert (made.rig.optics.um_per_px, made.rig.optics.waist_um) == (0.25, 0.5)
@@ -158,7 +158,7 @@ def test_a_mapping_without_a_scale_leaves_what_the_recording_says(tmp_path: Path
     assert "note: camera.fps is 33 (--set camera={fps: 33})" in made.taken[1]
 
 
-def test_a_replay_is_of_the_recording_that_it_is_called_with(tmp_path: Path) -> None:
+def test_a_replay_refuses_another_recording_in_its_settings(tmp_path: Path) -> None:
     path, other = imagej(tmp_path / "a.tif"), imagej(tmp_path / "b.tif")
     for item in (f"camera.path={other}", f"camera={{kind: video, path: {other}}}"):
         with pytest.raises(Refused, match="the recording of a replay is the one that it is called with"):
@@ -179,7 +179,7 @@ def test_a_replay_is_of_the_recording_that_it_is_called_with(tmp_path: Path) -> 
         ("{sample: {number: 3}}", ""),
     ],
 )
-def test_what_an_experiment_sets_of_its_own_rig_is_said(tmp_path: Path, values: str, dropped: str) -> None:
+def test_ignored_rig_settings_of_an_experiment_are_noted(tmp_path: Path, values: str, dropped: str) -> None:
     path, wanted = imagej(tmp_path / "ij.tif", finterval=0.02), tmp_path / "e.yaml"
     text = (EXPERIMENTS / "annular_activity.yaml").read_text().partition("\nset:")[0]
     wanted.write_text(f"{text}\nset: {values}\n")
@@ -193,7 +193,7 @@ def test_what_an_experiment_sets_of_its_own_rig_is_said(tmp_path: Path, values: 
     assert len(made.taken) == (2 if dropped else 1)
 
 
-def test_a_calibrated_scale_is_said_to_be_one(tmp_path: Path) -> None:
+def test_a_calibrated_scale_is_named_as_such(tmp_path: Path) -> None:
     path, own = imagej(tmp_path / "ij.tif"), tmp_path / "own.yaml"
     record = "{what: um-per-px, date: '2026-01-01', set: {optics.um_per_px: 0.4}}"
     (tmp_path / "cal.yaml").write_text(f"rig: own\nrecords:\n- {record}\n")
@@ -206,7 +206,7 @@ def test_a_calibrated_scale_is_said_to_be_one(tmp_path: Path) -> None:
         assert "note: optics.um_per_px is 0.4 (the calibration file cal.yaml), and ij.tif says 0.25" in found[2]
 
 
-def test_a_video_in_a_rig_that_says_otherwise_is_named(tmp_path: Path) -> None:
+def test_a_conflict_between_rig_and_video_is_noted(tmp_path: Path) -> None:
     film = avi(tmp_path / "a.avi", 50.0)
     made = plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "video.yaml", (f"camera.path={film}",))
     said = "camera.fps is 30 (the rig), and a.avi says 50 (the frame rate in its AVI header); 30 is taken"
@@ -215,7 +215,7 @@ def test_a_video_in_a_rig_that_says_otherwise_is_named(tmp_path: Path) -> None:
     assert contradictions(plan(EXPERIMENTS / "annular_activity.yaml")) == ()
 
 
-def test_resolution_tags_count_where_they_are_a_microscopes(tmp_path: Path) -> None:
+def test_resolution_tags_are_used_only_at_microscope_scale(tmp_path: Path) -> None:
     for dpi, um_per_px in ((100_000, 0.1), (72, 0.1), (254_000, 0.1), (50_800, 0.5)):
         path = tmp_path / f"{dpi}.tif"
         unit = "CENTIMETER" if dpi in (100_000,) else "INCH"
@@ -233,7 +233,7 @@ def test_resolution_tags_count_where_they_are_a_microscopes(tmp_path: Path) -> N
         ((50_000, 50_100), "CENTIMETER", ""),
     ],
 )
-def test_oblong_pixels_in_plain_tags_are_refused(
+def test_non_square_pixels_in_tiff_tags_are_refused(
     tmp_path: Path, resolution: tuple[int, int], unit: str, said: str
 ) -> None:
     path = tmp_path / "a.tif"
@@ -257,7 +257,7 @@ TWO = np.stack([clip(), 255 - clip(seed=50)], 1)  # [T, C, height, width]
 
 @pytest.mark.parametrize("kind", ["ome", "ome CTYX", "imagej", "shape", "one page"])
 def test_channels_are_chosen_or_refused(tmp_path: Path, kind: str) -> None:
-    """A stack of two channels is not twice as many frames."""
+    """A stack of two channels is not read as twice as many frames."""
     path = tmp_path / "two.tif"
     if kind == "ome":
         ome(path, TWO, axes="TCYX", Channel={"Name": ["DIC", "GFP"]})
@@ -284,7 +284,7 @@ def test_channels_are_chosen_or_refused(tmp_path: Path, kind: str) -> None:
         taken(path, "camera.channel_number=3")
 
 
-def test_colours_are_no_channels_of_a_stack(tmp_path: Path) -> None:
+def test_colour_samples_are_not_channels(tmp_path: Path) -> None:
     colour = np.repeat(clip()[..., None], 3, -1)
     tifffile.imwrite(tmp_path / "a.tif", colour, ome=True, photometric="rgb", metadata={"axes": "TYXS"})
     tifffile.imwrite(tmp_path / "b.tif", colour, imagej=True, metadata={"axes": "TYXS"})
@@ -295,10 +295,10 @@ def test_colours_are_no_channels_of_a_stack(tmp_path: Path) -> None:
         video.close()
 
 
-def test_depth_is_named_or_refused(tmp_path: Path) -> None:
+def test_planes_in_depth_are_noted_or_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "z.tif", clip(), imagej=True, metadata={"axes": "ZYX"})
     assert "6 planes in depth (its ImageJ description) are taken as frames" in taken(tmp_path / "z.tif")[2]
-    tifffile.imwrite(tmp_path / "c.tif", clip(), imagej=True)  # so it writes a stack whose axes were not named
+    tifffile.imwrite(tmp_path / "c.tif", clip(), imagej=True)  # tifffile writes a stack with unnamed axes like this
     assert "6 channels of one image (its ImageJ description) are taken as frames" in taken(tmp_path / "c.tif")[2]
     both = clip().reshape(3, 2, 48, 64)
     ome(tmp_path / "tz.ome.tif", both, axes="TZYX")
@@ -306,7 +306,7 @@ def test_depth_is_named_or_refused(tmp_path: Path) -> None:
         taken(tmp_path / "tz.ome.tif")
 
 
-def test_a_second_series_is_not_more_of_the_first(tmp_path: Path) -> None:
+def test_a_file_with_two_series_is_refused(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as file:
         for seed in (0, 9):
             file.write(clip(seed=seed), photometric="minisblack", metadata={"axes": "TYX"})
@@ -315,14 +315,14 @@ def test_a_second_series_is_not_more_of_the_first(tmp_path: Path) -> None:
 
 
 def ome_of(path: Path, images: NDArray[Any], sizes: str, blocks: str, root: str = "") -> Path:
-    """An OME-TIFF whose pages are these images, with these attributes of Pixels and elements TiffData."""
+    """An OME-TIFF of these images, with these attributes of Pixels and these TiffData elements."""
     text = ome_text(sizes, blocks, root)
     tifffile.imwrite(path, images, photometric="minisblack", description=text, metadata=None)
     return path
 
 
 def ome_text(sizes: str, blocks: str = "", root: str = "") -> str:
-    """An OME-XML of one plane in depth with these attributes of Pixels and of the root, and elements of Pixels."""
+    """OME-XML of one plane in depth, with these attributes of Pixels and of the root, and these elements of Pixels."""
     return f'<OME {root}><Image><Pixels DimensionOrder="XYCZT" SizeZ="1" {sizes}>{blocks}</Pixels></Image></OME>'
 
 
@@ -337,8 +337,9 @@ def block(page: int, **first: int) -> str:
     return f'<TiffData IFD="{page}" {" ".join(f"First{axis}={chr(34)}{at}{chr(34)}" for axis, at in first.items())}/>'
 
 
-def test_tiffdata_says_which_page_is_which_image(tmp_path: Path) -> None:
-    """Pages in an order of their own: channels the other way round, then all of one, then of the other."""
+def test_tiffdata_assigns_pages_to_images(tmp_path: Path) -> None:
+    """The pages are not in the usual order: all of channel 2, then all of channel 1; then times or channels in
+    reverse."""
     flat = np.concatenate([TWO[:, 1], TWO[:, 0]])
     runs = '<TiffData IFD="0" FirstC="1" PlaneCount="6"/><TiffData IFD="6" FirstC="0" PlaneCount="6"/>'
     singly = "".join(block(6 * (1 - c) + t, C=c, T=t) for t in range(6) for c in range(2))
@@ -358,7 +359,7 @@ def test_tiffdata_says_which_page_is_which_image(tmp_path: Path) -> None:
     )
 
 
-def test_images_in_other_files_and_images_never_taken_are_left_out(tmp_path: Path) -> None:
+def test_images_in_other_files_and_missing_images_are_left_out(tmp_path: Path) -> None:
     other = "".join(f'<TiffData IFD="{t}" FirstT="{t}"><UUID>urn:a</UUID></TiffData>' for t in range(6))
     own = "".join(f'<TiffData IFD="{t}" FirstT="{t + 6}"><UUID>urn:b</UUID></TiffData>' for t in range(6))
     second = ome_of(tmp_path / "a.ome.tif", clip(), 'SizeC="1" SizeT="12"', other + own, 'UUID="urn:b"')
@@ -383,7 +384,7 @@ def test_images_in_other_files_and_images_never_taken_are_left_out(tmp_path: Pat
         ('SizeC="1" SizeT="2000000000"', '<TiffData IFD="0"/>', "2000000000 images, of at most"),
     ],
 )
-def test_tiffdata_that_can_not_be_obeyed_is_refused(tmp_path: Path, sizes: str, blocks: str, said: str) -> None:
+def test_inconsistent_tiffdata_is_refused(tmp_path: Path, sizes: str, blocks: str, said: str) -> None:
     with pytest.raises(Refused, match=said):
         taken(ome_of(tmp_path / "a.ome.tif", clip(), sizes, blocks))
 
@@ -395,8 +396,8 @@ def test_a_description_in_another_file_is_noted(tmp_path: Path) -> None:
     assert said.endswith("note: a.ome.tif: its OME-XML is in another file (a.companion.ome), which is not read")
 
 
-def test_a_description_that_is_none_of_this_file_is_not_believed(tmp_path: Path) -> None:
-    """More images than there are; entities; no XML; a channel where there is one only."""
+def test_an_unusable_description_is_refused_or_ignored(tmp_path: Path) -> None:
+    """More images than the file has; XML entities; no XML; a channel number for a file with one channel."""
     text = (
         '<OME><Image><Pixels DimensionOrder="XYCZT" SizeC="2" SizeT="9" SizeZ="1" TimeIncrement="0.02"/></Image></OME>'
     )
@@ -414,8 +415,8 @@ def test_a_description_that_is_none_of_this_file_is_not_believed(tmp_path: Path)
         taken(avi(tmp_path / "a.avi", 50.0), "camera.channel_number=2")
 
 
-def test_of_two_statements_of_time_the_times_of_the_frames_are_taken(tmp_path: Path) -> None:
-    """As where a camera was asked for a frame each 10 ms, and gave one each 50 ms."""
+def test_frame_times_have_priority_over_the_time_increment(tmp_path: Path) -> None:
+    """For example, a camera set to one frame per 10 ms gave one per 50 ms."""
     slow = {"DeltaT": [0.05 * k for k in range(6)]}
     fps, _, said = taken(ome(tmp_path / "a.ome.tif", clip(), axes="TYX", TimeIncrement=0.01, Plane=slow))
     assert fps == pytest.approx(20.0)
@@ -428,8 +429,8 @@ def test_of_two_statements_of_time_the_times_of_the_frames_are_taken(tmp_path: P
     assert taken(ome(tmp_path / "c.ome.tif", clip(), axes="TYX", TimeIncrement=0.01, Plane=stamped_once))[0] == 100.0
 
 
-def test_times_of_some_frames_only_are_those_of_their_frames(tmp_path: Path) -> None:
-    """The rate was that of frames that follow each other: 1.3 instead of 25."""
+def test_times_of_only_some_frames_give_the_right_rate(tmp_path: Path) -> None:
+    """Regression: the times were taken as those of successive frames: 1.3 frames/s instead of 25."""
 
     def timed(name: str, times_s: dict[int, float], increment: str = "") -> tuple[float, str]:
         planes = "".join(f'<Plane TheC="0" TheZ="0" TheT="{t}" DeltaT="{at_s}"/>' for t, at_s in times_s.items())
@@ -447,14 +448,14 @@ def test_times_of_some_frames_only_are_those_of_their_frames(tmp_path: Path) -> 
 
 
 def position(name: str, uuid: str, um: float, step_s: float) -> str:
-    """An image of six frames in the file of this UUID."""
+    """OME-XML of an image of six frames in the file of this UUID."""
     sizes = f'SizeC="1" SizeZ="1" SizeT="6" PhysicalSizeX="{um}" PhysicalSizeY="{um}" TimeIncrement="{step_s}"'
     inside = f'<TiffData IFD="0" PlaneCount="6"><UUID FileName="{name}">{uuid}</UUID></TiffData>'
     return f'<Image><Pixels DimensionOrder="XYCZT" {sizes}>{inside}</Pixels></Image>'
 
 
-def test_a_file_of_several_positions_is_described_by_its_own(tmp_path: Path) -> None:
-    """The second had the rate and the scale of the first."""
+def test_each_file_of_several_positions_uses_its_own_description(tmp_path: Path) -> None:
+    """Regression: the second file got the rate and the scale of the first."""
     both = position("a.ome.tif", "urn:a", 0.125, 0.04) + position("b.ome.tif", "urn:b", 0.5, 0.1)
 
     def written(name: str, root: str) -> Path:
@@ -469,8 +470,8 @@ def test_a_file_of_several_positions_is_described_by_its_own(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("axes", ["YXT", "XYT", "TXY", "PTCYX", "TPYX", "TRYX", "TQYX", "CTTYX", ""])
-def test_axes_that_are_no_video_are_refused(tmp_path: Path, axes: str) -> None:
-    """Rows were taken as frames, and positions and channels as frames of one video."""
+def test_axes_that_do_not_describe_a_video_are_refused(tmp_path: Path, axes: str) -> None:
+    """Regression: rows were read as frames, and positions and channels as frames of one video."""
     images = np.zeros((4, 3, 2, 5, 8, 9)[6 - len(axes or "TZCPYX") :], np.uint8)
     metadata = {"axes": axes} if axes else {}
     tifffile.imwrite(tmp_path / "a.tif", images, photometric="minisblack", metadata=metadata)
@@ -485,14 +486,14 @@ def test_axes_that_are_no_video_are_refused(tmp_path: Path, axes: str) -> None:
      ("PTYX", (1, 6, 8, 9), 6), ("TCYX", (6, 1, 8, 9), 6), ("tyx", (6, 8, 9), 6), ("TYXS", (6, 8, 9, 3), 6),
      ("TYXS", (6, 8, 9, 1), 6), ("TYX", (6, 1, 9), 6), ("YXT", (8, 9, 1), 1)],
 )  # fmt: skip
-def test_axes_of_images_in_a_row_are_frames(tmp_path: Path, axes: str, shape: tuple[int, ...], count: int) -> None:
+def test_axes_of_an_image_sequence_are_frames(tmp_path: Path, axes: str, shape: tuple[int, ...], count: int) -> None:
     photometric = "rgb" if shape[-1] == 3 else "minisblack"
     tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint8), photometric=photometric, metadata={"axes": axes})
     assert len(shown(tmp_path / "a.tif")) == count
 
 
 def test_channels_in_a_shape_are_chosen_by_their_letter(tmp_path: Path) -> None:
-    """An axis C alone; and an axis of one image between those of the channels and of the page."""
+    """An axis C alone; and an axis of length one between the channel axis and the page."""
     tifffile.imwrite(tmp_path / "a.tif", TWO[0], photometric="minisblack", metadata={"axes": "CYX"})
     np.testing.assert_array_equal(shown(tmp_path / "a.tif", 2), TWO[:1, 1])
     assert (
@@ -503,7 +504,7 @@ def test_channels_in_a_shape_are_chosen_by_their_letter(tmp_path: Path) -> None:
 
 
 def samples_of(path: Path, count: int, planar: bool = False, **how: Any) -> NDArray[np.uint8]:
-    """A TIFF whose pixels have this many grey samples; [T, sample, height, width] of it."""
+    """Writes a TIFF whose pixels have `count` grey samples; returns its images [T, sample, height, width]."""
     images = np.stack([np.roll(clip(), 5 * index, -1) for index in range(count)], 1)
     given = images if planar else np.moveaxis(images, 1, -1)
     config = "separate" if planar else "contig"
@@ -515,7 +516,7 @@ def samples_of(path: Path, count: int, planar: bool = False, **how: Any) -> NDAr
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
 @pytest.mark.parametrize("is_ome", [False, True])
 def test_channels_in_the_samples_of_a_pixel_are_chosen(tmp_path: Path, count: int, planar: bool, is_ome: bool) -> None:
-    """They were said to be one channel, or a colour video."""
+    """Regression: they were reported as one channel, or as a colour video."""
     path = tmp_path / ("a.ome.tif" if is_ome else "a.tif")
     axes = "TSYX" if planar else "TYXS"
     images = samples_of(path, count, planar, metadata={"axes": axes}, **({"ome": True} if is_ome else {}))
@@ -528,7 +529,7 @@ def test_channels_in_the_samples_of_a_pixel_are_chosen(tmp_path: Path, count: in
         shown(path)
 
 
-def test_transparency_is_no_channel(tmp_path: Path) -> None:
+def test_an_alpha_sample_is_not_a_channel(tmp_path: Path) -> None:
     images = samples_of(tmp_path / "a.tif", 3, extrasamples=["unspecified", "unassalpha"])
     with pytest.raises(Refused, match=r"found 2 channels \(samples of each pixel\)"):
         shown(tmp_path / "a.tif")
@@ -544,7 +545,7 @@ def test_a_folder_of_pictures_with_samples_has_channels(tmp_path: Path) -> None:
 
 
 def one_of_many(path: Path, index: int, channels: int) -> None:
-    """Image `index` of six of an OME set of six files; of the channels, each time has all."""
+    """Image `index` of an OME set of six files; each time has all channels."""
     blocks = "".join(
         f'<TiffData IFD="0" FirstC="{k % channels}" FirstT="{k // channels}"><UUID>urn:{k}</UUID></TiffData>'
         for k in range(6)
@@ -552,8 +553,8 @@ def one_of_many(path: Path, index: int, channels: int) -> None:
     ome_of(path, clip()[index], f'SizeC="{channels}" SizeT="{6 // channels}"', blocks, f'UUID="urn:{index}"')
 
 
-def test_of_a_folder_of_channels_one_is_chosen(tmp_path: Path) -> None:
-    """camera.channel_number was asked for, and refused whatever it was."""
+def test_one_channel_of_a_folder_is_chosen(tmp_path: Path) -> None:
+    """Regression: camera.channel_number was required, and every value was refused."""
     for index in range(6):
         one_of_many(tmp_path / f"{index}.ome.tif", index, 2)
     with pytest.raises(Refused, match=r"found images of 2 channels .*choose one with camera.channel_number \(1 to 2\)"):
@@ -573,14 +574,14 @@ def test_of_a_folder_of_channels_one_is_chosen(tmp_path: Path) -> None:
         shown(tmp_path / "3.ome.tif", 1)
 
 
-def test_no_choice_is_offered_where_none_would_do(tmp_path: Path) -> None:
+def test_no_channel_choice_is_offered_if_no_choice_is_valid(tmp_path: Path) -> None:
     path = ome_of(tmp_path / "a.ome.tif", clip()[0], 'SizeC="2" SizeT="3"', "")
     for where in (path, tmp_path):
         with pytest.raises(Refused, match=r"says 2 channels of 3 images \(its OME-XML\), and 1 image is in the file$"):
             shown(where)
 
 
-def test_only_images_in_tiff_have_channels(tmp_path: Path) -> None:
+def test_a_channel_number_for_a_png_folder_is_refused(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "0.png"), clip()[0])
     with pytest.raises(
         Refused, match=r"0\.png: camera\.channel_number is 2, and only a TIFF may have several channels"
@@ -599,8 +600,8 @@ def test_only_images_in_tiff_have_channels(tmp_path: Path) -> None:
         ("<A>", "mismatched tag"),
     ],
 )
-def test_an_xml_that_can_not_be_read_is_noted(tmp_path: Path, wrong: str, why: str) -> None:
-    """Its pages were taken as they come, and it was said that it does not say."""
+def test_unreadable_xml_is_noted(tmp_path: Path, wrong: str, why: str) -> None:
+    """Regression: the pages were used in file order, with the message that the file states no values."""
     sizes = 'DimensionOrder="XYCZT" SizeC="2" SizeZ="1" SizeT="3"'
     text = f"<OME>{wrong}<Image><Pixels {sizes}/></Image></OME>"
     path = tmp_path / "a.ome.tif"
@@ -610,14 +611,14 @@ def test_an_xml_that_can_not_be_read_is_noted(tmp_path: Path, wrong: str, why: s
     assert note.endswith("); its pages are taken as they come")
 
 
-def test_an_xml_that_is_cut_off_is_noted(tmp_path: Path) -> None:
+def test_truncated_xml_is_noted(tmp_path: Path) -> None:
     text = '<?xml version="1.0"?><OME><Image><Pixels SizeC="2" SizeT="3"'
     tifffile.imwrite(tmp_path / "a.ome.tif", clip(), photometric="minisblack", description=text, metadata=None)
     assert "note: a.ome.tif: its OME-XML can't be read (unclosed token" in taken(tmp_path / "a.ome.tif")[2]
 
 
-def test_pixels_that_are_taken_as_square_are_noted(tmp_path: Path) -> None:
-    """Nothing was said of them where the scale was given from the start."""
+def test_non_square_pixels_used_as_square_are_noted(tmp_path: Path) -> None:
+    """Regression: there was no note if the settings gave the scale."""
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, clip(), imagej=True, resolution=(10.0, 5.0), metadata={"axes": "TYX", "unit": "um"})
     square = "the pixels of a.tif are 0.1 x 0.2 um (its ImageJ description: pixels per unit); they are taken as square"
@@ -630,8 +631,10 @@ def test_pixels_that_are_taken_as_square_are_noted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("unit", "resolution"), [("unit=micron\nyunit=nm", (4.0, 0.004)), ("unit=mm\nyunit=um", (4000.0, 4.0))]
 )
-def test_the_unit_of_y_in_imagej_is_its_own(tmp_path: Path, unit: str, resolution: tuple[float, float]) -> None:
-    """Square pixels were refused as 0.25 x 250 um."""
+def test_an_imagej_description_may_have_a_separate_unit_for_y(
+    tmp_path: Path, unit: str, resolution: tuple[float, float]
+) -> None:
+    """Regression: square pixels were refused as 0.25 x 250 um."""
     text = f"ImageJ=1.53t\nimages=6\nframes=6\n{unit}\n"
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, clip(), photometric="minisblack", description=text, metadata=None, resolution=resolution)
@@ -656,7 +659,7 @@ def test_units_of_time_may_be_written_out(tmp_path: Path, interval: str, unit: s
 
 
 def test_inches_are_a_unit_of_length(tmp_path: Path) -> None:
-    """Of the many that a page of 72 dpi has, ImageJ's are no scale."""
+    """72 pixels per inch in an ImageJ description is the resolution of a page, not a scale."""
     inches = {f"PhysicalSize{axis}{unit}": value for axis in "XY" for unit, value in (("", 1e-5), ("Unit", "in"))}
     assert taken(ome(tmp_path / "a.ome.tif", clip(), axes="TYX", **inches))[1] == pytest.approx(0.254)
     for per_inch, um_per_px in ((100_000, 0.254), (72, 0.1)):
@@ -667,26 +670,26 @@ def test_inches_are_a_unit_of_length(tmp_path: Path) -> None:
         assert taken(path)[1] == pytest.approx(um_per_px)
 
 
-def test_a_side_of_a_pixel_that_is_not_above_0_is_not_stated(tmp_path: Path) -> None:
-    """It was refused as -0.1 x -0.1 um, which are no square ones."""
+def test_a_pixel_size_of_zero_or_less_is_ignored(tmp_path: Path) -> None:
+    """Regression: -0.1 x -0.1 um was refused as not square."""
     for index, (x, y, um_per_px) in enumerate(((-0.1, -0.1, 0.1), (0.2, -0.2, 0.2), (0.2, 0.0, 0.2))):
         path = ome(tmp_path / f"{index}.ome.tif", clip(), axes="TYX", PhysicalSizeX=x, PhysicalSizeY=y)
         assert taken(path)[1] == um_per_px
 
 
-def test_a_chosen_channel_is_not_noted_as_all_of_them(tmp_path: Path) -> None:
+def test_a_chosen_channel_has_no_note_on_all_channels(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", clip(), imagej=True, metadata={"axes": "CYX"})
     assert "are taken as frames" in taken(tmp_path / "a.tif")[2]
     assert "note" not in taken(tmp_path / "a.tif", "camera.channel_number=2")[2]
 
 
-def test_parts_of_a_description_that_disagree_are_noted(tmp_path: Path) -> None:
+def test_conflicting_descriptions_in_a_file_are_noted(tmp_path: Path) -> None:
     text = ome_text('SizeC="1" SizeT="6" TimeIncrement="0.04" PhysicalSizeX="0.2" PhysicalSizeY="0.2"')
     other = b"ImageJ=1.53t\nimages=6\nframes=6\nfinterval=1.0\nunit=um\n\0"
     path, tags = tmp_path / "a.tif", [(65_000, 2, len(other), other, True)]
     how: dict[str, Any] = {"resolution": (2.0, 2.0), "resolutionunit": 1, "extratags": tags}
     tifffile.imwrite(path, clip(), description=text, metadata=None, **how)
-    before, second = (struct.pack("<HHI", code, 2, len(other)) for code in (65_000, 270))  # tifffile writes one only
+    before, second = (struct.pack("<HHI", code, 2, len(other)) for code in (65_000, 270))  # tifffile writes only one
     path.write_bytes(path.read_bytes().replace(before, second))
     fps, um_per_px, said = taken(tmp_path / "a.tif")
     assert (fps, um_per_px) == (25.0, 0.2)

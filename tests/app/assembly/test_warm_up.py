@@ -1,4 +1,4 @@
-"""Nothing is compiled once a run may be armed, whatever its camera shows."""
+"""No kernel is compiled after a run may be armed, for any image of its camera."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def kernels() -> list[Any]:
-    """Every compiled function of ours that is loaded."""
+    """All loaded compiled functions of the program."""
     found: list[Any] = [one for one in gc.get_objects() if issubclass(type(one), Dispatcher)]
     return [one for one in found if one.py_func.__module__.startswith(OURS)]
 
@@ -70,7 +70,7 @@ def signatures() -> set[str]:
 
 
 def forget() -> None:
-    """As in a process that has just begun: every kernel has to be read from the cache, or compiled, again."""
+    """Restores the state of a new process: each kernel must be read from the cache, or compiled, again."""
     for kernel in kernels():
         kernel._reset_overloads()
     warming._WARM.clear()
@@ -88,7 +88,7 @@ class Compilations(event.Listener):
 
 @contextmanager
 def compilations() -> Iterator[list[str]]:
-    """The names of what is compiled meanwhile."""
+    """Names of the functions compiled in the block."""
     listener = Compilations()
     event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
     try:
@@ -98,12 +98,13 @@ def compilations() -> Iterator[list[str]]:
 
 
 MOST = 25
-COUNTS = (0, 1, 2, 5, MOST, 1, 5, 0, 2, 0, MOST, 2, 1, MOST)  # of the particles that are shown, six looks each
+COUNTS = (0, 1, 2, 5, MOST, 1, 5, 0, 2, 0, MOST, 2, 1, MOST)  # number of particles shown, for six frames each
 
 
 @dataclass
 class Provoking:
-    """The plan's own camera over particles that come, go, meet and jump as chance has it; not those of a warm-up."""
+    """The camera of the plan, with particles that come, go, meet and jump at random; not the particles of the
+    warm-up."""
 
     made: SimulatedCamera
     um_per_px: float
@@ -126,8 +127,8 @@ class Provoking:
         if look == 0:
             self.who = self.draw.permutation(MOST)[: COUNTS[self.number // 6 % len(COUNTS)]]
         if look == 3 and len(self.who) > 1:
-            self.place_um[self.who[1]] = self.place_um[self.who[0]] + [1.5, 0.0]  # two that meet
-        shown = self.who[1:] if look == 4 else self.who  # and one that is not seen in the next image
+            self.place_um[self.who[1]] = self.place_um[self.who[0]] + [1.5, 0.0]  # two particles meet
+        shown = self.who[1:] if look == 4 else self.who  # one particle is missing in the next image
         shown_um = np.full((MOST, 2), -1e3)
         shown_um[shown] = self.place_um[shown]
         image = self.eye.render(self.number, np.repeat(shown_um[None], self.made.sub_exposures, axis=0))
@@ -139,7 +140,7 @@ class Provoking:
 
 @dataclass
 class Apt:
-    """A clock that is never late: what is compiled shows in the kernels, not in the time that it took."""
+    """A clock that is never late: the test finds compilations by the kernels, not by their duration."""
 
     camera: Provoking
 
@@ -148,7 +149,7 @@ class Apt:
 
 
 def provoked(made: Plan, turns: int = 6 * len(COUNTS)) -> list[Turn]:
-    """The turns of the opened plan, armed, under a camera that shows everything there is to be met."""
+    """The turns of the opened and armed plan, with a camera that shows all special cases."""
     instrument = open_instrument(made)
     before = signatures()
     camera: Camera = instrument.camera
@@ -167,7 +168,7 @@ def provoked(made: Plan, turns: int = 6 * len(COUNTS)) -> list[Turn]:
     try:
         with compilations() as compiled:
             run(instrument.machine, camera, instrument.beam, clock, NoRecord(), lambda: next(arm, ()), watch)
-            if isinstance(camera, Provoking):  # the world, and its own images, under the light of those turns
+            if isinstance(camera, Provoking):  # the world and its own images, in the light of those turns
                 [instrument.camera.read() for _ in range(20)]
     finally:
         instrument.close()
@@ -178,7 +179,7 @@ def provoked(made: Plan, turns: int = 6 * len(COUNTS)) -> list[Turn]:
 
 
 @pytest.mark.parametrize("experiment", SHIPPED, ids=lambda path: path.stem)
-def test_warm_up_meets_every_argument_that_a_flight_of_a_shipped_experiment_meets(experiment: Path) -> None:
+def test_warm_up_compiles_all_kernels_of_a_shipped_experiment(experiment: Path) -> None:
     made = plan(experiment)
     forget()
     turns = provoked(made)
@@ -192,7 +193,7 @@ def test_warm_up_meets_every_argument_that_a_flight_of_a_shipped_experiment_meet
 
 
 def film_of_everything(path: Path, frames: int) -> None:
-    """What a provoking camera shows, as a film without loss."""
+    """Writes the images of a `Provoking` camera as a lossless film."""
     made = SimulatedCamera(width_px=SIZE_PX, height_px=SIZE_PX, spot_um=0.25)
     provoking = Provoking(made, 0.1, frames)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), 30.0, (SIZE_PX, SIZE_PX))
@@ -202,7 +203,7 @@ def film_of_everything(path: Path, frames: int) -> None:
 
 
 class Unhurried(Latest[Frame]):
-    """A mailbox that waits until the loop has taken the frame before: a busy computer misses none."""
+    """A mailbox that waits until the loop has taken the previous frame: no frame is lost on a busy computer."""
 
     def put(self, value: Frame) -> None:
         with self._changed:
@@ -217,10 +218,10 @@ class Unhurried(Latest[Frame]):
 
 
 @pytest.mark.parametrize("channel", ["grey", "red"])
-def test_warm_up_meets_every_argument_that_a_flight_with_a_real_camera_meets(
+def test_warm_up_compiles_all_kernels_for_a_real_camera(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channel: str
 ) -> None:
-    """The class of real cameras, over a film of which the loop sees every frame; its light is simulated."""
+    """The class of real cameras, with a film of which the loop gets every frame; the light is simulated."""
     monkeypatch.setattr(opencv_capture, "Latest", Unhurried)
     turns = 6 * len(COUNTS)
     fast = {"camera.fps": 100.0, "camera.exposure_s": 0.001, "loop.stale_periods": 100.0 * PATIENCE_S}
@@ -242,13 +243,13 @@ def test_rehearsal_reaches_every_path(experiment: Path) -> None:
     turns = warm_up(made, build_machine(made))
     assert any(len(turn.allowed) for turn in turns), {turn.reason for turn in turns}
     if made.rig.camera.kind == "plant":
-        return  # a table of everyone: nobody is looked for
+        return  # the plant gives all positions: no particle is searched for
     assert {0, 1, 2, 12} <= {len(turn.tracks) for turn in turns}
     assert any(turn.frame is None for turn in turns)
     assert any(len(turn.tracks.lost) for turn in turns)
     assert any((turn.tracks.state == State.NEW).any() for turn in turns)
     assert any((turn.tracks.state == State.UNCERTAIN).any() for turn in turns)
-    if 2.0 * made.rig.tracking.search_px > made.rig.tracking.least_distance_px + 1.5:  # else both are lost
+    if 2.0 * made.rig.tracking.search_px > made.rig.tracking.least_distance_px + 1.5:  # otherwise both are lost
         assert any("seen as one" in note for turn in turns for note in turn.notes)
 
 
@@ -268,14 +269,14 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("sets", OTHERS.values(), ids=OTHERS)
-def test_warm_up_meets_every_argument_whatever_the_settings_of_tracking_and_camera(sets: tuple[str, ...]) -> None:
+def test_warm_up_compiles_all_kernels_for_other_settings(sets: tuple[str, ...]) -> None:
     made = plan(EXPERIMENTS / "ring_crystal.yaml", None, sets)
     forget()
     provoked(made)
 
 
 class Where(event.Listener):
-    """In which threads kernels are compiled."""
+    """Records the threads in which kernels are compiled."""
 
     def __init__(self) -> None:
         self.threads: list[str] = []
@@ -286,14 +287,14 @@ class Where(event.Listener):
     def on_end(self, event: Any) -> None: ...
 
 
-def test_what_is_applied_in_flight_is_compiled_before_it_is_in_force() -> None:
+def test_kernels_of_an_apply_are_compiled_before_it_takes_effect() -> None:
     made = plan(EXPERIMENTS / "ring_crystal.yaml", None, ("rate=real time", "camera.fps=20", "loop.stale_periods=500"))
     other = replace(made.experiment, set={**made.experiment.set, "tracking.locator": "radial"})
     placing = [one for one in kernels() if one.py_func.__module__ == "tracking.locate.radial"]
     hears, orders = Pipe(duplex=False)
     news, tells = Pipe(duplex=False)
     host = Host(open_instrument(made), made, hears, tells)
-    for kernel in placing:  # never compiled, and not in the cache
+    for kernel in placing:  # as if never compiled, and not in the cache
         kernel._reset_overloads()
         kernel._cache.disable()
     where, turns = Where(), list[Turn]()
@@ -325,10 +326,10 @@ def test_what_is_applied_in_flight_is_compiled_before_it_is_in_force() -> None:
     assert len(where.threads) >= len(placing) > 0
     assert "loop" not in where.threads
     lit = next(turn.number for turn in turns if turn.level is Level.ARMED)
-    assert {turn.level for turn in turns if turn.number >= lit} == {Level.ARMED}  # the law before it flew on meanwhile
+    assert {turn.level for turn in turns if turn.number >= lit} == {Level.ARMED}  # the old law was active meanwhile
 
 
-def test_a_cache_that_can_not_be_written_to_is_one_note(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_cache_gives_one_note(monkeypatch: pytest.MonkeyPatch) -> None:
     made = plan(EXPERIMENTS / "annular_activity.yaml")
     machine = build_machine(made)
     running = next(one for one in kernels() if one.py_func.__name__ == "_running")
@@ -352,8 +353,8 @@ def test_a_cache_that_can_not_be_written_to_is_one_note(monkeypatch: pytest.Monk
     assert running.signatures
 
 
-def test_kernels_whose_cache_is_forgone_include_the_frozen_ones() -> None:
-    """The loop's process has frozen them when other settings are applied in flight."""
+def test_forgo_cache_includes_frozen_kernels() -> None:
+    """The kernels of the loop process are frozen when other settings are applied in flight."""
     running = next(one for one in kernels() if one.py_func.__name__ == "_running")
     try:
         with frozen():
@@ -365,11 +366,11 @@ def test_kernels_whose_cache_is_forgone_include_the_frozen_ones() -> None:
 
 
 class Halt(BaseException):
-    """What a handler of a signal raises."""
+    """Raised by a signal handler."""
 
 
 @pytest.mark.parametrize("at", ["set", "set back"])
-def test_a_signal_while_the_warm_up_sets_its_handlers_leaves_none(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_while_handlers_are_set_leaves_the_old_handlers(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = signal.signal
 
     def halt(number: int, frame: Any) -> None:
@@ -419,17 +420,17 @@ def test_a_signal_ends_a_compilation_between_two_kernels() -> None:
             assert signal.getsignal(signal.SIGTERM) is halt
             assert len(compiled) == 1  # of three
             assert said[0].startswith("compiling kernels for this experiment, once")
-            assert warm_up(made, machine, said.append)  # and numba is whole
+            assert warm_up(made, machine, said.append)  # numba still works
     finally:
         signal.signal(signal.SIGTERM, before)
         for kernel in anew:
             kernel._cache.enable()
 
 
-def test_a_signal_while_a_kernel_takes_a_constant_out_of_its_pickle_is_obeyed_after_that(
+def test_a_signal_during_unpickling_is_handled_afterwards(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its error became a SystemError."""
+    """Regression: its error became a SystemError."""
     made = plan(EXPERIMENTS / "annular_activity.yaml")
     machine = build_machine(made)
     warm_up(made, machine)
@@ -464,7 +465,7 @@ class Own(cy.Law):
 
 
 def of_a_law(folder: Path, line: str) -> tuple[Plan, Any, PythonPolicy]:
-    """A plan whose law has this line, its machine, and its policy."""
+    """A plan whose law contains this line, its machine, and its policy."""
     allow(["my_laws"])
     made = plan(lay_out(folder, "my_laws:Own", LAW.format(line)))
     machine = build_machine(made)
@@ -480,7 +481,8 @@ def test_a_law_that_does_not_end_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_signal_ends_a_law_at_once(tmp_path: Path) -> None:
-    """It waited until a kernel was compiled, and a law with an endless loop never ended."""
+    """Regression: the signal was handled only after the compilation of a kernel, and a law with an endless loop never
+    ended."""
     made, machine, policy = of_a_law(tmp_path, "signal.raise_signal(signal.SIGTERM)")
 
     def halt(number: int, frame: Any) -> None:
@@ -497,7 +499,7 @@ def test_a_signal_ends_a_law_at_once(tmp_path: Path) -> None:
 
 
 def flown(folder: Path, experiment: Path, rig: str, seconds: float, *sets: str, **env: str) -> dict[str, Any]:
-    """What a process of its own compiled before and after ARM, and how long its turns were."""
+    """The kernels that a separate process compiled before and after ARM, and the duration of its turns."""
     command = [sys.executable, str(COLD), str(experiment), rig, str(seconds), str(folder / "run.h5"), *sets]
     env = {**os.environ, **env, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=580, check=False)
@@ -508,7 +510,7 @@ def flown(folder: Path, experiment: Path, rig: str, seconds: float, *sets: str, 
 
 
 def cold(folder: Path, experiment: Path, rig: str, seconds: float, *sets: str) -> dict[str, Any]:
-    """The same with an empty numba cache."""
+    """`flown` with an empty numba cache."""
     return flown(folder, experiment, rig, seconds, *sets, NUMBA_CACHE_DIR=str(folder / "cache"))
 
 
@@ -524,7 +526,7 @@ RIGS_FLOWN = ["-", str(RIGS / "serial_simulated.yaml")]
 
 
 def own_camera(experiment: Path, rig: str) -> str:
-    """The kind of the experiment's own camera; skips a rig that can not show the experiment."""
+    """The kind of the experiment's own camera; skips a rig that cannot show the experiment."""
     kind: str = plan(experiment).rig.camera.kind
     if kind == "plant" and rig != "-":
         pytest.skip("an experiment with cells that never meet: only its own rig, without optics, can show it")
@@ -543,7 +545,7 @@ def test_empty_cache_compiles_nothing_after_arm(experiment: Path, rig: str, tmp_
     own = own_camera(experiment, rig)
     answer = cold(tmp_path, experiment, rig, 5.0, *(("rate=real time",) if own != "plant" else ()))
     assert answer["after"] == []
-    if own != "plant":  # whose few kernels, of the world, are compiled within seconds
+    if own != "plant":  # the few kernels of the plant are compiled within seconds
         assert "compiling kernels for this experiment, once" in answer["said"]
 
 
@@ -552,9 +554,9 @@ def test_empty_cache_compiles_nothing_after_arm(experiment: Path, rig: str, tmp_
 @pytest.mark.parametrize("rig", RIGS_FLOWN, ids=["simulated", "emulated"])
 @pytest.mark.parametrize("experiment", SHIPPED, ids=lambda path: path.stem)
 def test_no_turn_is_longer_than_five_periods(experiment: Path, rig: str, tmp_path: Path) -> None:
-    """Where nothing is compiled in flight, a cache that has its kernels changes nothing: this run reads them.
+    """The run reads its kernels from the cache. This changes nothing if no kernel is compiled in flight.
 
-    It is not ended by a late frame, so that the longest turn of 5 s is found.
+    A late frame does not end the run, so that the longest turn in 5 s is found.
     """
     if own_camera(experiment, rig) == "plant":
         pytest.skip("in lockstep, every turn takes as long as it takes")

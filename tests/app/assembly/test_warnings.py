@@ -1,4 +1,4 @@
-"""What may disappoint is said before it flies."""
+"""Warnings about a plan before its flight."""
 
 import pytest
 

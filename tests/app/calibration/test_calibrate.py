@@ -1,4 +1,5 @@
-"""Calibrating the simulated rig from wrong initial values, from images alone, and what the instrument does with it."""
+"""Calibration of the simulated rig with wrong initial values, from images alone, and the use of the result in a
+flight."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ from drivers.journal import read_run
 
 TRUE_D, TRUE_STIFFNESS = 0.11314, 0.22627  # um^2/s; pN/um for 1 mW in the middle of the field
 TRUE_LATENCY_S = 0.003 + 0.006
-TRUE_OFF_S = 0.003  # a command to be dark goes to the laser alone
+TRUE_OFF_S = 0.003  # a dark command goes only to the laser
 LEAK, FAINT = "camera.laser_leak_counts_per_mw=0.3", "camera.laser_leak_counts_per_mw=0.1"
 SMALL = (
     "camera.width_px=160", "camera.height_px=160", "sample.number=9", "sample.spacing_um=4.2",
@@ -51,7 +52,7 @@ def made(job: CalibrationJob, *names: str) -> dict[str, CalibrationRecord]:
 
 
 @pytest.mark.slow
-def test_a_rig_that_is_wrong_in_everything_is_calibrated_from_images_alone(tmp_path: Path) -> None:
+def test_a_rig_with_wrong_settings_is_calibrated_from_images(tmp_path: Path) -> None:
     job = CalibrationJob(RIG, (*WRONG, *SMALL), tmp_path / "bench.calibration.yaml", seconds=5.0)
     assert not job.rig().confirmed
     assert map_error_um(job.rig())[0] > 3.0
@@ -67,13 +68,14 @@ def test_a_rig_that_is_wrong_in_everything_is_calibrated_from_images_alone(tmp_p
     k = value(found["stiffness"], "equipartition_pn_per_um_per_mw")
     assert k == pytest.approx(TRUE_STIFFNESS, rel=0.12)
     assert job.rig().confirmed
-    # the stiffness is what is measured: of a spot that is believed to be wider, a deeper one
+    # the stiffness is measured: a spot whose assumed waist is too large gets a larger depth
     assert job.rig().optics.depth_kt_per_mw == pytest.approx(5.0 * (0.66 / 0.6) ** 2, rel=0.12)
     flies_as_calibrated(job, tmp_path)
 
 
 def flies_as_calibrated(job: CalibrationJob, tmp_path: Path) -> None:
-    """An ordinary experiment on the same wrong rig, with its calibration file: it holds its particles, and says so."""
+    """An ordinary experiment on the same wrong rig, with its calibration file, holds its particles and records the
+    calibration."""
     out = tmp_path / "held.h5"
     bench = job.bench()
     held = ("sample.number=4", "sample.arrangement=square", "sample.spacing_um=4.0", "seconds=2")
@@ -93,8 +95,8 @@ def flies_as_calibrated(job: CalibrationJob, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
-def test_a_flash_dates_the_light_within_a_millisecond(seed: int, tmp_path: Path) -> None:
-    """With everything wrong and nothing calibrated: the light is looked for wherever it lands."""
+def test_a_flash_gives_the_time_of_the_light_within_1_ms(seed: int, tmp_path: Path) -> None:
+    """All settings are wrong and nothing is calibrated: the light is searched for in the whole image."""
     job = CalibrationJob(RIG, (*WRONG, *SMALL, LEAK), tmp_path / "bench.calibration.yaml", seed=seed, seconds=3.0)
     found = flash(job)
     for one, true_s in ((found.on_s, TRUE_LATENCY_S), (found.off_s, TRUE_OFF_S)):
@@ -106,10 +108,10 @@ def test_a_flash_dates_the_light_within_a_millisecond(seed: int, tmp_path: Path)
         assert 0.0 < run.column("sent", "power_mw").max() <= job.rig().loop.probe_power_mw * (1.0 + 1e-9)
 
 
-def test_latency_stands_side_by_side_and_what_disagrees_is_named(
+def test_latency_estimates_are_compared_and_disagreements_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The beam believes itself 6 ms quicker than it is; both others say what is true."""
+    """The assumed delay of the beam is 6 ms too short; both other estimates are correct."""
     late = ("deflector.true_delay_s=0.006", *SMALL, FAINT)
     record = STEPS["latency"](CalibrationJob(RIG, late, tmp_path / "c.yaml", seconds=4.0))
     tell(record)
@@ -123,8 +125,8 @@ def test_latency_stands_side_by_side_and_what_disagrees_is_named(
     assert record.found["light_off_s"]["value"] == pytest.approx(TRUE_OFF_S, abs=1e-3)
 
 
-def test_a_flash_that_saturates_the_camera_is_said(tmp_path: Path) -> None:
-    bright = ("camera.laser_leak_counts_per_mw=1e4", "laser.waist_um=50")  # all of the image, at once
+def test_a_flash_that_saturates_the_camera_is_refused(tmp_path: Path) -> None:
+    bright = ("camera.laser_leak_counts_per_mw=1e4", "laser.waist_um=50")  # the whole image at once
     job = CalibrationJob(RIG, (*SMALL, *bright), tmp_path / "c.yaml", seconds=2.0)
     with pytest.raises(ValueError, match="saturates the camera"):
         flash(job)
@@ -132,7 +134,7 @@ def test_a_flash_that_saturates_the_camera_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_sixteen_beads_for_a_minute_each(seed: int, tmp_path: Path) -> None:
+def test_calibration_with_sixteen_beads_for_one_minute_each(seed: int, tmp_path: Path) -> None:
     """Map better than 50 nm rms over the whole image, stiffness and D within 3 %, latency within 1 ms."""
     done = calibrated(tmp_path, seed)
     for name, most in ASKED.items():
@@ -140,12 +142,12 @@ def test_sixteen_beads_for_a_minute_each(seed: int, tmp_path: Path) -> None:
     for name in ("equipartition", "spectrum", "boltzmann"):
         assert abs(done["errors"][f"stiffness_{name}"]) < 0.03, name
     assert done["errors"]["drift_nm_per_s"] < 4.0 * done["errors"]["drift_stderr_nm_per_s"]
-    assert done["particles"]["stiffness"] == 16  # who leaves the image and comes back is a new one to the others
+    assert done["particles"]["stiffness"] == 16  # in other steps a particle that leaves and returns counts as new
     assert max(lasting for runs in done["recorded_s"].values() for lasting in runs.values()) < 60.01
 
 
 @pytest.mark.slow
-def test_uneven_light_is_made_up_for(tmp_path: Path) -> None:
+def test_uneven_light_is_compensated(tmp_path: Path) -> None:
     found = evened(tmp_path, 1)
     assert found["truly_before"] > 0.05
     assert found["truly_after"] < 0.02
@@ -155,7 +157,7 @@ def small_record(what: str, **sets: Any) -> CalibrationRecord:
     return CalibrationRecord(what=what, date="2026-01-01T00:00:00+00:00", residual=0.01, unit="um", set=sets)
 
 
-def test_records_add_up_and_the_newest_is_undone(tmp_path: Path) -> None:
+def test_the_newest_record_counts_and_can_be_undone(tmp_path: Path) -> None:
     file = tmp_path / "bench.calibration.yaml"
     add(file, "bench", small_record("um per px", **{"optics.um_per_px": 0.2}))
     add(file, "bench", small_record("um per px", **{"optics.um_per_px": 0.11}))
@@ -184,13 +186,13 @@ def test_a_rig_file_names_its_calibration(tmp_path: Path) -> None:
 
 
 def mirrored_plane() -> dict[str, Any]:
-    """A map that is mirrored against the truth."""
+    """A map that is mirrored relative to the true map."""
     made = StoredMap(matrix_v_per_px=((-0.025, 0.0), (0.0, 0.025)), shift_v=(0.025 * 79.5, -0.025 * 79.5))
     found: dict[str, Any] = plain(made)
     return found
 
 
-def test_a_probe_move_catches_a_mirrored_map(tmp_path: Path) -> None:
+def test_a_probe_move_detects_a_mirrored_map(tmp_path: Path) -> None:
     job = CalibrationJob(RIG, ("calibration.map=unconfirmed", *SMALL), tmp_path / "c.yaml")
     with pytest.raises(Fault, match="probe move"):
         map_module.probed(job, mirrored_plane())
@@ -220,7 +222,9 @@ def test_a_real_deflector_is_unconfirmed_until_it_is_calibrated() -> None:
     assert emulated.rig.confirmed
 
 
-def test_the_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_calibrate_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["um-per-px", str(RIG), "--out", "c.yaml", "--json", "c.json", "--set", "camera.true_um_per_px=0.12"]
     monkeypatch.setattr("sys.argv", ["main.py", "calibrate", *words])
@@ -235,8 +239,8 @@ def test_the_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "um-per-px, map" in capsys.readouterr().err
 
 
-def test_what_no_rig_can_have_is_not_kept(tmp_path: Path) -> None:
-    """Beads that stick have a D of either sign, and with a drag below 0 the rig could not be opened any more."""
+def test_impossible_results_are_not_saved(tmp_path: Path) -> None:
+    """D of stuck beads has either sign. With a drag below 0 the rig could no longer be opened."""
     job = CalibrationJob(RIG, SMALL, tmp_path / "c.yaml")
     with pytest.raises(Refused, match=r"calibrate diffusion: nothing was kept.*drag_pn_s_per_um.* is -0\.04"):
         job.keep("diffusion", 0.1, "relative", {"plant.drag_pn_s_per_um": -0.04}, {})
@@ -244,10 +248,10 @@ def test_what_no_rig_can_have_is_not_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("step_um", "said"), [(0.0, "D is 0: nothing has moved"), (0.01, "D is -.*may stick")])
-def test_particles_that_do_not_diffuse_are_refused_in_words(
+def test_particles_that_do_not_diffuse_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step_um: float, said: str
 ) -> None:
-    """A still film, and places that are only uncertain: their neighbouring steps take each other back."""
+    """A film at rest; and positions that change only by noise, so that successive steps cancel."""
     place_um = step_um * (-1.0) ** np.arange(40)[:, None, None] * np.ones((2, 2))
     job = CalibrationJob(RIG, SMALL, tmp_path / "c.yaml")
     flown = SimpleNamespace(rig=job.rig()), SimpleNamespace(fps=50.0)
@@ -258,8 +262,8 @@ def test_particles_that_do_not_diffuse_are_refused_in_words(
     assert not (tmp_path / "c.yaml").exists()
 
 
-def test_the_probe_move_s_own_run_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also in a folder whose name has the word."""
+def test_the_run_of_the_probe_move_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a folder whose name contains "probe"."""
     job = CalibrationJob(RIG, SMALL, tmp_path / "probe-rig.yaml")
     job.runs = ["probe-rig/probe-001.h5", "probe-rig/map-001.h5"]
     flown = SimpleNamespace(header=SimpleNamespace(extra={}))

@@ -1,4 +1,5 @@
-"""From the command line: unconfirmed and refused, probed, confirmed and flown, said everywhere, undone and refused."""
+"""Calibration from the command line: an unconfirmed rig is refused, probed, confirmed, flown, undone and refused
+again."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ policy: {kind: programmed, forces: [{kind: self, delay_s: 0.05, shape: {kind: ha
 
 
 def told(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """What the command line answers."""
+    """Exit code of the command line."""
     monkeypatch.setattr("sys.argv", ["main.py", *words])
     try:
         return int(main.main() or 0)

@@ -1,4 +1,4 @@
-"""The report of a run: work and heading against closed forms, and the page itself."""
+"""The report of a run: work and heading memory against closed forms, and the page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from control.theory.delayed import heat_kt_per_s
 
 
 def commands(times_s: list[float], x_um: list[float], depth_mw: float = 4.0) -> pd.DataFrame:
-    """One spot that is moved along x."""
+    """Commands of one spot that moves along x."""
     number = len(times_s)
     columns = {
         "command": ["sent"] * number, "turn": range(number), "effect_s": times_s, "x_um": x_um, "y_um": [0.0] * number,
@@ -40,13 +40,13 @@ def commands(times_s: list[float], x_um: list[float], depth_mw: float = 4.0) -> 
 
 
 def turns_of(commands: pd.DataFrame) -> pd.DataFrame:
-    """The turns of a light that never pauses."""
+    """The turns for light that never pauses."""
     first = commands.drop_duplicates("turn")
     return pd.DataFrame({"turn": first["turn"], "sent_effect_s": first["effect_s"]})
 
 
 def tracks(time_s: np.ndarray, place_um: np.ndarray) -> pd.DataFrame:
-    """Of one particle [T, 2]."""
+    """Tracks of one particle with place_um [T, 2]."""
     columns = {"frame": np.arange(len(time_s)), "time_s": time_s, "particle": 0}
     return pd.DataFrame({**columns, "x_um": place_um[:, 0], "y_um": place_um[:, 1]})
 
@@ -63,8 +63,9 @@ def test_the_work_of_a_move_is_the_difference_of_energies() -> None:
     assert work["work_kt"][0] == pytest.approx(energy(0.25, 0.3) - energy(0.25, 0.0))
 
 
-def test_the_heat_of_a_late_harmonic_trap_is_p12() -> None:
-    """Traps re-centred every ms on where their particles were 160 ms ago, in spots so wide that they are harmonic."""
+def test_the_heat_of_a_delayed_harmonic_trap_agrees_with_p12() -> None:
+    """Every ms each trap is centred on the position of its particle 160 ms before. The spots are so wide that they are
+    harmonic."""
     rate_hz, d, delay_s, frame_s, depth_kt = 25.0, 0.1, 0.16, 1e-3, 4000.0
     waist_um = math.sqrt(4.0 * depth_kt * d / rate_hz)  # kappa = 4 U D / (kT w^2)
     chance, number, many, fine = np.random.default_rng(1), 3000, 12, 4
@@ -93,7 +94,7 @@ def test_the_heat_of_a_late_harmonic_trap_is_p12() -> None:
         assert abs(each.mean() - expected) < 4.0 * error
 
 
-def test_a_runner_s_persistence_is_found() -> None:
+def test_the_persistence_time_of_an_active_particle_is_measured() -> None:
     chance, fps, turning = np.random.default_rng(2), 100.0, 0.5
     angle = np.cumsum(chance.normal(0, math.sqrt(2 * turning / fps), 60_000))
     place = np.cumsum(2.0 / fps * np.stack([np.cos(angle), np.sin(angle)], axis=1), axis=0)
@@ -104,7 +105,7 @@ def test_a_runner_s_persistence_is_found() -> None:
     assert math.isnan(persistence_s(memory.iloc[:2], 0.1))
 
 
-def test_a_page_is_whole_and_fetches_nothing(tmp_path: Path) -> None:
+def test_a_page_is_complete_and_loads_no_other_file(tmp_path: Path) -> None:
     page = Page("a < b")
     page.table(("x",), [("1 & 2",)])
     page.figure(lambda axes: axes.plot([0, 1]), 'a "figure"')
@@ -124,7 +125,7 @@ def swimming(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_a_run_s_report_has_what_was_foreseen_and_what_was_measured(swimming: Path, tmp_path: Path) -> None:
+def test_the_report_contains_predicted_and_measured_values(swimming: Path, tmp_path: Path) -> None:
     assert analyse_run(swimming, tmp_path / "report.html", json=tmp_path / "report.json") == 0
     found = {one["name"]: one for one in json.loads((tmp_path / "report.json").read_text())["findings"]}
     speed = found["speed over τ"]
@@ -143,15 +144,15 @@ def test_many_particles_have_bonds_and_pairs(tmp_path: Path) -> None:
     found = {one.name: one for one in findings(run)}
     assert found["bond length"].measured == pytest.approx(2.5, rel=0.03)
     assert found["|ψ6|"].measured > 0.8 > found["|ψ6|"].random == pytest.approx(0.366, abs=0.002)
-    assert math.isnan(found["|ψ6|"].foreseen)  # what chance shows is no prediction
+    assert math.isnan(found["|ψ6|"].foreseen)  # a random value is no prediction
     assert row(found["|ψ6|"])[0] == "|ψ6|  (random 0.366)"
     assert plain(found["|ψ6|"])["random"] == found["|ψ6|"].random
     assert analyse_run(out, None, json=None) == 0
     assert out.with_suffix(".html").read_text().count("<figure>") == 7
 
 
-def test_in_the_dark_no_law_is_foreseen(tmp_path: Path) -> None:
-    """The particle diffuses, and that is all that is said of it; so it is with what was recorded elsewhere."""
+def test_a_run_in_the_dark_predicts_only_free_diffusion(tmp_path: Path) -> None:
+    """The particle diffuses freely, and the report contains only this; the same for a replay of the recording."""
     dark, again = tmp_path / "dark.h5", tmp_path / "again.h5"
     fly(plan(EXPERIMENTS / "annular_activity.yaml"), 6.0, dark, True, "dark", armed=False)
     assert replay_recording(dark, None, None, (), out=again, frames=False, json=None) == 0
@@ -165,8 +166,8 @@ def test_in_the_dark_no_law_is_foreseen(tmp_path: Path) -> None:
         assert path.with_suffix(".html").read_text().count("<figure>") == 4
 
 
-def test_how_long_a_direction_lasts_knows_the_age_of_what_a_trap_is_aimed_at() -> None:
-    """As `reproduce P18` has it, with the rate of the spot where the particle is in it; painted light has no age."""
+def test_the_predicted_persistence_time_includes_the_position_age() -> None:
+    """As in `reproduce P18`, with the rate of the spot at the position of the particle. Painted light has no age."""
     made = plan(EXPERIMENTS / "annular_activity.yaml")
     means = means_of(made, 1, made.rig.camera.fps)
     k, w, a, tau = means.light.stiffness_pn_per_um, means.light.waist_um, means.age_s, 0.5
@@ -174,16 +175,16 @@ def test_how_long_a_direction_lasts_knows_the_age_of_what_a_trap_is_aimed_at() -
     drag_pn = means.plant.drag_pn_s_per_um * speed
     trap_hz = means.plant.rate_hz(k)
 
-    def wider(q: float) -> float:  # by the scatter in the spot, 2 D a / (1 + kappa a)
+    def wider(q: float) -> float:  # widening by the scatter in the spot, 2 D a / (1 + kappa a)
         return 1.0 + 8.0 * d * a / (1.0 + trap_hz / q**2 * a) / w**2 - q
 
     q = brentq(wider, 1.0, 1.5)
-    # in the spot
+    # offset at which the spot balances the drag
     behind_um = brentq(lambda u: k / q**2 * u * math.exp(-2.0 * (u / w) ** 2 / q) - drag_pn, 0.0, w / 2.0)
     expected = (speed * (tau + a + speed / behind_um * a * tau)) ** 2 / (4.0 * d)
     assert foreseen_persistence_s(made.experiment, means) == pytest.approx(expected, rel=1e-6)
     in_the_middle = (speed * (tau + a + trap_hz * a * tau)) ** 2 / (4.0 * d)
-    assert expected == pytest.approx(in_the_middle, rel=0.06)  # the row's
+    assert expected == pytest.approx(in_the_middle, rel=0.06)  # as in the row P18
     assert expected > 1.9 * (speed * tau) ** 2 / (4.0 * d)
     painted = replace(made.experiment, mode="landscape")
     speed = foreseen_speed_um_per_s(painted, means)
@@ -191,7 +192,7 @@ def test_how_long_a_direction_lasts_knows_the_age_of_what_a_trap_is_aimed_at() -
     assert math.isnan(foreseen_persistence_s(plan(EXPERIMENTS / "ring_crystal.yaml").experiment, means))
 
 
-def test_a_trap_that_is_aimed_ahead_has_no_z_of_the_latency() -> None:
+def test_a_predicting_trap_has_no_z_of_the_latency() -> None:
     made = plan(EXPERIMENTS / "annular_activity.yaml")
     means, time_s = means_of(made, 1, made.rig.camera.fps), np.arange(20) / 100.0
     nothing = pd.DataFrame({"delay_achieved_s": []})
@@ -200,17 +201,17 @@ def test_a_trap_that_is_aimed_ahead_has_no_z_of_the_latency() -> None:
     run = RunTables(made, means, 100.0, pd.DataFrame(), lit, nothing, nothing, turns)
     found = {one.name: one for one in of_delay(run)}
     assert found["z of the latency"].measured == pytest.approx(found["z of the latency"].foreseen)
-    assert found["z of the latency"].foreseen == pytest.approx(0.37, abs=0.002)  # 0.39 in the middle of the trap
+    assert found["z of the latency"].foreseen == pytest.approx(0.37, abs=0.002)  # 0.39 in the centre of the trap
     ahead = replace(made.experiment, trap=replace(made.experiment.trap, predict=True))
     assert "z of the latency" not in {one.name for one in of_delay(replace(run, plan=replace(made, experiment=ahead)))}
 
 
-def test_a_runner_s_late_diffusion_comes_of_its_speed_and_persistence(swimming: Path) -> None:
+def test_late_diffusion_follows_from_speed_and_persistence(swimming: Path) -> None:
     found = {one.name: one for one in findings(tables(swimming)[0])}
     late, speed, lasting = found["D_eff"], found["speed over τ"], found["persistence time"]
     assert late.foreseen == pytest.approx(speed.foreseen**2 * lasting.foreseen / 2.0, rel=1e-3)
     assert found["T_eff"].foreseen == pytest.approx(295.0 * late.foreseen / 0.1131, rel=1e-3)
-    # twelve seconds tell little: either nothing, or a number with an error that is less than itself
+    # twelve seconds are short: the result is NaN, or a value larger than its error
     assert math.isnan(lasting.measured) or lasting.error < lasting.measured
     assert late.measured == pytest.approx(speed.measured**2 * lasting.measured / 2.0, rel=1e-3, nan_ok=True)
 
@@ -229,7 +230,7 @@ def changed(run: Path, path: Path, table: str = "", **calibration: object) -> Pa
     return path
 
 
-def test_a_calibration_without_a_residual_is_told(swimming: Path, tmp_path: Path) -> None:
+def test_a_calibration_without_a_residual_is_listed(swimming: Path, tmp_path: Path) -> None:
     made = [{"what": "drift", "date": "2026-01-02T03:04:05", "residual": None, "unit": "um/s"}]
     run = changed(swimming, tmp_path / "run.h5", made=made)
     assert analyse_run(run, None, json=None) == 0
@@ -238,7 +239,7 @@ def test_a_calibration_without_a_residual_is_told(swimming: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("made", [[{"wat": "drift"}], [3], 3, [{"what": "drift", "date": 5, "residual": "x"}]])
-def test_a_calibration_that_can_t_be_read_is_refused(swimming: Path, tmp_path: Path, made: object) -> None:
+def test_an_unreadable_calibration_is_refused(swimming: Path, tmp_path: Path, made: object) -> None:
     run = changed(swimming, tmp_path / "run.h5", made=made)
     with pytest.raises(Refused, match=r"run\.h5: what the header says of the calibration"):
         analyse_run(run, None, json=None)
@@ -252,7 +253,7 @@ def test_a_run_without_a_table_is_refused(swimming: Path, tmp_path: Path) -> Non
         analyse_run(run, None, json=None)
 
 
-def test_a_folder_is_no_run_and_no_report(swimming: Path, tmp_path: Path) -> None:
+def test_a_folder_is_refused_as_run_and_as_report(swimming: Path, tmp_path: Path) -> None:
     with pytest.raises(Refused, match="found a folder, where a run file"):
         analyse_run(tmp_path, None, json=None)
     (tmp_path / "reports").mkdir()
@@ -263,7 +264,7 @@ def test_a_folder_is_no_run_and_no_report(swimming: Path, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["reports"]
 
 
-def test_a_run_in_which_nobody_was_seen_is_refused(tmp_path: Path) -> None:
+def test_a_run_without_particles_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "empty.h5"
     fly(plan(EXPERIMENTS / "ring_crystal.yaml", None, ["sample.number=0"]), 0.5, out, False, "empty")
     with pytest.raises(Refused, match="no particle was seen"):

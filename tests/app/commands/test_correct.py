@@ -1,4 +1,5 @@
-"""Correction images and excluded regions: made by one command each, kept in the record, refused where they are bad."""
+"""Correction images and excluded regions: one command makes each, the record contains them, and invalid ones are
+refused."""
 
 from __future__ import annotations
 
@@ -53,7 +54,7 @@ def folder(videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def made(what: str, source: str, *sets: str, out: str | None = None, seconds: float | None = None) -> dict[str, Any]:
-    """What the command says of its work."""
+    """The JSON answer of the command."""
     answer = Path(f"{what}.json")
     assert correct(what, Path(source), sets, out=Path(out) if out else None, seconds=seconds, json=answer) == 0
     found: dict[str, Any] = json.loads(answer.read_text())
@@ -65,10 +66,8 @@ def tracks_of(run: str) -> Any:
         return read.table("tracks")
 
 
-def test_each_correction_is_one_command_and_its_record_needs_no_other_file(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """No hot pixel and no dirt is a particle; the record verifies and is replayed when the images are gone."""
+def test_a_record_with_corrections_needs_no_other_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hot pixels and dirt are not tracked. The record is verified and replayed after the images are deleted."""
     hot = made("hot-pixels", "covered.tif", out="hot.tif")
     assert np.array_equal(tifffile.imread("hot.tif") > 0, CAMERA.hot())
     assert f"--set tracking.hot_pixels_file={folder / 'hot.tif'}" in capsys.readouterr().out
@@ -96,7 +95,7 @@ def test_each_correction_is_one_command_and_its_record_needs_no_other_file(
     assert max(away_px) < 0.5
 
 
-def test_a_changed_correction_in_a_record_is_found(folder: Path) -> None:
+def test_a_changed_correction_in_a_record_is_detected(folder: Path) -> None:
     made("hot-pixels", "covered.tif", out="hot.tif")
     sets = (*SETS, "tracking.hot_pixels_file=hot.tif")
     replay_recording(Path("beads.tif"), None, None, sets, out=Path("r.h5"), frames=True, json=None)
@@ -123,7 +122,7 @@ def npy(content: Any) -> Callable[[Path], None]:
 
 
 def header(shape: str) -> Callable[[Path], None]:
-    """A file that has a header of this shape, and no pixels."""
+    """A file with a header of this shape, and no pixels."""
     text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
     whole = b"\x93NUMPY\x01\0" + len(text).to_bytes(2, "little") + text
 
@@ -158,7 +157,7 @@ SIZE = (CAMERA.size_px, CAMERA.size_px)
         ("a.png", None, "found the ending '.png' of an image .allowed: .tif, .tiff, .npy."),
     ],
 )  # fmt: skip
-def test_a_bad_image_is_one_sentence(folder: Path, name: str, write: Any, said: str) -> None:
+def test_an_invalid_image_is_refused_in_one_sentence(folder: Path, name: str, write: Any, said: str) -> None:
     if write is not None:
         write(folder / name)
     for key in ("dark_file", "background_file", "hot_pixels_file"):
@@ -167,14 +166,14 @@ def test_a_bad_image_is_one_sentence(folder: Path, name: str, write: Any, said: 
         assert "\n" not in str(refused.value)
 
 
-def test_an_image_that_says_that_most_pixels_are_hot_is_refused(folder: Path) -> None:
+def test_a_hot_pixel_image_with_most_pixels_set_is_refused(folder: Path) -> None:
     np.save("a.npy", np.ones(SIZE, np.uint8))
     with pytest.raises(Refused, match="100% of the pixels are not 0"):
         plan_replay(Path("beads.tif"), None, None, ("tracking.hot_pixels_file=a.npy",))
 
 
-def test_where_a_file_is_looked_for(folder: Path) -> None:
-    """As seen from the file that names it; one on the command line as seen from here."""
+def test_correction_files_are_relative_to_the_file_that_names_them(folder: Path) -> None:
+    """Relative to the file that names it; a path on the command line is relative to the current folder."""
     for place in ("rigs", "experiments"):
         Path(place).mkdir()
     rig = yaml.safe_load((RIGS / "simulated.yaml").read_text())
@@ -195,8 +194,8 @@ def test_where_a_file_is_looked_for(folder: Path) -> None:
     assert flown.experiment.set["tracking.background_file"] == tracking.background_file
 
 
-def test_from_the_camera_of_a_rig(folder: Path) -> None:
-    """Without a particle: the level of the empty image."""
+def test_a_background_from_the_camera_of_a_rig(folder: Path) -> None:
+    """Without particles the background is the level of the empty image."""
     small = ("camera.width_px=64", "camera.height_px=64", "camera.read_noise_counts=0.5")
     found = made("background", str(RIGS / "simulated.yaml"), *small, "sample.number=0", out="b.tif", seconds=0.5)
     image = read_still_image(Path("b.tif"))
@@ -219,7 +218,7 @@ def test_from_the_camera_of_a_rig(folder: Path) -> None:
         ("dark", "beads.tif", {"sets": ("x=1",)}, "--set x=1: correct takes tracking.KEY=VALUE"),
     ],
 )  # fmt: skip
-def test_what_can_not_be_done_is_refused_and_nothing_is_written(
+def test_invalid_calls_are_refused_and_write_nothing(
     folder: Path, what: str, source: str, options: dict[str, Any], said: str
 ) -> None:
     tifffile.imwrite("short.tif", np.zeros((2, 32, 32), np.uint8), photometric="minisblack")
@@ -230,8 +229,8 @@ def test_what_can_not_be_done_is_refused_and_nothing_is_written(
     assert sorted(os.listdir()) == before
 
 
-def test_an_image_at_a_name_that_was_not_given_is_not_replaced(folder: Path) -> None:
-    """A setting may name it, and it may be of another recording of the same name."""
+def test_an_image_at_the_default_path_is_not_replaced(folder: Path) -> None:
+    """A setting may name it, and it may belong to another recording of the same name."""
     first = made("dark", "covered.tif")["image"]
     before = Path(first).read_bytes()
     (folder / "other").mkdir()
@@ -256,7 +255,7 @@ def test_an_image_is_read_as_it_was_written(tmp_path: Path, name: str, kind: Any
     assert not again.flags.writeable
 
 
-def test_frames_reach_the_locator_corrected_and_the_record_as_they_came(folder: Path) -> None:
+def test_the_locator_gets_corrected_frames_and_the_record_raw_ones(folder: Path) -> None:
     made("hot-pixels", "covered.tif", out="hot.tif")
     sets = (*SETS, "tracking.hot_pixels_file=hot.tif")
     replay_recording(Path("beads.tif"), None, None, sets, out=Path("r.h5"), frames=True, json=None)
@@ -267,6 +266,6 @@ def test_frames_reach_the_locator_corrected_and_the_record_as_they_came(folder: 
         assert list(run.header.corrections) == [str(folder / "hot.tif")]
 
 
-def test_the_memory_of_a_record_in_flight_has_the_regions() -> None:
+def test_encoded_tracking_settings_include_the_excluded_regions() -> None:
     settings = Tracking(excluded_regions=(Ellipse(left_px=3.0), Rectangle(width_px=7.5)))
     assert decode(encode(settings, NAMES), NAMES, "a run") == settings

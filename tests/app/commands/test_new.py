@@ -1,4 +1,4 @@
-"""A new folder has everything that its experiments name, and comes whole or not at all."""
+"""A new folder contains everything that its experiments name, and is made completely or not at all."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_an_empty_folder_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "experiments", "rigs"]
 
 
-def test_a_folder_that_is_not_empty_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_left_unchanged(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(Refused, match="this folder is not empty"):
         new_folder(tmp_path)
@@ -60,9 +60,7 @@ def test_a_copy_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     assert not there or not any(folder.iterdir())
 
 
-def test_a_folder_that_can_not_be_moved_in_takes_the_others_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_move_removes_the_folders_moved_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, count = os.rename, iter(range(9))
 
     def busy(source: Path, target: Path) -> None:

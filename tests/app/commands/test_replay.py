@@ -1,4 +1,4 @@
-"""Replays: a recorded particle is expected where light that it felt has moved it, and nowhere else."""
+"""Replays: the tracker expects motion by light only if that light acted on the recorded particles."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OTHER_LAW = ("trap.depth_kt=40", "policy.forces.0.shape.radius_um=2.5")
 
 
 def crowd(path: Path, seed: int = 3) -> Path:
-    """A video of spots that walk at random, 14 px apart on average."""
+    """A video of spots in random walks, 14 px apart on average."""
     chance = np.random.default_rng(seed)
     grid = np.stack(np.meshgrid(np.arange(24, 170, 14), np.arange(24, 170, 14)), -1).reshape(-1, 2).astype(float)
     images = []
@@ -51,7 +51,7 @@ def crowd(path: Path, seed: int = 3) -> Path:
 
 
 def links(table: pd.DataFrame) -> set[tuple[float, ...]]:
-    """Every link between two frames, by the places at its two ends."""
+    """All links between two frames, as the positions of both ends."""
     ordered = table.sort_values(["particle", "frame"])
     rows = ordered[["frame", "x", "y"]].to_numpy().round(6)
     same = ordered["particle"].to_numpy()[1:] == ordered["particle"].to_numpy()[:-1]
@@ -59,7 +59,7 @@ def links(table: pd.DataFrame) -> set[tuple[float, ...]]:
 
 
 def wrong_links(video: Path, sets: tuple[str, ...], search_px: float, tmp_path: Path) -> tuple[int, int]:
-    """(links that a replay and its export have otherwise than trackpy, links of trackpy)."""
+    """(links that differ between trackpy and the exported replay, links of trackpy)."""
     out = tmp_path / "replay.h5"
     assert replay_recording(video, None, None, sets, out=out, frames=True, json=None) == 0
     export(out, "csv", tmp_path / "tables")
@@ -71,7 +71,7 @@ def wrong_links(video: Path, sets: tuple[str, ...], search_px: float, tmp_path: 
 
 
 def test_a_foreign_video_is_linked_as_trackpy_links_it(tmp_path: Path) -> None:
-    """No command of a replay has moved what was recorded before."""
+    """No command of a replay moved the recorded particles."""
     wrong, every = wrong_links(crowd(tmp_path / "crowd.tif"), CROWD, 6, tmp_path)
     assert every > 1500
     assert wrong == 0
@@ -90,7 +90,7 @@ def test_a_real_video_is_linked_as_trackpy_links_it(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def lit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of ours whose light was on, with its frames."""
+    """A run of the program with light on, with its frames."""
     path = tmp_path_factory.mktemp("runs") / "lit.h5"
     fly(plan(EXPERIMENTS / "annular_activity.yaml", None, SMALL), 0.8, path, True, "lit")
     return path
@@ -107,7 +107,7 @@ def holds_of(path: Path, trapped: str) -> None:
         assert parse(run.header.rig, "rig").data["tracking"]["trapped"] == trapped
 
 
-def test_a_run_that_was_lit_felt_its_recorded_commands_whatever_law_is_replayed(lit: Path, tmp_path: Path) -> None:
+def test_a_replay_of_a_lit_run_uses_the_recorded_commands(lit: Path, tmp_path: Path) -> None:
     before = tracks(lit)
     for name, sets in (("same", ()), ("other", OTHER_LAW)):
         out = tmp_path / f"{name}.h5"
@@ -118,10 +118,10 @@ def test_a_run_that_was_lit_felt_its_recorded_commands_whatever_law_is_replayed(
     assert verify_run(lit, json=None) == 0
 
 
-def test_what_was_expected_comes_from_the_recorded_commands_to_the_bit(
+def test_a_replay_has_exactly_the_expectations_of_the_run(
     lit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The expectations of a replay with another law are those of the run itself."""
+    """A replay with another law has the expectations of the run itself."""
     from tracking.tracker import LinkingTracker
 
     told: list[Any] = []
@@ -144,7 +144,7 @@ def test_what_was_expected_comes_from_the_recorded_commands_to_the_bit(
     assert told == live
 
 
-def test_places_are_scaled_where_the_replay_believes_in_another_scale(lit: Path, tmp_path: Path) -> None:
+def test_positions_are_scaled_in_a_replay_with_another_scale(lit: Path, tmp_path: Path) -> None:
     out = tmp_path / "scaled.h5"
     sets = (*OTHER_LAW, "optics.um_per_px=0.11")
     assert replay_recording(lit, None, None, sets, out=out, frames=True, json=None) == 0
@@ -152,7 +152,7 @@ def test_places_are_scaled_where_the_replay_believes_in_another_scale(lit: Path,
     assert verify_run(out, json=None) == 0
 
 
-def test_a_dark_run_and_a_replay_of_a_replay_felt_nothing_of_ours(lit: Path, tmp_path: Path) -> None:
+def test_a_dark_run_and_a_replay_have_no_recorded_light(lit: Path, tmp_path: Path) -> None:
     dark = tmp_path / "dark.h5"
     fly(plan(EXPERIMENTS / "annular_activity.yaml", None, SMALL), 0.2, dark, True, "dark", armed=False)
     again = tmp_path / "again.h5"
@@ -161,7 +161,7 @@ def test_a_dark_run_and_a_replay_of_a_replay_felt_nothing_of_ours(lit: Path, tmp
         assert plan_replay(recording, None, None, ()).rig.tracking.trapped == "last"
 
 
-def test_a_replay_whose_recording_is_gone_is_verified_from_its_tracks(
+def test_a_replay_without_its_recording_is_verified_from_its_tracks(
     lit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     moved, out = tmp_path / "moved.h5", tmp_path / "out.h5"
@@ -174,7 +174,7 @@ def test_a_replay_whose_recording_is_gone_is_verified_from_its_tracks(
 
 
 @pytest.mark.parametrize(("table", "column", "value"), [("tracks", "x_um", 1e200), ("allowed", "dwell_s", -5.0)])
-def test_a_lit_run_with_a_damaged_row_is_not_replayed_and_its_replay_is_verified_without_it(
+def test_a_damaged_lit_run_is_refused_and_its_replay_still_verifies(
     lit: Path, tmp_path: Path, table: str, column: str, value: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad, out = tmp_path / "bad.h5", tmp_path / "out.h5"
@@ -194,7 +194,7 @@ def test_a_lit_run_with_a_damaged_row_is_not_replayed_and_its_replay_is_verified
     assert not (tmp_path / "again.h5").exists()
 
 
-def test_what_is_not_so_is_refused(lit: Path, tmp_path: Path) -> None:
+def test_an_invalid_value_of_tracking_trapped_is_refused(lit: Path, tmp_path: Path) -> None:
     video = crowd(tmp_path / "crowd.tif")
     for recording, value in ((video, "commanded"), (lit, "commanded"), (video, "recorded")):
         with pytest.raises(Refused, match=r"tracking\.trapped"):
@@ -229,8 +229,8 @@ def test_a_run_whose_rig_has_no_camera_is_refused(tmp_path: Path, camera: str, f
         plan_replay(path, None, EXPERIMENTS / "annular_activity.yaml", ())
 
 
-def test_a_replay_from_before_is_verified_as_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its record says `commanded`, and it has wrong links."""
+def test_an_older_replay_is_verified_with_its_own_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its record states `commanded`, and it has wrong links."""
     out = tmp_path / "replay.h5"
     with monkeypatch.context() as before:
         before.setattr("app.assembly.replay_plan._felt", lambda opened: "commanded")
@@ -241,8 +241,8 @@ def test_a_replay_from_before_is_verified_as_it_was_made(tmp_path: Path, monkeyp
     assert verify_run(out, json=None) == 0
 
 
-def test_a_guess_stays_a_guess(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It became a fact in the header of the run, and from there in an exported OME-TIFF and in its replay."""
+def test_a_guessed_value_stays_marked_as_a_guess(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Regression: the header of the run, an exported OME-TIFF and its replay stated it as a fact."""
     still = ("policy.forces=[]", "tracking.minmass=20", "tracking.diameter_px=7")
     guess = "camera.fps 30 and optics.um_per_px 0.1: a guess, since neither a person nor the recording stated it"
     video, out = crowd(tmp_path / "crowd.tif"), tmp_path / "guessed.h5"
@@ -269,15 +269,15 @@ def test_a_guess_stays_a_guess(tmp_path: Path, capsys: pytest.CaptureFixture[str
     capsys.readouterr()
 
 
-def test_a_slow_video_is_replayed_without_the_law_of_the_first_experiment(tmp_path: Path) -> None:
-    """Its delay is shorter than two seconds, and the user had not chosen it."""
+def test_a_slow_video_is_replayed_without_the_default_law(tmp_path: Path) -> None:
+    """The delay of this law is shorter than the frame interval of two seconds, and the user did not choose the law."""
     video = crowd(tmp_path / "crowd.tif")
     made = plan_replay(video, None, None, ("camera.fps=0.5",))
     assert isinstance(made.experiment.policy, Programmed)
     assert made.experiment.policy.forces == ()
     assert any(said.startswith("note: no law is replayed") and "delay_s" in said for said in made.taken)
     assert not any("no law" in said for said in plan_replay(video, None, None, ()).taken)
-    for chosen in (("policy.forces.0.delay_s=1",), ("tracking.diameter_px=1",)):  # what was chosen is refused
+    for chosen in (("policy.forces.0.delay_s=1",), ("tracking.diameter_px=1",)):  # refused, because it was chosen
         with pytest.raises(Refused):
             plan_replay(video, None, None, ("camera.fps=0.5", *chosen))
     with pytest.raises(Refused, match="delay_s"):

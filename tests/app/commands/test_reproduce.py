@@ -1,4 +1,4 @@
-"""The verb: table, JSON and page; it goes on where it stopped."""
+"""The command `reproduce`: table, JSON and page; it continues after an interruption."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ from app.reproduce.store import figure_sha256, fingerprint, found_of, keep, kept
 from config.refused import Refused
 
 
-def test_the_table_the_json_and_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reproduce_writes_table_json_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, file = tmp_path / "out", tmp_path / "checks.json"
     assert reproduce.reproduce(["P1-plant", "P28"], full=False, out=out, json=file) in (0, 1)
     checks = json.loads(file.read_text())["checks"]
@@ -31,24 +31,24 @@ def test_the_table_the_json_and_the_page(tmp_path: Path, capsys: pytest.CaptureF
     assert "2 of 2 agree" in capsys.readouterr().out
 
 
-def test_sabotages_are_caught_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sabotages_are_caught_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "checks.json"
     reproduce.reproduce(["P28"], full=False, out=tmp_path, json=file)
     assert reproduce.sabotage(["P28"], full=False, out=tmp_path, json=file) == 0
     told = json.loads(file.read_text())
-    assert [row["id"] for row in told["checks"]] == ["P28"]  # what was there stays
+    assert [row["id"] for row in told["checks"]] == ["P28"]  # existing rows stay
     assert told["sabotages"][0]["caught"] is True
     assert told["sabotages"][0]["factor"] == 1.05
     assert "1 of 1 sabotages are caught" in capsys.readouterr().out
 
 
-def test_a_sabotage_that_is_not_caught_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put right, it agrees: then nothing was caught."""
+def test_a_sabotage_that_is_not_caught_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the wrong value the check passes: no sabotage is caught."""
     monkeypatch.setattr(reproduce, "measure", lambda *job, sabotaged, drawn: measure(*job, drawn=drawn))
     assert reproduce.sabotage(["P28"], full=False, out=tmp_path, json=None) == 1
 
 
-def test_it_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_reproduce_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
     def counted(check: Check, *rest: object, **how: bool) -> Outcome:
@@ -60,12 +60,12 @@ def test_it_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyP
         reproduce.reproduce(["P28-plant"], full=False, out=tmp_path, json=None)
     assert made == ["P28-plant"]
     stored = tmp_path / "quick" / "P28-plant.json"
-    stored.write_text(stored.read_text()[:40])  # the disk was full
+    stored.write_text(stored.read_text()[:40])  # as after a full disk
     reproduce.reproduce(["P28-plant"], full=False, out=tmp_path, json=None)
     assert made == ["P28-plant"] * 2
 
 
-def test_another_check_is_measured_anew(tmp_path: Path) -> None:
+def test_a_changed_check_is_measured_again(tmp_path: Path) -> None:
     check, document = load()["P28-plant"]
     effort = check.quick
     assert effort is not None
@@ -81,8 +81,8 @@ def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
         reproduce.reproduce(["P99"], full=False, out=tmp_path, json=None, folder=CHECKS)
 
 
-def test_a_family_is_flown_and_kept(tmp_path: Path) -> None:
-    """In little: two rings and less time."""
+def test_a_family_is_flown_and_stored(tmp_path: Path) -> None:
+    """Reduced: two rings and less time."""
     family, document = load_families()["b"]
     assert family.sweep is not None
     inner = {**document.data["experiment"], "seconds": 16.0}
@@ -98,7 +98,7 @@ def test_a_family_is_flown_and_kept(tmp_path: Path) -> None:
     assert found.figure in family_report([(family, found)])
 
 
-def test_a_family_that_misses_what_is_wanted_says_so() -> None:
+def test_a_family_outside_its_wanted_range_is_reported() -> None:
     family, document = load_families()["b"]
     assert family.sweep is not None
     inner = {**document.data["experiment"], "seconds": 16.0}
@@ -114,7 +114,7 @@ def test_an_unknown_family_is_refused(tmp_path: Path) -> None:
         reproduce.families(["z"], out=tmp_path, json=None)
 
 
-def test_the_page_is_made_of_the_json(tmp_path: Path) -> None:
+def test_the_page_is_made_from_the_json(tmp_path: Path) -> None:
     page, data = tmp_path / "physics.md", tmp_path / "physics.json"
     reproduce.reproduce(["P28"], full=False, out=tmp_path, json=data)
     reproduce.sabotage(["P28"], full=False, out=tmp_path, json=data)
@@ -147,7 +147,7 @@ def test_the_page_is_made_of_the_json(tmp_path: Path) -> None:
 
 
 def test_a_picture_of_other_numbers_is_left_out(tmp_path: Path) -> None:
-    """Whatever lies in the folder of runs, or beside the page."""
+    """For any files in the folder of runs or beside the page."""
     page, data, runs = tmp_path / "physics.md", tmp_path / "physics.json", tmp_path / "families"
     picture = tmp_path / "physics-b.png"
     own, other = base64.b64encode(b"own").decode(), base64.b64encode(b"other").decode()
@@ -181,8 +181,8 @@ def test_wrong_rows_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fly", ["reproduce", "sabotage", "families"])
-def test_an_answer_that_is_not_ours_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fly: str) -> None:
-    """And nothing is flown first."""
+def test_a_foreign_json_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fly: str) -> None:
+    """The refusal comes before any flight."""
 
     def never(*_: object, **__: object) -> None:
         raise AssertionError("flown")
@@ -200,7 +200,7 @@ def test_an_answer_that_is_not_ours_is_left_alone(tmp_path: Path, monkeypatch: p
         getattr(reproduce, fly)([], **how, out=tmp_path, json=tmp_path)
 
 
-def test_the_mark_is_of_all_that_flies() -> None:
+def test_the_fingerprint_covers_all_flight_sources() -> None:
     names = {str(path.relative_to(Path(reproduce.__file__).parents[2])) for path in sources()}
     assert {
         "app/assembly/open.py",

@@ -1,4 +1,4 @@
-"""Species by their look: learned from recorded runs, named live, recorded with their age, and replayed equal."""
+"""Species by look: learned from recorded runs, classified live, recorded with their age, and replayed identically."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fly(out: Path, seconds: float, *sets: str, armed: bool = True) -> None:
     run_experiment(SORTED, None, list(sets), seconds=seconds, seed=5, out=out, frames=True, json=None, armed=armed)
 
 
-def test_the_example_names_its_particles_pulls_them_apart_and_replays(tmp_path: Path) -> None:
+def test_the_species_example_classifies_acts_and_verifies(tmp_path: Path) -> None:
     run = tmp_path / "sorted.h5"
     fly(run, 1.2, "tracking.classifier.looks_a_frame=4")
     with read_run(run) as recorded:
@@ -41,7 +41,7 @@ def test_the_example_names_its_particles_pulls_them_apart_and_replays(tmp_path: 
         turns = list(recorded.turns())
     last = tracks[tracks.frame == tracks.frame.max()]
     counts = np.bincount(last.species[last.species >= 0], minlength=3)
-    assert np.abs(counts - 4).max() <= 1  # four of each are there; one look in thirty errs, and not always another
+    assert np.abs(counts - 4).max() <= 1  # four of each; one look in thirty is wrong, and errors may repeat
     assert last.species_age.max() <= 3  # 12 particles, 4 looks a frame
     first = turns[0]
     assert (first.tracks.species_age == -1).sum() == len(first.tracks) - 4
@@ -73,7 +73,7 @@ def test_species_are_learned_from_runs_of_one_species_each(tmp_path: Path) -> No
 
 
 def test_patches_are_chosen_before_images_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of a long run, all of them, would not fit into the memory."""
+    """All patches of a long run would not fit into memory."""
     path, chance = tmp_path / "run.h5", np.random.default_rng(1)
     journal = Journal(path, header(height_px=64, width_px=70), True, wait_s=30.0)
     wanted, whose = [], []
@@ -108,7 +108,7 @@ def test_patches_are_chosen_before_images_are_read(tmp_path: Path, monkeypatch: 
         assert 0 < len(reads) <= min(most, 60)
 
 
-def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
+def test_invalid_input_is_refused_in_one_sentence(tmp_path: Path) -> None:
     run = tmp_path / "dark.h5"
     fly(run, 0.05, "tracking.classifier=null", "sample.number=1", "sample.arrangement=one", armed=False)
     out = tmp_path / "no.json"
@@ -130,7 +130,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_species_of_one_particle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is held out, and nothing would be left to learn from."""
+    """The particle is held out, and no patch would remain for training."""
     patch, out = np.zeros((120, 28, 28)), tmp_path / "no.json"
     found = {"x": np.zeros(120, np.int64), "y": np.arange(120) % 2}
     monkeypatch.setattr("app.commands.species.patches", lambda path, size_px, most: (patch, found[path.stem]))
@@ -207,13 +207,13 @@ def test_a_classifier_replaces_a_classifier(tmp_path: Path, monkeypatch: pytest.
     assert read_classifier(out)[1].species == ("a", "b")
 
 
-def test_names_lose_their_blanks() -> None:
+def test_names_are_stripped_of_spaces() -> None:
     runs = [Path("a.h5"), Path("b.h5")]
     assert checked_names(runs, (" bead", "shell ")) == ("bead", "shell")
     assert checked_names(runs, ()) == ("a", "b")
 
 
-def test_the_narrowest_patch_is_the_networks() -> None:
+def test_the_smallest_patch_is_that_of_the_network() -> None:
     network = AffineShape().build(2).eval()
     with torch.no_grad():
         assert network(torch.rand(1, 1, LEAST_PX, LEAST_PX)).shape == (1, 2)
@@ -221,7 +221,7 @@ def test_the_narrowest_patch_is_the_networks() -> None:
             network(torch.rand(1, 1, LEAST_PX - 1, LEAST_PX - 1))
 
 
-def test_nobody_is_in_two_runs() -> None:
+def test_particles_of_different_runs_are_different() -> None:
     patch = np.zeros((3, 4, 4))
     _, whose = joined([(patch, np.array([0, 1, 1])), (patch, np.array([0, 0, 2]))])
     assert whose.tolist() == [0, 1, 1, 2, 2, 3]

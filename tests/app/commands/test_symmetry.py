@@ -1,4 +1,4 @@
-"""The verb `symmetry` on short simulated runs: a hidden drift is found, and what it keeps."""
+"""The command `symmetry` on short simulated runs: it finds a hidden drift, and the symmetries that the drift keeps."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def told(path: Path, folder: Path, lag_s: float | None = None) -> list[dict[str,
 
 
 @pytest.mark.parametrize("to", ["csv", "parquet"])
-def test_an_exported_run_says_what_the_run_says(tmp_path: Path, brief: Path, to: str) -> None:
+def test_an_exported_run_gives_the_results_of_the_run(tmp_path: Path, brief: Path, to: str) -> None:
     export(brief, to, tmp_path / "tables")
     wanted = told(brief, tmp_path)
     assert {"equivariance_error", "least_um_per_s", "penalty"} <= wanted[0].keys()
@@ -77,7 +77,7 @@ def test_an_exported_run_says_what_the_run_says(tmp_path: Path, brief: Path, to:
 
 
 def beads(count: int = 20, times: int = 400, flow_um_per_s: float = 0.0) -> pd.DataFrame:
-    """Free particles in a flow along y, as any program might have tracked them: no forces, no carried."""
+    """Free particles in a flow along y, as from any tracking program: no forces, no column `carried`."""
     draw = np.random.default_rng(2)
     lag_s = 0.1
     steps = draw.normal(0, 0.05, (times, count, 2)) + np.array([0.0, flow_um_per_s]) * lag_s
@@ -86,7 +86,7 @@ def beads(count: int = 20, times: int = 400, flow_um_per_s: float = 0.0) -> pd.D
     return pd.DataFrame({"time_s": when, "particle": who, "x_um": place[..., 0].ravel(), "y_um": place[..., 1].ravel()})
 
 
-def test_a_table_of_tracks_from_anywhere(tmp_path: Path) -> None:
+def test_a_tracks_table_of_another_program_is_accepted(tmp_path: Path) -> None:
     beads(flow_um_per_s=0.5).to_csv(tmp_path / "beads.csv", index=False)
     motion, lag_s = motion_of(tmp_path / "beads.csv", None)
     assert lag_s == pytest.approx(0.1)
@@ -95,7 +95,7 @@ def test_a_table_of_tracks_from_anywhere(tmp_path: Path) -> None:
     assert broken == {"rotation", "reflection of y"}
 
 
-def test_text_and_json_say_what_was_held_out_and_what_can_not_be_said(
+def test_text_and_json_state_held_out_blocks_and_missing_results(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     beads(8, 200).to_csv(tmp_path / "beads.csv", index=False)
@@ -107,8 +107,9 @@ def test_text_and_json_say_what_was_held_out_and_what_can_not_be_said(
     assert "no mean motion beyond chance" in said
 
 
-def test_time_stamps_need_not_be_those_of_one_clock(tmp_path: Path) -> None:
-    """Offsets from particle to particle, one row an age later, numbers that are not whole, rows twice over."""
+def test_irregular_time_stamps_are_accepted(tmp_path: Path) -> None:
+    """Time offsets between particles, one row very much later, particle numbers that are not integers, duplicate
+    rows."""
     table = beads()
     kept = len(motion_of(saved(table, tmp_path), None)[0].position_um)
     offset = table.assign(time_s=table["time_s"] + 1e-7 * table["particle"])
@@ -141,7 +142,7 @@ def saved(table: pd.DataFrame, folder: Path) -> Path:
     ({"particle": lambda table: table["particle"] % 2, "time_s": lambda table: np.arange(len(table)) * 0.1},
      "fewer than 7 particles"),
 ])  # fmt: skip
-def test_columns_that_say_nothing_are_refused_in_a_sentence(tmp_path: Path, change: Any, said: str) -> None:
+def test_invalid_columns_are_refused_in_one_sentence(tmp_path: Path, change: Any, said: str) -> None:
     with pytest.raises(Refused, match=said):
         show_symmetry(saved(beads().assign(**change), tmp_path), lag_s=None, json=None, figure=None)
 
@@ -153,7 +154,7 @@ def test_empty_tables_and_lags_shorter_than_a_frame_are_refused(tmp_path: Path) 
         motion_of(saved(beads(), tmp_path), 1e-9)
 
 
-def test_what_can_not_be_judged_is_refused_in_a_sentence(tmp_path: Path, brief: Path) -> None:
+def test_unusable_input_is_refused_in_one_sentence(tmp_path: Path, brief: Path) -> None:
     for lag_s, said in ((100.0, "too few to judge by"), (0.0, "positive number"), (float("nan"), "positive number")):
         with pytest.raises(Refused, match=said):
             show_symmetry(brief, lag_s=lag_s, json=None, figure=None)

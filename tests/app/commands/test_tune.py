@@ -1,4 +1,4 @@
-"""The verbs `tune` and `bench`."""
+"""The command `tune`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def video(path: Path) -> Path:
     return path
 
 
-def test_a_suggestion_with_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tune_suggests_settings_and_saves_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = video(tmp_path / "beads.tif")
     assert tune_recording(file, [], out=tmp_path / "tuned.png", json=tmp_path / "tuned.json") == 0
     found = json.loads((tmp_path / "tuned.json").read_text())
@@ -41,17 +41,17 @@ def test_a_suggestion_with_a_picture(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "--set tracking.diameter_px=" in capsys.readouterr().out
 
 
-def test_what_is_set_overrides_what_is_suggested(tmp_path: Path) -> None:
+def test_given_settings_override_suggestions(tmp_path: Path) -> None:
     file = video(tmp_path / "beads.tif")
     tune_recording(file, ["tracking.minmass=1e7"], out=tmp_path / "t.png", json=tmp_path / "t.json")
     assert json.loads((tmp_path / "t.json").read_text())["kept"] == 0
 
 
 @pytest.mark.parametrize("separation_px", [None, 20.0])
-def test_the_least_mass_is_chosen_for_what_is_set(
+def test_minmass_is_chosen_for_the_given_settings(
     tmp_path: Path, separation_px: float | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As if the diameter had been suggested; and whoever takes the printed line gets the same."""
+    """As if `tune` had suggested the diameter. The printed line gives the same result."""
     file = video(tmp_path / "beads.tif")
     sets = ["tracking.diameter_px=15", "tracking.noise_size_px=1.5", "camera.fps=30"]
     if separation_px is not None:
@@ -94,7 +94,7 @@ def test_a_wrong_setting_is_refused(tmp_path: Path, item: str, said: str) -> Non
     ("name", "said"),
     [("a.xyz", "the ending '.xyz'"), ("none", "the ending ''"), ("folder", "folder"), ("f.png", "folder")],
 )
-def test_a_place_that_no_picture_can_have_is_refused_before_any_work(tmp_path: Path, name: str, said: str) -> None:
+def test_an_invalid_picture_path_is_refused_before_any_work(tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "f.png").mkdir()
     before = sorted(tmp_path.rglob("*"))
@@ -103,7 +103,7 @@ def test_a_place_that_no_picture_can_have_is_refused_before_any_work(tmp_path: P
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_the_picture_is_where_the_answer_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_answer_states_the_path_of_the_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = video(tmp_path / "beads.tif")
     for ending in (".png", ".PDF", ".svg"):
         picture = tmp_path / f"new/tuned{ending}"
@@ -113,7 +113,7 @@ def test_the_picture_is_where_the_answer_says(tmp_path: Path, capsys: pytest.Cap
         assert capsys.readouterr().out.splitlines()[-1] == str(picture)
 
 
-def test_a_level_recording_is_refused(tmp_path: Path) -> None:
+def test_a_uniform_recording_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "dark.tif", np.zeros((3, 40, 40), np.uint8), photometric="minisblack")
     with pytest.raises(Refused, match="nothing stands out"):
         tune_recording(tmp_path / "dark.tif", [], out=tmp_path / "t.png", json=None)
@@ -126,8 +126,10 @@ ALARM = (
 
 
 @pytest.mark.parametrize("shape", [(240, 100), (80, 300)])
-def test_titles_stay_on_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]) -> None:
-    """The longest ones: an alarm beside a doubt. None reaches beyond the picture, or into another one."""
+def test_titles_stay_inside_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
+) -> None:
+    """The longest titles: an alarm beside a doubt. No title leaves the picture or overlaps another title."""
     figures: list[Figure] = []
     save = Figure.savefig
 
@@ -152,7 +154,7 @@ def test_titles_stay_on_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert ALARM in [axes.get_title().replace("\n", " ") for axes in figure.axes]
 
 
-def test_a_doubt_is_said_first_and_stands_in_the_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_doubt_is_printed_first_and_is_in_the_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     there = scattered((160, 200), 12, 30)
     images = [spots((160, 200), np.concatenate([there, there + 4.0]), seed=k) for k in range(3)]
     tifffile.imwrite(tmp_path / "pairs.tif", np.stack(images), photometric="minisblack")

@@ -1,4 +1,4 @@
-"""What a verification compares: every bit, but for the rounding that older kernels left open."""
+"""Comparison in a verification: all bits must agree, except for rounding that older kernels did not fix."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.tracking.test_guarded import dimers
 
 @dataclass
 class Nudged:
-    """A recorder that writes eccentricities larger by a share of themselves."""
+    """A recorder that writes eccentricities increased by a relative `share`."""
 
     recorder: Recorder
     share: float
@@ -41,7 +41,7 @@ class Nudged:
     ("marked", "share", "equal"),
     [(False, 0.0, True), (False, 2.0**-52, True), (False, 1e-12, False), (True, 0.0, True), (True, 2.0**-52, False)],
 )
-def test_rounding_of_eccentricities_is_compared_where_the_record_says_that_it_is_fixed(
+def test_eccentricities_are_compared_exactly_only_for_newer_kernels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marked: bool, share: float, equal: bool
 ) -> None:
     said = {name: value for name, value in versions().items() if marked or name != KERNELS}
@@ -64,10 +64,11 @@ def test_rounding_of_eccentricities_is_compared_where_the_record_says_that_it_is
 
 
 @pytest.mark.parametrize("locator", ["gaussian", "radial", "auto"])
-def test_a_run_whose_fits_had_no_bounds_is_verified_without_them(
+def test_a_run_with_unbounded_fits_is_verified_without_bounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locator: str
 ) -> None:
-    """A video of pairs, of which a free fit puts some on one body; marked as of kernels 2, and, wrongly, of 3."""
+    """A video of pairs; a free fit puts both particles of some pairs on one body. Marked as made with kernels 2, and
+    wrongly with 3."""
     images = [dimers(6, 2.2, 60, 0)[1]] * 3 if locator == "gaussian" else [dimers(5, 1.5, 60, 0)[1]] * 3
     tifffile.imwrite(tmp_path / "pairs.tif", np.array(images), photometric="minisblack")
     sets = ("tracking.diameter_px=7", "tracking.minmass=100", "tracking.separation_px=4", f"tracking.locator={locator}")
@@ -84,10 +85,8 @@ def test_a_run_whose_fits_had_no_bounds_is_verified_without_them(
     assert "tracks." in differences[1]
 
 
-def test_a_run_whose_grey_levels_came_from_float32_is_verified_with_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A video of low contrast, marked as of kernels 3, and, wrongly, of 4."""
+def test_a_run_with_float32_grey_levels_is_verified_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A video of low contrast, marked as made with kernels 3, and wrongly with 4."""
     images = np.random.default_rng(3).integers(100, 108, (3, 200, 300)).astype(np.uint8)
     tifffile.imwrite(tmp_path / "noise.tif", images, photometric="minisblack")
     made = replace(plan_replay(tmp_path / "noise.tif", None, None, ("tracking.minmass=0",)), kernels=3)
@@ -104,10 +103,10 @@ def test_a_run_whose_grey_levels_came_from_float32_is_verified_with_them(
 
 
 @pytest.mark.parametrize("predict", ["last", "drift"])
-def test_a_run_from_before_alarms_is_verified_without_them(
+def test_a_run_older_than_alarms_is_verified_without_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, predict: str
 ) -> None:
-    """Spots that drift 9 px a frame at a search range of 8 px; marked as of kernels 3, and, wrongly, of 4."""
+    """Spots drift 9 px per frame at a search range of 8 px. Marked as made with kernels 3, and wrongly with 4."""
     there = scattered((120, 150), 24, 13)
     images = [spots((120, 220), there + np.array([9.0 * number, 0.0])) for number in range(6)]
     tifffile.imwrite(tmp_path / "drift.tif", np.array(images), photometric="minisblack")
@@ -132,10 +131,8 @@ def test_a_run_from_before_alarms_is_verified_without_them(
         assert [turn.tracks.particle.tolist() for turn in turns["4"]] == [list(range(24))] * 6
 
 
-def test_a_run_whose_doubts_did_not_count_steps_is_verified_without_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Crowded spots whose steps are a fifth of the search range; marked as of kernels 4, and, wrongly, of 5."""
+def test_a_run_with_the_older_doubt_rule_is_verified_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Crowded spots whose steps are a fifth of the search range. Marked as made with kernels 4, and wrongly with 5."""
     chance = np.random.default_rng(0)
     there, images = scattered((150, 150), 120, 6.0), []
     for _ in range(8):
@@ -157,5 +154,5 @@ def test_a_run_whose_doubts_did_not_count_steps_is_verified_without_them(
     assert uncertain[2] > uncertain[0] == uncertain[1]
 
 
-def test_new_runs_say_with_which_kernels_they_were_made() -> None:
+def test_new_runs_state_their_kernels() -> None:
     assert versions()[KERNELS] == str(NEWEST_KERNELS) == "6"

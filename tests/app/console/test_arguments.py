@@ -1,4 +1,4 @@
-"""Arguments of the Python API: what is of another kind is refused, with the argument's name."""
+"""Arguments of the Python API: a value of another type is refused, with the name of the argument."""
 
 import re
 from itertools import count
@@ -13,32 +13,32 @@ from config.refused import Refused
 
 
 @pytest.mark.parametrize("value", [None, 5, [], {}, b"run.h5", "", "a\0b", "a\udcffb", object()])
-def test_what_is_no_path_is_refused(value: Any) -> None:
+def test_a_value_that_is_not_a_path_is_refused(value: Any) -> None:
     with pytest.raises(Refused, match=r"^out: found ") as refused:
         path_of("out", value)
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("value", ["no", "", None, 1, 0.0, [], np.array([True, False]), np.int64(1)])
-def test_what_is_neither_true_nor_false_is_refused(value: Any) -> None:
+def test_a_value_that_is_not_a_boolean_is_refused(value: Any) -> None:
     with pytest.raises(Refused, match=r"^armed: found .* \(allowed: True, False\)$"):
         truth("armed", value)
 
 
 @pytest.mark.parametrize("value", ["1", None, 1.5, True, [], np.float64(1.0)])
-def test_what_is_no_whole_number_is_refused(value: Any) -> None:
+def test_a_value_that_is_not_a_whole_number_is_refused(value: Any) -> None:
     with pytest.raises(Refused, match=r"^count: found .* whole number"):
         whole_number("count", value)
 
 
 @pytest.mark.parametrize("value", [5, None, b"x", "\ud800", "x" * (LONGEST_REMARK + 1)])
-def test_what_is_no_remark_is_refused(value: Any) -> None:
+def test_an_invalid_remark_is_refused(value: Any) -> None:
     with pytest.raises(Refused, match=r"^mark: found "):
         remark(value)
 
 
 class Fails:
-    """A value of which nothing can be read."""
+    """A value whose every access raises an error."""
 
     def _fail(self, *_: Any) -> Any:
         raise RuntimeError("of its own")
@@ -71,7 +71,7 @@ CALLS: Any = [path_of, truth, whole_number, names, assignments, in_yaml]
 
 
 @pytest.mark.parametrize("call", [*CALLS, lambda name, value: remark(value)])
-def test_an_argument_of_which_nothing_can_be_read_is_refused(call: Any) -> None:
+def test_an_unreadable_argument_is_refused(call: Any) -> None:
     with pytest.raises(Refused, match=r"found Fails, which can't be read \(RuntimeError: of its own\)$"):
         call("x", Fails())
 
@@ -97,13 +97,13 @@ def test_an_argument_of_which_nothing_can_be_read_is_refused(call: Any) -> None:
         (in_yaml, {"a": np.ma.array([1.0, 2.0], mask=[True, False])}, "found a masked value"),
     ],
 )
-def test_what_can_not_be_read_is_not_a_value_or_has_no_end_is_refused(call: Any, value: Any, said: str) -> None:
+def test_unreadable_masked_and_endless_values_are_refused(call: Any, value: Any, said: str) -> None:
     with pytest.raises(Refused, match=re.escape(said)) as refused:
         call("x", value)
     assert str(refused.value).startswith("x: ")
 
 
-def test_an_interrupt_is_no_error_of_an_argument() -> None:
+def test_an_interrupt_while_reading_an_argument_is_raised() -> None:
     class Waits(dict[str, Any]):
         def items(self) -> Any:
             raise KeyboardInterrupt
@@ -112,7 +112,7 @@ def test_an_interrupt_is_no_error_of_an_argument() -> None:
         assignments("sets", Waits())
 
 
-def test_sound_arguments_pass() -> None:
+def test_valid_arguments_are_accepted() -> None:
     assert path_of("out", "a/b.h5") == path_of("out", Path("a/b.h5")) == Path("a/b.h5")
     assert truth("armed", np.bool_(True)) is True
     assert truth("armed", False) is False

@@ -1,4 +1,4 @@
-"""Pictures as text."""
+"""Figures as base64 text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.console.figure import figure
 
 
 @pytest.mark.parametrize(("kind", "begin"), [("svg", b"<?xml"), ("png", b"\x89PNG\r\n\x1a\n")])
-def test_a_picture_is_of_its_kind_and_has_what_was_drawn(kind: Any, begin: bytes) -> None:
+def test_a_figure_has_its_format_and_contains_the_drawing(kind: Any, begin: bytes) -> None:
     drawn: list[Any] = []
     found = base64.b64decode(figure(drawn.append, kind, (2.0, 1.0)), validate=True)
     assert found.startswith(begin)

@@ -1,4 +1,4 @@
-"""Answers to programs: strict JSON, whole or not at all; and what the world did not do, in words."""
+"""JSON answers: strict JSON, complete or absent; and messages for errors outside the program."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from config.refused import Refused
 from control.contract import Fault
 
 
-def test_what_is_not_finite_is_null_and_folders_are_made(tmp_path: Path) -> None:
+def test_non_finite_values_are_null_and_folders_are_made(tmp_path: Path) -> None:
     path = tmp_path / "not" / "there" / "answer.json"
     write_json(path, {"a": math.nan, "b": [1.5, (math.inf, "ψ6")], "c": None, "d": 3})
     found = json.loads(path.read_text(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
@@ -32,7 +32,7 @@ def test_what_is_not_finite_is_null_and_folders_are_made(tmp_path: Path) -> None
     assert [*path.parent.iterdir()] == [path]
 
 
-def test_a_folder_or_a_file_in_the_way_is_said(tmp_path: Path) -> None:
+def test_a_folder_or_file_in_the_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="found a folder"):
         write_json(tmp_path, {})
     (tmp_path / "file").write_text("")
@@ -40,8 +40,8 @@ def test_a_folder_or_a_file_in_the_way_is_said(tmp_path: Path) -> None:
         write_json(tmp_path / "file" / "answer.json", {})
 
 
-def test_devices_and_links_are_left_as_they_are(tmp_path: Path) -> None:
-    """A device once was replaced by a file, and a link that lay in wait beside the answer was written through."""
+def test_devices_and_links_are_not_replaced(tmp_path: Path) -> None:
+    """Regression: a device was replaced by a file, and a link beside the answer was followed."""
     with pytest.raises(Refused, match="/dev/null: found a device, where a file for the answer is needed"):
         write_json(Path("/dev/null"), {})
     (tmp_path / "precious").write_text("precious")
@@ -65,7 +65,7 @@ WRITERS = [
 
 
 @pytest.mark.parametrize(("where", "writes"), WRITERS, ids=[where for where, _ in WRITERS])
-def test_every_writer_leaves_links_as_they_are(where: str, writes: Callable[[Path], object], tmp_path: Path) -> None:
+def test_every_writer_refuses_links(where: str, writes: Callable[[Path], object], tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("precious")
     for name in ("answer.json", ".answer.json.part", "answer.part"):
         (tmp_path / name).symlink_to(tmp_path / "precious")
@@ -75,7 +75,7 @@ def test_every_writer_leaves_links_as_they_are(where: str, writes: Callable[[Pat
     assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_what_the_world_did_not_do_is_one_sentence() -> None:
+def test_errors_outside_the_program_give_one_sentence() -> None:
     assert in_words(Fault("the galvo does not answer")) == "the galvo does not answer"
     assert in_words(FileNotFoundError(2, "No such file or directory", "here")) == "here: No such file or directory"
     assert in_words(ValueError("a mistake of ours")) is None
@@ -85,7 +85,7 @@ def test_what_the_world_did_not_do_is_one_sentence() -> None:
     ("error", "said"),
     [(Fault("nobody follows"), "nobody follows"), (OSError(28, "No space left", "x"), "x: No")],
 )
-def test_a_fault_in_a_verb_is_no_traceback(
+def test_a_fault_in_a_command_gives_no_traceback(
     error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def failing(*_: object, **__: object) -> int:

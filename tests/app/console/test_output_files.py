@@ -1,4 +1,4 @@
-"""No output takes the place of an input, of another output or of a run, whatever the verb and however it is named."""
+"""No output replaces an input, another output or a run, for every command and every form of the path."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ EXPERIMENT = (
 
 @pytest.fixture
 def verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Verb:
-    """Runs the command line in a folder with a run, a rig and an experiment; its exit code and standard error."""
+    """Runs the command line in a folder with a run, a rig and an experiment; returns exit code and standard error."""
     monkeypatch.chdir(tmp_path)
     Path("g.h5").write_bytes(RECORD)
     Path("other.h5").write_bytes(RECORD)
@@ -64,7 +64,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def refused(verb: Verb, line: str) -> str:
-    """What the one sentence says; nothing in the folder has changed."""
+    """The single sentence of a refusal; checks that the folder is unchanged."""
     before = contents(Path())
     code, said = verb(line)
     assert code == 2, said
@@ -123,7 +123,7 @@ def refused(verb: Verb, line: str) -> str:
         "emulate galvo --log g.h5 --fault end",
     ],
 )
-def test_no_output_takes_the_place_of_an_input_or_of_another_output(verb: Verb, line: str) -> None:
+def test_no_output_replaces_an_input_or_another_output(verb: Verb, line: str) -> None:
     refused(verb, line)
 
 
@@ -137,17 +137,17 @@ def test_an_answer_that_can_not_be_written_is_refused_before_the_run(verb: Verb,
 
 
 @pytest.mark.parametrize("out", ["/proc/x.h5", f"{'x' * 300}.h5", "e.yaml/x.h5", "d", "/dev/null"])
-def test_a_run_that_can_not_be_recorded_is_bad_input(verb: Verb, out: str) -> None:
+def test_a_run_that_cannot_be_recorded_is_refused(verb: Verb, out: str) -> None:
     refused(verb, f"run e.yaml --seconds 0.1 --out {out}")
     refused(verb, f"replay g.h5 --out {out}")
 
 
-def test_a_run_without_a_turn_leaves_nothing(verb: Verb) -> None:
+def test_a_run_without_a_turn_leaves_no_file(verb: Verb) -> None:
     assert "not one frame" in refused(verb, "run e.yaml --seconds 1e-9")
     assert "not one frame" in refused(verb, "run e.yaml --seconds 1e-9 --out x.h5")
 
 
-def test_answers_and_logs_replace_and_extend_their_own(verb: Verb) -> None:
+def test_an_answer_replaces_its_own_file_and_a_log_is_extended(verb: Verb) -> None:
     for _ in range(2):
         assert verb("info g.h5 --json new/answer.json")[0] == 0
         assert verb("info g.h5 --json d/empty.json")[0] == 0
@@ -157,13 +157,13 @@ def test_answers_and_logs_replace_and_extend_their_own(verb: Verb) -> None:
     assert Path("g.h5").read_bytes() == RECORD
 
 
-def test_the_card_of_a_checkpoint_is_no_answer(verb: Verb) -> None:
+def test_an_answer_does_not_replace_the_card_of_a_checkpoint(verb: Verb) -> None:
     Path("card.json").write_text("{}")
     Path("card.safetensors").write_bytes(b"weights")
     assert "the card of a checkpoint" in refused(verb, "info g.h5 --json card.json")
 
 
-def test_a_folder_that_is_read_gets_nothing_but_an_answer(tmp_path: Path) -> None:
+def test_only_an_answer_may_be_written_into_an_input_folder(tmp_path: Path) -> None:
     recording = tmp_path / "frames"
     recording.mkdir()
     require_apart({"the input": recording}, {"--json": recording / "a.json"})
@@ -171,14 +171,14 @@ def test_a_folder_that_is_read_gets_nothing_but_an_answer(tmp_path: Path) -> Non
         require_apart({"the input": recording}, {"--out": recording / "d" / ".." / "a.png"})
 
 
-def test_two_names_of_a_file_that_is_not_there_yet_are_the_same(tmp_path: Path) -> None:
+def test_two_paths_of_one_missing_file_are_equal(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     assert same(tmp_path / "link" / "x", tmp_path / "real" / ".." / "real" / "x")
     assert not same(tmp_path / "link" / "x", tmp_path / "real" / "y")
 
 
-def test_every_path_of_every_verb_is_read_or_written() -> None:
+def test_every_path_parameter_is_declared_as_read_or_written() -> None:
     group: Any = typer.main.get_command(main.app)
     found = 0
     for name, command in group.commands.items():
@@ -192,7 +192,7 @@ def test_every_path_of_every_verb_is_read_or_written() -> None:
 
 
 def in_json(path: str, text: str, **changed: Any) -> dict[str, Any]:
-    """Settings in JSON, which is YAML too."""
+    """Settings as JSON, which is valid YAML."""
     data: dict[str, Any] = {**yaml.safe_load(text), **changed}
     Path(path).write_text(json.dumps(data, indent=1))
     return data
@@ -210,7 +210,7 @@ def test_an_answer_does_not_replace_a_file_that_an_input_names(verb: Verb) -> No
     assert "was read by this command" in refused(verb, "info rig.yaml --json cal.yaml")
     said = refused(verb, "calibrate um-per-px rig.yaml --seconds 0.1 --out x.yaml --json cal.yaml")
     assert "the rig's calibration file" in said
-    assert verb("info g.h5 --json rig.yaml")[0] == 0  # another command, which reads it not
+    assert verb("info g.h5 --json rig.yaml")[0] == 0  # another command, which does not read it
 
 
 def test_an_answer_replaces_json_only(verb: Verb) -> None:
@@ -248,7 +248,7 @@ def test_an_answer_replaces_json_only(verb: Verb) -> None:
         ("emulate galvo --log notes.json --fault end", "not a log in JSON lines"),
     ],
 )
-def test_an_output_replaces_its_own_kind_only(verb: Verb, line: str, what: str) -> None:
+def test_an_output_replaces_only_files_of_its_kind(verb: Verb, line: str, what: str) -> None:
     Path("t").mkdir()
     for name in (
         "g.html",
@@ -265,8 +265,9 @@ def test_an_output_replaces_its_own_kind_only(verb: Verb, line: str, what: str) 
     assert what in refused(verb, line)
 
 
-def test_a_name_that_was_not_typed_replaces_a_file_of_ours_only(verb: Verb) -> None:
-    """Of the same ending too; a file that was typed is replaced by its kind, and our own ones stay ours."""
+def test_a_default_path_replaces_only_files_of_the_program(verb: Verb) -> None:
+    """A foreign file with the right ending is refused too. It is replaced if the user gives its path, and is then a
+    file of the program."""
     film()
     Path("runs").mkdir()
     foreign_html, foreign_png = b"<!doctype html><p>my notes</p>", b"\x89PNG\r\n\x1a\n my plot"
@@ -292,7 +293,7 @@ def film() -> None:
     tifffile.imwrite("film.tif", (20 + 200 * np.stack([spots] * 3)).astype(np.uint8), photometric="minisblack")
 
 
-def test_outputs_replace_what_they_wrote_before(verb: Verb) -> None:
+def test_outputs_replace_their_previous_files(verb: Verb) -> None:
     film()
     for _ in range(2):
         for line in ("analyse g.h5 --json a.json", "tune film.tif --out p.png", "tune film.tif --out p.pdf",
@@ -315,7 +316,7 @@ def test_outputs_replace_what_they_wrote_before(verb: Verb) -> None:
         "analyse g.h5 --json g.html/y.json",
     ],
 )
-def test_no_output_lies_in_another_one(verb: Verb, line: str) -> None:
+def test_no_output_path_is_inside_another_output(verb: Verb, line: str) -> None:
     refused(verb, line)
     assert not Path("n").exists()
     assert not Path("runs").exists()
@@ -364,7 +365,7 @@ FAMILY = {"id": "a", "title": "", "about": "", "numbers": {}, "missed": []}
         ("reproduce --docs p.md --out r --json p.json", {"p-a.png": MINE}, "not a PNG"),
     ],
 )
-def test_a_file_beside_an_output_is_an_output_too(verb: Verb, line: str, there: dict[str, bytes], what: str) -> None:
+def test_files_beside_an_output_are_checked_too(verb: Verb, line: str, there: dict[str, bytes], what: str) -> None:
     Path("t.yaml").write_text(TRAINING)
     Path("r/families").mkdir(parents=True)
     Path("r/families/a.json").write_text('{"fingerprint": "", "figure": "UE5H"}')
@@ -376,10 +377,10 @@ def test_a_file_beside_an_output_is_an_output_too(verb: Verb, line: str, there: 
     assert what in refused(verb, line)
 
 
-def test_a_file_that_came_meanwhile_stays_and_the_answer_is_said(
+def test_a_file_made_meanwhile_stays_and_the_answer_is_printed(
     verb: Verb, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """During the work, which the old check was before."""
+    """The file appears during the work. Regression: the check was only before the work."""
     real, lines = info.text, []
 
     def overtaken(found: Any) -> str:
@@ -397,7 +398,7 @@ def test_a_file_that_came_meanwhile_stays_and_the_answer_is_said(
     assert lines[0]
 
 
-def test_a_run_says_how_it_ended_though_its_answer_has_no_place(
+def test_the_end_of_a_run_is_reported_if_the_answer_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = {"experiment": "ring", "kind": "x", "turns": 9, "seconds": 1.0, "times_real_time": 1.0, "level": "DARK",
@@ -419,7 +420,7 @@ def test_a_run_says_how_it_ended_though_its_answer_has_no_place(
     assert answer.read_bytes() == MINE
 
 
-def test_what_is_undone_is_answered(verb: Verb) -> None:
+def test_the_answer_contains_the_undone_record(verb: Verb) -> None:
     record = {"what": "diffusion", "date": "2026-01-01", "residual": None, "unit": "um^2/s", "found": {"d": 1.5}}
     Path("k.yaml").write_text(json.dumps({"rig": "r", "records": [record]}))
     assert verb("calibrate diffusion r.yaml --out k.yaml --undo --json u.json")[0] == 0

@@ -1,4 +1,4 @@
-"""Every check's file: it can be read, its prediction moves with its sabotage, and in little it passes and fails."""
+"""Check files: each file can be read, its sabotage changes the prediction, and short runs pass and fail as expected."""
 
 import math
 from dataclasses import replace
@@ -32,9 +32,9 @@ SLOW = (
     "P21-plant",
     "P23-plant",
     "P24-plant",
-)  # seconds, not a second
+)  # some seconds each
 FAST = [name for name, (check, _) in ALL.items() if check.quick is not None and name not in SLOW]
-QUICKLY = [name for name in FAST if ALL[name][0].sabotage.effort is None]  # whose sabotage shows in so little
+QUICKLY = [name for name in FAST if ALL[name][0].sabotage.effort is None]  # sabotage detected in a short run
 LONG = [pytest.param(name, marks=pytest.mark.slow) for name in ALL if name not in FAST]
 APPROXIMATE = {
     "P8-plant": 0.01, "P11-plant": 0.002, "P17-plant": 0.002, "P17-instrument": 0.015, "P18-instrument": 0.06,
@@ -44,7 +44,7 @@ WIDER = {"P18-instrument": 0.12}
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_check_is_what_the_issue_says(name: str) -> None:
+def test_a_check_has_the_required_settings(name: str) -> None:
     check, document = ALL[name]
     assert check.id in ROWS
     assert (check.verdict == "approximate") == (name in APPROXIMATE)
@@ -72,14 +72,14 @@ def test_the_prediction_is_met(name: str) -> None:
     "name", [*QUICKLY, *(pytest.param(name, marks=pytest.mark.slow) for name in ALL if name not in QUICKLY)]
 )
 def test_the_sabotage_is_caught(name: str) -> None:
-    """Five percent off fails, and not because too little was measured."""
+    """A parameter wrong by five percent makes the check fail, and not for lack of data."""
     check, document = ALL[name]
     verdict = measure(check, document, check.sabotage_effort, sabotaged=True, drawn=False).verdict
     assert verdict.caught
     assert verdict.stderr < 0.02 * verdict.predicted or check.wider
 
 
-def test_a_check_that_names_no_prediction_is_refused() -> None:
+def test_a_check_with_an_unknown_prediction_is_refused() -> None:
     check, document = ALL["P1-plant"]
     with pytest.raises(Refused, match="no prediction 'P999'"):
         measure(replace(check, id="P999"), document, Effort())
@@ -93,14 +93,14 @@ def test_two_files_of_one_check_are_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_a_sabotage_of_nothing_is_refused() -> None:
+def test_a_sabotage_of_a_missing_key_is_refused() -> None:
     check, document = ALL["P1-plant"]
     wrong = replace(check, sabotage=replace(check.sabotage, keys=("sample.colour",)))
     with pytest.raises(Refused, match="nothing at 'sample"):
         plan_of(wrong, document, Effort(), sabotaged=True)
 
 
-def test_a_check_says_which_line_is_wrong(tmp_path: Path) -> None:
+def test_the_refusal_of_a_check_names_the_line(tmp_path: Path) -> None:
     file = tmp_path / "P1.yaml"
     file.write_text((CHECKS / "P1.yaml").read_text().replace("title: Free", "titel: Free"))
     document: Document = read(file)
@@ -109,7 +109,7 @@ def test_a_check_says_which_line_is_wrong(tmp_path: Path) -> None:
         plan_of(check, document, Effort())
 
 
-def test_every_prediction_of_the_issue_has_its_check() -> None:
+def test_every_required_prediction_has_a_check() -> None:
     plant = {1, 4, *range(7, 27), 28, 29, 30}
     instrument = {1, 2, 3, 7, 9, 14, 17, 18, 22, 23, 24, 26, 32}
     assert {f"P{n}-plant" for n in plant} | {f"P{n}-instrument" for n in instrument} == set(ALL)
@@ -119,22 +119,22 @@ def test_every_prediction_of_the_issue_has_its_check() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_sabotage_moves_the_prediction(name: str) -> None:
-    """By 3 % or more, where the prediction itself knows of the sabotaged parameter."""
+    """By 3 % or more, if the prediction depends on the sabotaged parameter."""
     check, document = ALL[name]
     row = ROWS[check.id]
     right, wrong = (
         ExperimentFacts(plan_of(check, document, check.full, sabotaged=put_wrong)) for put_wrong in (False, True)
     )
     options = dict(check.options)
-    if "lag" in options:  # it stays where it is, in s
+    if "lag" in options:  # the lag in s stays the same
         options["lag"] *= right.delay_s() / wrong.delay_s()
     moved = abs(row.predict(wrong, options) / row.predict(right, check.options) - 1.0)
     hidden = all(key.startswith(("sample.", "laser.")) for key in check.sabotage.keys)
-    assert hidden or moved >= 0.03 or name == "P13-plant"  # whose formula is of whole frames
+    assert hidden or moved >= 0.03 or name == "P13-plant"  # its formula counts whole frames
 
 
-def test_the_late_line_is_what_p10_predicts() -> None:
-    """2 D_eff t + B, so late that the exact curve (P7) has come to it: 0.1 %, six decay times of the echo or more."""
+def test_p10_predicts_the_late_line_of_the_msd() -> None:
+    """2 D_eff t + B, at a time when the exact curve (P7) agrees to 0.1 %: six decay times of the echo or more."""
     check, document = ALL["P10-plant"]
     known = ExperimentFacts(plan_of(check, document, check.full))
     d, rate_hz, delay_s = known.diffusion_um2_per_s, known.trap_hz, known.delay_s()
@@ -151,8 +151,9 @@ def test_the_late_line_is_what_p10_predicts() -> None:
 
 
 @pytest.mark.parametrize("name", ["P7-plant", "P10-plant"])
-def test_the_hold_is_of_no_account(name: str) -> None:
-    """Held for a frame, the law's own MSD is within a fifth of a standard error (0.2 %) of the continuous one."""
+def test_the_hold_of_one_frame_is_negligible(name: str) -> None:
+    """With a hold of one frame, the MSD of the law differs from the continuous one by at most a fifth of a standard
+    error (0.2 %)."""
     check, document = ALL[name]
     known = ExperimentFacts(plan_of(check, document, check.full))
     lag = known.frames(check.options["lag"] * known.delay_s())
@@ -165,15 +166,15 @@ def test_the_hold_is_of_no_account(name: str) -> None:
     ("name", "figure", "part"),
     [("P11-plant", 0.22180, 2e-5), ("P17-plant", 13.1157, 1e-5), ("P25-plant", 0.58890, 2e-5)],
 )
-def test_what_is_predicted_is_the_closed_form(name: str, figure: float, part: float) -> None:
+def test_the_prediction_is_the_closed_form(name: str, figure: float, part: float) -> None:
     check, document = ALL[name]
     known = ExperimentFacts(plan_of(check, document, check.full))
     assert ROWS[check.id].predict(known, check.options) == pytest.approx(figure, rel=part)
 
 
 def test_one_wave_fitted_to_the_exact_msd_p11() -> None:
-    """The MSD from the response of the held law to a kick: with a hold 15 times shorter the prediction's, and with the
-    row's own hold within its tolerance, which is why there is one."""
+    """The MSD follows from the response of the held law to a kick. With a 15 times shorter hold it gives the predicted
+    period. With the hold of the row it agrees within the tolerance, which exists for this reason."""
     check, document = ALL["P11-plant"]
     known = ExperimentFacts(plan_of(check, document, check.full))
     lags = rows.echo_lags(known, check.options)
@@ -191,8 +192,8 @@ def test_one_wave_fitted_to_the_exact_msd_p11() -> None:
     assert delayed.echo(known.trap_hz, known.delay_s())[0] < predicted * 0.997  # the mode alone
 
 
-def test_p19_has_the_turns_of_p18() -> None:
-    """And what chance adds to the run between two turns: 4.6 %, less 2 % of the lags at which it is measured."""
+def test_p19_uses_the_turning_rate_of_p18() -> None:
+    """Fluctuations between two turns add 4.6 % to the run; the lags of the measurement subtract 2 %."""
     check, document = ALL["P19-plant"]
     known = ExperimentFacts(plan_of(check, document, check.full))
     rate_hz = known.shape_hz()
@@ -203,14 +204,14 @@ def test_p19_has_the_turns_of_p18() -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_row_hides_less_than_two_percent_or_says_why(name: str) -> None:
+def test_a_wider_tolerance_needs_a_reason(name: str) -> None:
     check, _ = ALL[name]
     with pytest.raises(ValueError, match="does not say why"):
         replace(check, within=0.05, wider=" ")
 
 
-def test_the_measured_number_is_held_against_what_is_stated() -> None:
-    """A program that predicts otherwise fails, whatever it measures."""
+def test_the_measured_value_is_compared_with_the_stated_value() -> None:
+    """A program with another prediction fails, for any measured value."""
     check, document = ALL["P28-plant"]
     assert check.quick is not None
     verdict = measure(replace(check, stated=check.stated * 1.0003), document, check.quick, drawn=False).verdict
@@ -220,10 +221,10 @@ def test_the_measured_number_is_held_against_what_is_stated() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, (check, _) in ALL.items() if check.alone and name != "P26-instrument"])
-def test_beads_that_stand_for_replicas_do_not_meet(name: str) -> None:
-    """Neighbours would have to come together by 2.5 times what chance makes of their distance in a whole run.
+def test_beads_used_as_replicas_do_not_meet(name: str) -> None:
+    """To meet, neighbours would have to approach by 2.5 times the spread of their distance in a whole run.
 
-    P26 holds each where it is.
+    P26 holds each bead in its place.
     """
     check, document = ALL[name]
     known = ExperimentFacts(plan_of(check, document, check.full))
@@ -234,20 +235,20 @@ def test_beads_that_stand_for_replicas_do_not_meet(name: str) -> None:
     apart_um = math.sqrt(4.0 * late * check.full.seconds)
     reach_um = (
         2.0 * known.plan.rig.optics.waist_um if trapped else 0.0
-    )  # from there on each is drawn to the other's light
+    )  # within this distance each bead is attracted by the light of the other
     assert sample.spacing_um - max(sample.diameter_um, reach_um) > 2.5 * apart_um
     side_um = sample.spacing_um * (math.sqrt(sample.number) - 1.0)
     assert known.plan.rig.camera.width_px * known.plan.rig.optics.um_per_px - side_um > 2.0 * apart_um
 
 
-def test_a_delay_is_off_the_grid_of_the_frames_p22() -> None:
-    """So that a place is looked up between two sightings, and the nearest one is another."""
+def test_the_delay_is_off_the_frame_grid_p22() -> None:
+    """The past position is interpolated between two measured positions, and differs from the nearest one."""
     check, document = ALL["P22-plant"]
     known = ExperimentFacts(plan_of(check, document, check.full))
     assert 0.2 < (known.delay_s() / known.frame_s - 0.5) % 1.0 < 0.8
 
 
-def test_a_rest_lasts_as_long_as_the_echo_of_a_carry_p22() -> None:
+def test_a_rest_is_at_least_as_long_as_the_echo_of_a_carry_p22() -> None:
     check, document = ALL["P22-instrument"]
     known = ExperimentFacts(plan_of(check, document, check.full))
     assert check.rest_s >= delayed.slowest_decay_s(known.shape_hz(), known.delay_s())
@@ -256,7 +257,7 @@ def test_a_rest_lasts_as_long_as_the_echo_of_a_carry_p22() -> None:
 
 
 def test_the_heat_of_the_held_law_p12() -> None:
-    """On the grid of the frames the formula holds; between two frames the interpolated place moves less."""
+    """On the frame grid the formula holds; between two frames the interpolated position moves less."""
     check, document = ALL["P12-plant"]
     for sabotaged, part in ((False, 6e-5), (True, -0.0026)):
         known = ExperimentFacts(plan_of(check, document, check.full, sabotaged=sabotaged))
@@ -266,11 +267,12 @@ def test_the_heat_of_the_held_law_p12() -> None:
 
 
 def held_heat_kt_per_s(rate_hz: float, frame_s: float, frames_late: float) -> float:
-    """Work of moving a trap once a frame to where the particle was, interpolated between frames, over the spectrum."""
+    """Work of a trap moved once per frame to the past position of its particle, interpolated between frames; from the
+    spectrum."""
     keep, number = math.exp(-rate_hz * frame_s), 400_000
     late = math.floor(frames_late + 1e-9)
     share = max(frames_late - late, 0.0)
-    back = np.exp(-1j * (np.arange(number) + 0.5) * 2.0 * np.pi / number)  # one frame before
+    back = np.exp(-1j * (np.arange(number) + 0.5) * 2.0 * np.pi / number)  # shift back by one frame
     centre = (1.0 - share) * back**late + share * back ** (late + 1)
     place = 1.0 / np.abs(1.0 - keep * back - (1.0 - keep) * centre * back) ** 2
     gained = np.mean(place * (np.abs(1.0 - centre) ** 2 - np.abs(1.0 - centre * back) ** 2))
@@ -278,9 +280,9 @@ def held_heat_kt_per_s(rate_hz: float, frame_s: float, frames_late: float) -> fl
 
 
 def kicked_msd_um2(diffusion_um2_per_s: float, rate_hz: float, frame_s: float, frames_late: int, lags: Any) -> Any:
-    """As held_msd_um2, of lags [L], by the law's response to a kick, followed until it is a constant."""
+    """`held_msd_um2` for lags [L], from the response of the law to a kick, followed until it is constant."""
     keep, frames = math.exp(-rate_hz * frame_s), 120 * frames_late
-    response = np.zeros(frames + frames_late + 1)  # before the kick, too
+    response = np.zeros(frames + frames_late + 1)  # includes the time before the kick
     for n in range(frames_late, len(response)):
         response[n] = 1.0 if n == frames_late else keep * response[n - 1] + (1.0 - keep) * response[n - 1 - frames_late]
     response = response[frames_late:]
@@ -291,7 +293,8 @@ def kicked_msd_um2(diffusion_um2_per_s: float, rate_hz: float, frame_s: float, f
 
 
 def held_msd_um2(diffusion_um2_per_s: float, rate_hz: float, frame_s: float, frames_late: int, lag: int) -> float:
-    """MSD per axis at `lag` frames of a trap that is moved once a frame to where the particle was, over the spectrum.
+    """MSD per axis at `lag` frames of a trap moved once per frame to the past position of its particle, from the
+    spectrum.
 
     x_(n+1) = a x_n + (1 - a) x_(n-m) + noise, a = e^(-kappa dt).
     """

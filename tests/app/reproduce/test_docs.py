@@ -1,4 +1,4 @@
-"""docs/physics.md is what the program makes of docs/physics.json, and both have the texts of the experiments' files."""
+"""docs/physics.md is the page made from docs/physics.json, and both contain the texts of the experiment files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 PAGE, DATA = Path("docs/physics.md"), Path("docs/physics.json")
 
 
-def test_the_page_is_that_of_its_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_is_made_from_its_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert page_of(whole(DATA), PAGE, DATA) == PAGE.read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The families' files, and what their measures say of runs that are made up."""
+"""The family files, and their measures for constructed runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Flown:
 
 
 def seen(place_um: NDArray[np.float64], frame_s: float) -> Trajectory:
-    """Places [T, P, 2], as they were seen."""
+    """Trajectory of the positions [T, P, 2]."""
     frames, number = place_um.shape[:2]
     carried = np.zeros((frames, number), np.bool_)
     return Trajectory(
@@ -48,7 +48,7 @@ def seen(place_um: NDArray[np.float64], frame_s: float) -> Trajectory:
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_family_runs_by_name_and_for_every_value(path: Path) -> None:
-    """Read as `main.py run` reads it, at the ends of its sweeps."""
+    """Read as by `main.py run`, at the ends of its sweeps."""
     family, _ = next(item for item in EVERY.values() if Path(item[1].source) == path)
     assert family.measure in FAMILIES
     made = plan(path)
@@ -59,9 +59,9 @@ def test_a_family_runs_by_name_and_for_every_value(path: Path) -> None:
                 plan(path, None, [f"{key}={value!r}" for key in sweep.keys])
 
 
-def test_seeds_of_families_are_their_own() -> None:
+def test_families_have_different_seeds() -> None:
     seeds = [document.data["experiment"]["seed"] for _, document in EVERY.values()]
-    assert len(set(seeds)) == len(seeds) - 1  # the square and the single ring start alike on purpose
+    assert len(set(seeds)) == len(seeds) - 1  # square and single ring have the same start on purpose
 
 
 def test_values_of_a_sweep() -> None:
@@ -76,7 +76,7 @@ def puller(radius_um: float) -> ExperimentFacts:
 
 
 def lattice(rows: int, angle_deg: float) -> NDArray[np.float64]:
-    """[N, 2] a patch of a lattice of unit length, square (90) or hexagonal (60)."""
+    """[N, 2]: part of a lattice of unit length, square (90) or hexagonal (60)."""
     row, column = np.mgrid[:rows, :rows].reshape(2, -1)
     turn = np.radians(angle_deg)
     return np.stack([column + row * np.cos(turn), row * np.sin(turn)], axis=1)
@@ -93,14 +93,14 @@ def lattice(rows: int, angle_deg: float) -> NDArray[np.float64]:
         (2.1 * lattice(5, 68.0) + 0.4 * CHANCE.standard_normal((25, 2)), 1.8, "liquid"),
     ],
 )
-def test_the_classifier_names_what_it_sees(place_um: NDArray[np.float64], radius_um: float, expected: str) -> None:
+def test_the_classifier_names_the_phase(place_um: NDArray[np.float64], radius_um: float, expected: str) -> None:
     place = place_um + 0.02 * CHANCE.standard_normal((40, *place_um.shape))
     found = order_of(Flown(puller(radius_um), seen(place, 0.5)))
     assert phase(found, DIAMETER_UM) == expected
     assert found.runs < 1.0
 
 
-def test_a_cluster_that_runs_is_seen() -> None:
+def test_a_running_cluster_is_detected() -> None:
     moved = np.linspace(0.0, 40.0, 80)[:, None, None] * np.array([1.0, 0.0])
     found = order_of(Flown(puller(2.4), seen(2.4 * lattice(5, 60.0) + moved, 0.5)))
     assert found.runs > 3.0
@@ -108,7 +108,7 @@ def test_a_cluster_that_runs_is_seen() -> None:
 
 
 def test_a_gas_does_not_run() -> None:
-    """Each of its particles goes its own way, and their middle with the sum of them."""
+    """The particles of a gas move independently: the motion of their mean position does not count as running."""
     moved = np.linspace(0.0, 40.0, 80)[:, None, None] * np.array([1.0, 0.0])
     place_um = seen(6.0 * lattice(5, 90.0) + moved, 0.5)
     told = search([Flown(puller(1.6), place_um)], {})
@@ -117,8 +117,8 @@ def test_a_gas_does_not_run() -> None:
 
 
 @pytest.mark.parametrize("place_um", [20.0 * lattice(4, 90.0), np.full((16, 2), np.nan)])
-def test_a_crystal_that_is_none_is_missed(place_um: NDArray[np.float64]) -> None:
-    """Nobody has a neighbour, or nobody was seen: said, and drawn all the same."""
+def test_a_missing_crystal_is_reported(place_um: NDArray[np.float64]) -> None:
+    """No particle has a neighbour, or no particle is detected: this is reported, and the figure is still drawn."""
     family, _ = EVERY["d-hexagonal"]
     flown = [Flown(puller(2.4), seen(np.tile(place_um, (40, 1, 1)), 0.5))]
     numbers = crystal(flown, family.options)
@@ -132,8 +132,8 @@ def test_an_empty_order_is_a_gas() -> None:
     assert phase(OrderParameters(float("nan"), float("nan"), 0.0, 0.0, float("nan"), 5.0, 0.0), 2.0) == "gas"
 
 
-def test_chance_has_no_onward_speed() -> None:
-    """Free diffusion: none; with a speed: that."""
+def test_free_diffusion_has_no_onward_speed() -> None:
+    """None for free diffusion; with a drift, the speed of the drift."""
     made = ExperimentFacts(plan(FOLDER / "e_repulsion.yaml"))
     steps = 0.03 * CHANCE.standard_normal((4000, 40, 2))
     free = Flown(made, seen(np.cumsum(steps, axis=0), made.frame_s))

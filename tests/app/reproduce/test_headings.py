@@ -1,4 +1,4 @@
-"""Headings along flights: chance alone turns them, and what lies between two flights does not count."""
+"""Headings along flights: only fluctuations turn them, and motion between two flights does not count."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from app.reproduce.rows.row import ExperimentFacts
 from app.reproduce.trajectory import Trajectory
 
 
-def test_every_flight_counts_and_no_turn_between_two() -> None:
-    """A walker whose direction diffuses, carried back every 4 s to where it came from."""
+def test_turns_count_in_every_flight_and_not_between_two() -> None:
+    """A walker whose direction diffuses; every 4 s it is carried to another place."""
     check, document = load()["P18-instrument"]
     known = ExperimentFacts(plan_of(check, document, check.full))
     frames, number, dt, rate = 6000, 40, known.frame_s, 0.3
@@ -29,5 +29,5 @@ def test_every_flight_counts_and_no_turn_between_two() -> None:
     assert found.mean() == pytest.approx(rate, rel=0.1)
     way = headings(known, seen)
     share = np.isfinite(turns(way, 60)).mean()
-    assert share == pytest.approx((340 - 16 - 60) / 400, abs=0.03)  # of every flight, not of the first alone
+    assert share == pytest.approx((340 - 16 - 60) / 400, abs=0.03)  # in every flight, not only in the first
     assert np.isnan(turns(way, 300)).mean() > 0.9

@@ -1,4 +1,5 @@
-"""In little: a few seconds of flight of every row and family that is too long for `make test`, within a wide band."""
+"""Short versions: a few seconds of flight of every row and family that is too long for `make test`, within a wide
+band."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ CHECKS, FAMILIES = load(), load_families()
 
 @dataclass(frozen=True)
 class Little:
-    """How long is flown, and how far the number may be from its prediction, relative to it."""
+    """Duration of the flight, and the allowed relative deviation from the prediction."""
 
     seconds: float
     band: float
@@ -30,7 +31,7 @@ class Little:
         settle_s = check.settle_s if self.settle_s is None else self.settle_s
         plain = replace(
             check.sabotage, factor=1.0 + 4.0 * (check.sabotage.factor - 1.0)
-        )  # 20 %: so little is not sharp
+        )  # 20 %: a short run is not precise
         little = replace(check, settle_s=settle_s, stretches=self.stretches or check.stretches, sabotage=plain)
         return measure(little, document, Effort(seconds=self.seconds), sabotaged=sabotaged, drawn=False).verdict
 
@@ -52,7 +53,7 @@ ROWS = {
     "P26-instrument": Little(5.0, 0.08, settle_s=0.5),
     "P32-instrument": Little(9.2, 0.15, stretches=10),
 }
-# Whose sabotage shows in so little: the others' numbers are not sharp enough for it.
+# SHARP: rows whose sabotage is detected in a short run; the other numbers are not precise enough.
 LONG = {"P7-instrument", "P9-instrument", "P18-instrument"}  # flown by `make test-slow`
 SHARP = [f"P{number}-instrument" for number in (1, 2, 3, 7, 22, 23, 24, 26)]
 
@@ -62,13 +63,13 @@ def in_little(names: Iterable[str]) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", in_little(ROWS))
-def test_a_row_in_little_is_near_its_prediction(name: str) -> None:
+def test_a_short_row_is_near_its_prediction(name: str) -> None:
     verdict = ROWS[name].flown(name)
     assert ROWS[name].agrees(verdict), verdict
 
 
 @pytest.mark.parametrize("name", in_little(SHARP))
-def test_its_sabotage_is_not(name: str) -> None:
+def test_a_sabotaged_short_row_is_caught(name: str) -> None:
     verdict = ROWS[name].flown(name, sabotaged=True)
     assert verdict.caught
     assert not ROWS[name].agrees(verdict), verdict
@@ -89,22 +90,23 @@ def explored(name: str, seconds: float, values: tuple[float, ...] = (), across: 
     ("name", "seconds"),
     [("c", 7.0), pytest.param("d-honeycomb", 5.0, marks=pytest.mark.slow), ("d-square-single", 7.0)],
 )
-def test_a_family_in_little_is_what_is_wanted(name: str, seconds: float) -> None:
-    """The cluster, the honeycomb, the square start that one ring turns hexagonal; without their law none of them."""
+def test_a_short_family_has_the_wanted_numbers(name: str, seconds: float) -> None:
+    """The cluster, the honeycomb, and the square start that one ring makes hexagonal. Without the law none of them
+    forms."""
     assert explored(name, seconds).missed == ()
     assert explored(name, 5.0, policy={"kind": "programmed", "forces": []}).missed
 
 
-def test_the_search_in_little() -> None:
-    """A ring below a diameter drives the particles apart, a wide one orders them."""
+def test_a_short_search_finds_gas_and_crystal() -> None:
+    """A ring smaller than a diameter drives the particles apart, a wide one orders them."""
     numbers = explored("e-pullers", 12.0, (1.4, 2.4), (0.4,)).numbers
     assert numbers["points: gas"] == 1.0
     assert numbers["points: hexagonal"] == 1.0
 
 
 @pytest.mark.parametrize(("name", "kept", "lost"), [("e-quorum", 1.0, 8.0), ("e-vision", 90.0, 180.0)])
-def test_a_group_in_little(name: str, kept: float, lost: float) -> None:
-    """It grows much less where few are enough to stop at, or where the cone holds it together."""
+def test_a_short_group_stays_together_or_spreads(name: str, kept: float, lost: float) -> None:
+    """The group grows much less if few neighbours are enough to stop, or if the vision cone holds it together."""
     numbers = explored(name, 8.0, (kept, lost)).numbers
     assert numbers[f"final size / initial size, at {kept:g}"] < 1.2
     assert numbers[f"final size / initial size, at {lost:g}"] > 1.4

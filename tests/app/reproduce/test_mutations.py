@@ -1,4 +1,4 @@
-"""In little: a row passes, and it fails with one line of the program put wrong."""
+"""Short versions: a row passes, and it fails if one line of the program is wrong."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SEEN_BY = {
 
 
 @pytest.mark.parametrize("name", LITTLE)
-def test_the_program_as_it_is_passes(name: str) -> None:
+def test_the_unchanged_program_passes(name: str) -> None:
     verdict = measure(*CHECKS[name], LITTLE[name], drawn=False).verdict
     assert verdict.passed, verdict.why
 
@@ -43,14 +43,14 @@ def test_a_wrong_line_is_caught(name: str) -> None:
     assert verdict.caught, verdict.why
 
 
-def test_every_mutation_of_the_issue_is_there() -> None:
+def test_every_required_mutation_exists() -> None:
     assert set(SEEN_BY) == set(MUTATIONS)
     assert {row for mutation in MUTATIONS.values() for row in mutation.rows} <= set(CHECKS)
 
 
 @pytest.mark.parametrize("name", ["kb", "d"])
-def test_what_simulator_and_prediction_share_is_not_seen_by_comparing_them(name: str) -> None:
-    """It takes the number that the row states: beside the wrong prediction, the wrong measurement is right."""
+def test_shared_errors_are_detected_only_by_the_stated_number(name: str) -> None:
+    """The measurement agrees with the equally wrong prediction; only the number stated in the row shows the error."""
     check, document = CHECKS["P1-plant"]
     effort = Effort(seconds=4.0, cells=200)
     measured = measure_mutated(name, check, document, effort).verdict
@@ -60,7 +60,7 @@ def test_what_simulator_and_prediction_share_is_not_seen_by_comparing_them(name:
     assert "is stated" in measured.why
 
 
-def test_everything_is_put_back() -> None:
+def test_mutations_are_undone() -> None:
     before = [(mutation.patches(), name) for name, mutation in MUTATIONS.items()]
     for patches, name in before:
         was = [of.__dict__[attribute] for of, attribute, _ in patches]
@@ -72,10 +72,11 @@ def test_everything_is_put_back() -> None:
     assert History._seen_at.__name__ == "_seen_at"
 
 
-def test_the_verb_says_which_row_sees_what(
+def test_mutations_are_reported_with_the_row_that_catches_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two mutations, one of which no row is asked to see; the page has what was found, and nothing is flown twice."""
+    """Two mutations, one of them without a row that can catch it. The page lists the results, and no flight is
+    repeated."""
     two = {"kb": MUTATIONS["kb"], "nearest": MUTATIONS["nearest"]}
     monkeypatch.setattr(reproduce, "MUTATIONS", two)
     file, page = tmp_path / "physics.json", tmp_path / "physics.md"
@@ -99,6 +100,6 @@ def test_the_verb_says_which_row_sees_what(
     text = page.read_text()
     assert "and 1 of 2 mutations" in text
     assert "| history nearest | the position in the nearest frame, without interpolation | P28 | plant |" in text
-    file.write_text(json.dumps({"checks": [], "sabotages": [], "families": []}))  # of an older program
+    file.write_text(json.dumps({"checks": [], "sabotages": [], "families": []}))  # from an older program
     reproduce.document(page, file, tmp_path)
     assert "## Mutations" not in page.read_text()

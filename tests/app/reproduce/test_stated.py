@@ -1,7 +1,7 @@
-"""What every row states, worked out here from numbers alone: no formula and no constant of the program is used.
+"""The stated number of every row, computed here from numbers alone, without formulas and constants of the program.
 
-An error that the simulator and a prediction have in common, such as one in Boltzmann's constant, moves both,
-and not these.
+An error shared by the simulator and a prediction, such as a wrong Boltzmann constant, changes both, but not these
+numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ AGE = (
 
 
 def spring(z: float, rate: float, t: float) -> float:
-    """Per axis, t <= tau."""
+    """MSD per axis, t <= tau."""
     return 2.0 * D * t * (1.0 - rate * t / (1.0 + z))
 
 
@@ -65,7 +65,7 @@ def p10(rate: float, tau: float, t: float) -> float:
 
 
 def p15(rate: float, virtual: float, tau: float) -> float:
-    """Also where the virtual spring is the stiffer one."""
+    """Also valid if the virtual spring is the stiffer one."""
     b = rate - virtual
     square = rate**2 - b**2
     length = math.sqrt(abs(square))
@@ -134,7 +134,7 @@ WORKED_OUT: dict[str, Callable[[], float]] = {
     "P26-instrument": lambda: KT / 0.9 * (1.0 + (15.0 / 16.0) ** 2 * 0.5**2 / 3.0),
     "P32-instrument": lambda: 0.0005 + 0.005 + 0.02 + 0.0001 + 0.005,
 }  # fmt: skip
-# What needs more than a line: the fit of a curve (test_checks), and two laws by a simulation outside the program, the
+# Longer computations: the fit of a curve (test_checks), and two laws by a simulation outside the program, the
 # next order in D left open: P17 13.1148 +- 0.0021 um/s, P19 26.39 +- 0.09 um^2/s.
 SIMULATED = {"P11-plant": (0.22180, 1e-4), "P17-plant": (13.1148, 3e-4), "P19-plant": (26.39, 0.01)}
 ALL = load()
@@ -148,7 +148,7 @@ def test_the_constants() -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_what_a_row_states_is_worked_out(name: str) -> None:
+def test_a_stated_number_agrees_with_its_computation(name: str) -> None:
     stated = ALL[name][0].stated
     if name in SIMULATED:
         figure, part = SIMULATED[name]
@@ -158,7 +158,7 @@ def test_what_a_row_states_is_worked_out(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_program_predicts_what_is_stated(name: str) -> None:
+def test_the_program_predicts_the_stated_number(name: str) -> None:
     check, document = ALL[name]
     known = ExperimentFacts(plan_of(check, document, check.full))
     assert ROWS[check.id].predict(known, check.options) == pytest.approx(check.stated, rel=STATED / 2.0)

@@ -1,4 +1,4 @@
-"""What counts of a run."""
+"""The parts of a trajectory that count."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FRAME_S = 0.1
 
 
 def made(frames: int = 40, particles: int = 4) -> Trajectory:
-    """Particle 3 is seen in a quarter of the frames; particle 1 is carried in frames 10 to 14."""
+    """Particle 3 is detected in a quarter of the frames; particle 1 is carried in frames 10 to 14."""
     place_um = np.random.default_rng(1).normal(size=(frames, particles, 2))
     place_um[frames // 4 :, 3] = np.nan
     carried = np.zeros((frames, particles), np.bool_)
@@ -24,7 +24,7 @@ def made(frames: int = 40, particles: int = 4) -> Trajectory:
 
 @given(settle_s=st.floats(0.0, 3.0), number=st.integers(1, 7))
 @settings(max_examples=30, deadline=None)
-def test_stretches_are_the_whole_of_what_comes_after(settle_s: float, number: int) -> None:
+def test_the_stretches_together_are_the_whole_trajectory(settle_s: float, number: int) -> None:
     whole = made().after(settle_s)
     assert whole.time_s[0] >= settle_s > whole.time_s[0] - FRAME_S - 1e-9
     parts = whole.stretches(number)
@@ -33,7 +33,7 @@ def test_stretches_are_the_whole_of_what_comes_after(settle_s: float, number: in
     assert all(part.cell is whole.cell for part in parts)
 
 
-def test_replicas_are_those_that_were_seen_often() -> None:
+def test_only_frequently_detected_particles_count_as_replicas() -> None:
     seen = made().counted(0.0, replicas=True, rest_s=0.0)
     assert seen.place_um.shape == (40, 3, 2)
     assert seen.cell.tolist() == [0, 1, 2]

@@ -1,4 +1,4 @@
-"""Workers of `reproduce` do not outlive it."""
+"""Workers of `reproduce` end with it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if __name__ == "__main__":
 
 
 def lives(process: int) -> bool:
-    """A zombie, of which nobody has taken notice yet, is dead."""
+    """Whether the process lives; a zombie that no process has waited for counts as dead."""
     try:
         os.kill(process, 0)
         state = Path(f"/proc/{process}/stat")
@@ -36,7 +36,7 @@ def lives(process: int) -> bool:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="asks for a process by a signal")
-def test_a_worker_ends_with_the_command_that_was_killed(tmp_path: Path) -> None:
+def test_a_worker_ends_when_its_command_is_killed(tmp_path: Path) -> None:
     program = tmp_path / "command.py"
     program.write_text(PROGRAM)
     paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}

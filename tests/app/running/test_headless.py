@@ -1,4 +1,4 @@
-"""A run without a window: how many turns it should have had."""
+"""Runs without a window: expected number of turns, errors at closing, and signals."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PERIOD_S = 0.05
 
 @dataclass(frozen=True)
 class Late:
-    """A policy that takes several frames' time for an answer."""
+    """A policy whose step takes `takes_s`, several frame intervals."""
 
     policy: Policy
     takes_s: float
@@ -52,7 +52,7 @@ def late(made: Plan, takes_s: float) -> Any:
     return replace(instrument, machine=replace(instrument.machine, policy=Late(instrument.machine.policy, takes_s)))
 
 
-def test_a_run_that_made_fewer_than_half_of_its_turns_is_not_exit_0(
+def test_fewer_than_half_of_the_turns_give_exit_code_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(app.running.headless, "open_instrument", lambda made: late(made, 5.0 * PERIOD_S))
@@ -61,21 +61,21 @@ def test_a_run_that_made_fewer_than_half_of_its_turns_is_not_exit_0(
     said = capsys.readouterr().err
     found = re.search(r"only (\d+) of (\d+) turns: the computer or the camera was too slow", said)
     assert found is not None, said
-    assert 40 <= int(found[2]) <= 60  # a busy machine takes a moment before the first turn
+    assert 40 <= int(found[2]) <= 60  # a busy machine delays the first turn
     assert (tmp_path / "run.h5").exists()
 
 
-def test_one_turn_of_a_run_whose_first_frame_took_longer_than_the_run_is_not_exit_0(
+def test_a_run_shorter_than_its_first_turn_gives_exit_code_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As it was with an empty cache of numba: one turn, and exit 0."""
+    """Regression: with an empty numba cache there was one turn, and exit code 0."""
     monkeypatch.setattr(app.running.headless, "open_instrument", lambda made: late(made, 2.0))
     made = plan(EXPERIMENTS / "annular_activity.yaml", None, SLOW)
     assert flown(made, 1.5, tmp_path / "run.h5", False, None) == 1
     assert "made only 1 of 30 turns" in capsys.readouterr().err
 
 
-def test_a_run_in_time_and_one_in_lockstep_are_whole(tmp_path: Path) -> None:
+def test_a_run_in_time_and_a_run_in_lockstep_are_complete(tmp_path: Path) -> None:
     slow = plan(EXPERIMENTS / "annular_activity.yaml", None, ("rate=real time", "camera.fps=2"))
     done = fly(slow, 3.0, None, False, "")
     assert done["turns_expected"] == 6
@@ -84,16 +84,16 @@ def test_a_run_in_time_and_one_in_lockstep_are_whole(tmp_path: Path) -> None:
     assert flown(dropping, 2.0, tmp_path / "run.h5", False, None, armed=False) == 0
 
 
-def test_a_run_that_ends_before_its_seconds_is_held_against_the_time_that_it_lasted() -> None:
+def test_a_run_that_ends_early_is_compared_with_its_actual_duration() -> None:
     made = plan(EXPERIMENTS / "annular_activity.yaml", None, SLOW)
-    assert expected_turns(made, 60.0, 2.0) == 40  # a film that was over
+    assert expected_turns(made, 60.0, 2.0) == 40  # a film that ended
     assert expected_turns(made, 60.0, 61.0) == 1200
     assert expected_turns(made, None, 3.0) == 60
     assert too_few({"turns": 30, "turns_expected": 60}) == ""
     assert "29 of 60" in too_few({"turns": 29, "turns_expected": 60})
 
 
-def test_a_run_without_a_frame_says_how_long_one_takes() -> None:
+def test_a_run_without_a_frame_states_the_frame_interval() -> None:
     assert no_frame(1e-9, 100.0) == (
         "there was not one frame in 1e-09 s (--seconds): at camera.fps 100 one comes every 0.01 s"
     )
@@ -103,7 +103,7 @@ def test_a_run_without_a_frame_says_how_long_one_takes() -> None:
 
 @dataclass
 class Ends:
-    """A beam or a recorder whose closing fails."""
+    """A beam or a recorder that raises a Fault at closing if `trouble` is set."""
 
     trouble: str
 
@@ -113,7 +113,7 @@ class Ends:
 
 
 @pytest.mark.parametrize(("light", "record"), [("hung", "full"), ("hung", ""), ("", "full")])
-def test_a_record_that_fails_hides_no_light(light: str, record: str) -> None:
+def test_a_failed_record_keeps_the_laser_warning(light: str, record: str) -> None:
     closed: list[Path] = []
     lit = f"{STILL_LIT}: {light}" if light else ""
     with pytest.raises(Fault) as raised:
@@ -123,7 +123,7 @@ def test_a_record_that_fails_hides_no_light(light: str, record: str) -> None:
     assert bool(closed) is not bool(record)
 
 
-def test_a_record_that_fails_in_any_way_hides_no_light() -> None:
+def test_any_error_of_the_record_keeps_the_laser_warning() -> None:
     def fail() -> None:
         raise RuntimeError("a fault of the disk")
 
@@ -133,20 +133,20 @@ def test_a_record_that_fails_in_any_way_hides_no_light() -> None:
 
 
 @pytest.mark.parametrize("trip", ["the galvo at /dev/a is gone", ""])
-def test_a_laser_that_stays_lit_hides_no_trip(trip: str) -> None:
+def test_the_laser_warning_does_not_hide_a_trip(trip: str) -> None:
     trips = (trip,) if trip else ()
     with pytest.raises(Fault, match=f"{f'the interlock tripped: {trip}; ' if trip else '^'}{STILL_LIT}: hung$"):
         app.running.headless.close_dark(Ends(f"{STILL_LIT}: hung"), Ends(""), trips, [], [])  # type: ignore[arg-type]
 
 
-def test_a_trip_by_a_laser_that_stays_lit_is_said_once() -> None:
+def test_a_trip_with_the_laser_warning_is_reported_once() -> None:
     lit = f"{STILL_LIT}: hung"
     with pytest.raises(Fault, match=f"^{lit}$"):
         app.running.headless.close_dark(Ends(lit), Ends(""), (f"late; {lit}",), [], [])  # type: ignore[arg-type]
 
 
-def test_a_camera_that_can_not_be_closed_hides_no_light(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error of the camera came in place of the one that says that the laser may be on."""
+def test_a_camera_error_at_closing_keeps_the_laser_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: the error of the camera replaced the message that the laser may be on."""
     made = plan(
         EXPERIMENTS / "ring_crystal.yaml", None, ["sample.number=1", "camera.width_px=64", "camera.height_px=64"]
     )
@@ -220,7 +220,7 @@ def test_a_second_signal_ends_a_closing_that_hangs(
     journals[0].close()
 
 
-def test_any_error_of_closing_says_that_the_laser_may_be_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_error_at_closing_reports_that_the_laser_may_be_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: Ends) -> None:
         raise RuntimeError("a fault of a driver")
 
@@ -233,7 +233,7 @@ def test_any_error_of_closing_says_that_the_laser_may_be_on(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError, SystemExit])
-def test_the_record_of_a_run_that_crashed_did_not_end_cleanly(
+def test_the_record_of_a_crashed_run_is_unfinished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     def crash(instrument: Any, recorder: Any, *others: Any) -> Any:
@@ -252,10 +252,8 @@ def test_the_record_of_a_run_that_crashed_did_not_end_cleanly(
 
 
 @pytest.mark.parametrize("error", [SystemError("a kernel lost it"), Refused("a plug-in"), Fault("no galvo")])
-def test_a_signal_while_a_rig_is_opened_puts_its_light_out_whatever_error_came_of_it(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    """A SystemError was a traceback, and light from before stayed on."""
+def test_a_signal_while_a_rig_opens_switches_the_laser_off(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Regression: a SystemError gave a traceback, and light from before stayed on."""
 
     def fails(made: Plan) -> Any:
         with signals.held():
@@ -268,10 +266,10 @@ def test_a_signal_while_a_rig_is_opened_puts_its_light_out_whatever_error_came_o
         fly(plan(EXPERIMENTS / "ring_crystal.yaml"), 0.1, None, False, "")
 
 
-def test_the_record_of_a_turn_that_a_second_signal_cut_short_did_not_end_cleanly(
+def test_a_turn_cut_by_a_second_signal_leaves_the_record_unfinished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The command of turn 5 was sent, and its row was not written."""
+    """The command of turn 5 is sent, but its row is not written."""
     real = Journal.write
 
     def cut(journal: Journal, turn: Turn) -> None:

@@ -1,4 +1,4 @@
-"""A loop in this process: its opening, and its end."""
+"""A loop in a thread of this process: opening and closing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def nothing_is_recorded(instrument: object, path: Path) -> Recorder:
     raise AssertionError(path)
 
 
-def test_an_opening_that_ends_its_thread_is_no_open_rig() -> None:
+def test_an_opening_that_raises_system_exit_is_a_fault() -> None:
     def opening(made: Plan) -> Toy:
         raise SystemExit("there is no GPU here")
 
@@ -28,7 +28,7 @@ def test_an_opening_that_ends_its_thread_is_no_open_rig() -> None:
     loop.close()
 
 
-def test_a_camera_that_does_not_close_hides_no_light() -> None:
+def test_a_camera_error_at_closing_keeps_the_laser_warning() -> None:
     loop = LoopInThread(planned(), wiring()[0].open_instrument, nothing_is_recorded)
     loop.begin()
     loop._opening.join()

@@ -1,4 +1,4 @@
-"""A loop that does not keep up: which part of a turn is too slow, and what would help."""
+"""A loop that does not keep up: the slow part of a turn, and the remedies offered."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def rig() -> Rig:
     return plan(EXPERIMENTS / "annular_activity.yaml", None, (*sets, "sample.arrangement=square")).rig
 
 
-def test_a_loop_that_keeps_up_is_not_too_slow(rig: Rig) -> None:
+def test_a_loop_that_keeps_up_has_no_overload(rig: Rig) -> None:
     assert overload(rig, 99.0, FREE) is None
     assert isinstance(rig.camera, SimulatedCamera)
-    half = replace(rig, camera=replace(rig.camera, drop=0.5))  # of the frames arrive
+    half = replace(rig, camera=replace(rig.camera, drop=0.5))  # half of the frames arrive
     assert overload(half, 49.0, FREE) is None
     assert overload(half, 30.0, FREE) is not None
 
 
-def test_slow_tracking_is_named_and_a_cheaper_locator_a_region_and_bins_are_offered(rig: Rig) -> None:
+def test_slow_tracking_offers_locator_region_and_bins(rig: Rig) -> None:
     found = overload(rig, 8.5, {**FREE, "tracker": 0.11})
     assert found is not None
     assert found.text == "8.5 of 100 fps: tracking takes 110 ms a turn, and a frame lasts 10 ms"
@@ -46,7 +46,7 @@ def test_slow_tracking_is_named_and_a_cheaper_locator_a_region_and_bins_are_offe
     assert binned["tracking.diameter_px"] % 2 == 1
 
 
-def test_the_locator_that_is_offered_is_the_cheaper_one(rig: Rig) -> None:
+def test_only_a_cheaper_locator_is_offered(rig: Rig) -> None:
     def offered(locator: Locator, particles: int) -> str:
         there = replace(rig, tracking=replace(rig.tracking, locator=locator))
         found = overload(there, 8.5, {**FREE, "tracker": 0.11}, particles=particles)
@@ -79,14 +79,14 @@ def test_bins_scale_every_setting_in_pixels(rig: Rig) -> None:
     )  # fmt: skip
 
 
-def test_an_image_that_is_corrected_keeps_its_size(rig: Rig) -> None:
+def test_a_corrected_image_keeps_its_size(rig: Rig) -> None:
     there = replace(rig, tracking=replace(rig.tracking, background_file="background.tif"))
     found = overload(there, 8.5, {**FREE, "tracker": 0.11})
     assert found is not None
     assert [offer.text for offer in found.offers] == ["locator centroid", "5 fps"]
 
 
-def test_a_slow_simulation_a_slow_law_and_a_slow_camera_are_told_apart(rig: Rig) -> None:
+def test_slow_simulation_law_and_camera_are_distinguished(rig: Rig) -> None:
     simulated = overload(rig, 3.0, {**FREE, "camera": 0.3})
     assert simulated is not None
     assert "simulating the sample and its image takes 300 ms" in simulated.text
@@ -103,7 +103,7 @@ def test_a_slow_simulation_a_slow_law_and_a_slow_camera_are_told_apart(rig: Rig)
     assert "a smaller image that the camera has (camera.width_px, camera.height_px) would help" in camera.text
 
 
-def test_it_is_judged_over_some_seconds(rig: Rig) -> None:
+def test_overload_is_judged_over_several_seconds(rig: Rig) -> None:
     judge, watch = Judge(), Stopwatch()
     for index in range(5):
         now_s = 0.5 * index

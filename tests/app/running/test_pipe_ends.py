@@ -1,4 +1,4 @@
-"""Pipes to a process that stops in the middle of a message, or reads no more."""
+"""Pipes to a process that stops in the middle of a message, or that no longer reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Pair = tuple[Connection, Connection]
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    """Where it is read, and where it is written."""
+    """(end for reading, end for writing)"""
     reader, writer = Pipe(duplex=False)
     yield reader, writer
     for end in (reader, writer):
@@ -31,7 +31,7 @@ def pair() -> Iterator[Pair]:
 
 
 def returns(call: Callable[[], object]) -> bool:
-    """Whether the call ends; one that waits for the other process does not."""
+    """Whether the call returns; a call that waits for the other process does not."""
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     thread.join(5.0)
@@ -55,8 +55,8 @@ def test_half_a_message_does_not_block_the_window() -> None:
     live.close()
 
 
-def test_a_process_that_reads_no_more_does_not_block_the_window() -> None:
-    """More than the pipe holds, in small and in large messages; what was ordered comes in its sequence."""
+def test_a_process_that_stops_reading_does_not_block_the_window() -> None:
+    """More than the pipe holds, in small and in large messages; the orders arrive in sequence."""
     live = Apart(planned())
     live._begun = True
     texts = [str(number) * (5000 if number % 100 == 0 else 1) for number in range(3000)]
@@ -72,8 +72,8 @@ def test_a_process_that_reads_no_more_does_not_block_the_window() -> None:
     live.close()
 
 
-def test_few_messages_wait_here_and_the_rest_in_the_pipe(pair: Pair) -> None:
-    """Then the other process waits with its news for a window that is slow."""
+def test_only_a_few_messages_are_buffered_outside_the_pipe(pair: Pair) -> None:
+    """The other process then waits with its news for a slow window."""
     reader, writer = pair
     end = ReceivingEnd(reader)
     end.start()
@@ -92,7 +92,7 @@ def test_few_messages_wait_here_and_the_rest_in_the_pipe(pair: Pair) -> None:
     end.leave()
 
 
-def test_the_handle_can_be_read_while_there_is_something_to_take(pair: Pair) -> None:
+def test_the_handle_is_readable_while_messages_wait(pair: Pair) -> None:
     reader, writer = pair
     end = ReceivingEnd(reader)
     end.start()
@@ -110,8 +110,8 @@ def test_the_handle_can_be_read_while_there_is_something_to_take(pair: Pair) -> 
     end.leave()
 
 
-def test_after_leaving_what_comes_is_dropped(pair: Pair) -> None:
-    """The other process is not held up by it."""
+def test_messages_after_leaving_are_dropped(pair: Pair) -> None:
+    """They do not block the other process."""
     reader, writer = pair
     end = ReceivingEnd(reader)
     end.start()
@@ -128,7 +128,7 @@ def test_after_leaving_what_comes_is_dropped(pair: Pair) -> None:
     until(lambda: reader.closed)
 
 
-def test_a_process_that_is_gone_ends_the_sending(pair: Pair) -> None:
+def test_sending_ends_when_the_other_process_has_ended(pair: Pair) -> None:
     reader, writer = pair
     end = SendingEnd(writer)
     for _ in range(30):
@@ -139,10 +139,8 @@ def test_a_process_that_is_gone_ends_the_sending(pair: Pair) -> None:
     end.leave()
 
 
-def test_after_a_thread_that_could_not_be_started_messages_are_sent_again(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In their sequence: what waits goes before what comes."""
+def test_messages_are_sent_after_a_failed_thread_start(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In sequence: waiting messages are sent before new ones."""
     reader, writer = pair
     end = SendingEnd(writer)
 

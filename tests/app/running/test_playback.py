@@ -1,4 +1,4 @@
-"""A recording in any order: as it was, and as an edited law would have had it."""
+"""A recording in any order: as recorded, and as with an edited law."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_run_is_read_and_not_computed_again(recorded: Path) -> None:
         reel.close()
 
 
-def test_the_same_law_would_have_sent_the_same_and_another_another(recorded: Path) -> None:
+def test_only_another_law_gives_other_commands(recorded: Path) -> None:
     made = plan_replay(recorded, None, None, ())
     reel = Reel(recorded, made)
     try:
@@ -113,7 +113,7 @@ def test_a_video_is_tracked_in_the_background_and_shown_where_done(tmp_path: Pat
         reel.close()
 
 
-def test_a_reel_closes_in_the_middle_of_its_work(recorded: Path) -> None:
+def test_a_reel_closes_during_its_work(recorded: Path) -> None:
     made = plan_replay(recorded, None, None, ())
     reel = Reel(recorded, made)
     reel.edit(made)
@@ -126,7 +126,7 @@ DARK_TURNS, APPLIED, TURNS = 150, 350, 500
 
 @pytest.fixture(scope="module")
 def switched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is dark at first, then armed, then under another law."""
+    """A run that is first dark, then armed, then under another law."""
     path = tmp_path_factory.mktemp("runs") / "switched.h5"
     made = plan(EXPERIMENTS / "annular_activity.yaml", None, SMALL)
     other = replace(made, experiment=replace(made.experiment, title="another", policy=farther(made.experiment)))
@@ -190,7 +190,7 @@ def test_turns_without_light_and_under_other_laws_are_not_pooled(switched: Path)
         reel.close()
 
 
-def test_analyse_takes_the_longest_stretch_that_was_armed_under_one_law(switched: Path) -> None:
+def test_analyse_uses_the_longest_armed_stretch_under_one_law(switched: Path) -> None:
     found, about, _ = analyse.tables(switched)
     assert len(found.turns) == APPLIED - DARK_TURNS
     assert found.acted

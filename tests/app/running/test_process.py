@@ -1,4 +1,4 @@
-"""The loop in a process of its own: the same turns, the same orders, and dark when either process dies."""
+"""The loop in its own process: the same turns, the same orders, and dark when either process dies."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ RETURNED = Returned("camera.exposure_s", 0.005, 0.0049)
 
 
 def planned(*sets: str) -> Plan:
-    """More particles than the experiment itself asks for: what was set by hand must reach the other process."""
+    """More particles than the experiment sets: settings by hand must reach the other process."""
     return plan(
         EXPERIMENTS / "annular_activity.yaml", None, (*SIZE, "sample.number=2", "sample.arrangement=line", *sets)
     )
@@ -58,7 +58,7 @@ def planned(*sets: str) -> Plan:
 
 @dataclass
 class Counted:
-    """A camera that has so many frames."""
+    """A camera that ends after `left` frames."""
 
     camera: Camera
     left: int
@@ -75,7 +75,7 @@ class Counted:
 
 @dataclass
 class Watched:
-    """A beam whose end is written to a file."""
+    """A beam that writes to a file when it is closed."""
 
     beam: Beam
     log: Path
@@ -117,7 +117,7 @@ def broken(made: Plan) -> Instrument:
 
 
 def never(made: Plan) -> Instrument:
-    """A rig that takes longer to open than anybody waits."""
+    """A rig whose opening takes longer than any wait."""
     time.sleep(600.0)
     raise AssertionError
 
@@ -126,7 +126,7 @@ def absent(made: Plan) -> Instrument:
     raise Refused("there is no such bench")
 
 
-def test_the_same_turns_as_in_this_process() -> None:
+def test_a_loop_process_gives_the_turns_of_a_loop_thread() -> None:
     made = planned()
     opened = counted(made, 40)
     here = Live(opened.machine, opened.camera, opened.beam, opened.clock)
@@ -151,7 +151,7 @@ def test_the_same_turns_as_in_this_process() -> None:
     assert there.trouble == ""
 
 
-def test_orders_are_obeyed_and_the_record_is_verified(tmp_path: Path) -> None:
+def test_orders_are_executed_and_the_record_verifies(tmp_path: Path) -> None:
     made = planned(*PATIENT)
     out, log = tmp_path / "run.h5", tmp_path / "log"
 
@@ -184,7 +184,7 @@ def test_orders_are_obeyed_and_the_record_is_verified(tmp_path: Path) -> None:
         assert live.newest is not None
         assert live.newest.reason.startswith("the new settings are not in force")
         assert live.returned() == (RETURNED,)
-        until(lambda: live.pace().rate_hz > 0)  # measured anew since the record ended
+        until(lambda: live.pace().rate_hz > 0)  # measured again after the end of the record
     assert not live.running
     assert (live.trouble, live.recorder_trouble) == ("", "")
     assert log.read_text() == "dark"
@@ -195,12 +195,12 @@ def test_orders_are_obeyed_and_the_record_is_verified(tmp_path: Path) -> None:
 
 
 def test_ten_records_in_flight_change_nothing_and_each_verifies(tmp_path: Path) -> None:
-    """Identities, the species that were given by hand, level and law go on, no turn is dark, each record verifies."""
+    """Identities, species given by hand, level and law stay, no turn is dark, and each record verifies."""
     made = planned(*PATIENT, "species=[4, 2]")
     seen: list[Turn] = []
 
     def taken() -> list[Turn]:
-        """Every turn once, in order."""
+        """All turns so far, each once and in order."""
         seen.extend(turn for _, turn in live.recent(len(seen)))
         return seen
 
@@ -235,11 +235,11 @@ def test_ten_records_in_flight_change_nothing_and_each_verifies(tmp_path: Path) 
         assert turns[0].number > ended
         ended = turns[-1].number
         assert [turn.number for turn in turns] == list(range(turns[0].number, ended + 1))
-        for turn in turns:  # as the window was told, images aside
+        for turn in turns:  # equal to the turns received by the window, except for images
             assert compare(turn, replace(seen[turn.number], frame=turn.frame)) is None
 
 
-def test_a_killed_loop_is_said_in_words() -> None:
+def test_a_killed_loop_is_reported_with_its_signal_and_laser() -> None:
     live = Apart(planned(*PATIENT))
     live.start()
     live.order(OrderKind.ARM)
@@ -277,7 +277,7 @@ time.sleep(600)
 """
 
 
-def test_a_loop_whose_window_is_killed_is_dark_and_ends(tmp_path: Path) -> None:
+def test_a_loop_goes_dark_and_ends_when_its_window_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     command = [sys.executable, "-c", PARENT, str(log)]
     root = Path(__file__).parents[3]
@@ -288,11 +288,11 @@ def test_a_loop_whose_window_is_killed_is_dark_and_ends(tmp_path: Path) -> None:
             assert not log.exists()
         finally:
             window.kill()
-        assert window.stdout.read() == ""  # its end comes when the loop's process, which has it too, is gone
+        assert window.stdout.read() == ""  # ends when the loop process, which also holds the pipe, has ended
     assert log.read_text() == "dark"
 
 
-def test_what_can_not_be_opened_is_refused() -> None:
+def test_a_failed_opening_is_refused() -> None:
     live = Apart(planned(), absent)
     with pytest.raises(Refused, match="there is no such bench"):
         live.start()
@@ -300,21 +300,21 @@ def test_what_can_not_be_opened_is_refused() -> None:
     live.close()
 
 
-def test_an_exception_in_the_law_is_read_here() -> None:
+def test_an_exception_in_the_law_is_reported_to_the_window() -> None:
     with Apart(planned(), broken) as live:
         until(lambda: not live.running)
         assert live.trouble == "ZeroDivisionError: no law without a number"
         assert "step" in live.details
 
 
-def test_one_that_never_started_closes() -> None:
+def test_a_process_that_never_started_closes() -> None:
     live = Apart(planned())
     live.close()
     assert not live.running
 
 
-def test_a_plan_is_whole_after_its_way_as_text() -> None:
-    """Also where a value that the experiment sets was set otherwise by hand; a new `set` brings its values."""
+def test_a_plan_is_unchanged_after_conversion_to_text_and_back() -> None:
+    """Also if a value set by the experiment was changed by hand; a new `set` brings its own values."""
     made = planned("tracking.minmass=123")
     made = replace(made, experiment=replace(made.experiment, set={**made.experiment.set, "tracking.minmass": 200.0}))
     assert PlanTexts.of(made).read() == made
@@ -326,7 +326,8 @@ def test_a_plan_is_whole_after_its_way_as_text() -> None:
 
 
 def serial(galvo: Child, laser: Child) -> Plan:
-    """Emulated devices that outlive the loop. Patient: only what is tested may darken within the test."""
+    """A plan with emulated devices that outlive the loop. Long timeouts: only the tested event may make the beam
+    dark."""
     sets = (
         f"deflector.port={galvo.link}", f"laser.port={laser.link}", "emulated.start=false",
         f"emulated.galvo_stream={galvo.stream_port}", f"emulated.laser_stream={laser.stream_port}",
@@ -339,8 +340,8 @@ needs_terminals = pytest.mark.skipif(not hasattr(os, "openpty"), reason="this sy
 
 
 @needs_terminals
-def test_the_laser_of_a_killed_loop_is_put_out_from_here(tmp_path: Path) -> None:
-    """Nobody asks for news meanwhile: it does not depend on a window that has time."""
+def test_the_laser_of_a_killed_loop_is_switched_off(tmp_path: Path) -> None:
+    """No window requests news meanwhile: this does not depend on the window."""
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         live = Apart(serial(galvo, laser))
         live.start()
@@ -358,14 +359,14 @@ def test_the_laser_of_a_killed_loop_is_put_out_from_here(tmp_path: Path) -> None
 
 
 @needs_terminals
-def test_a_laser_that_can_not_be_put_out_is_said_so(tmp_path: Path) -> None:
+def test_a_laser_that_cannot_be_switched_off_is_reported(tmp_path: Path) -> None:
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         live = Apart(serial(galvo, laser))
         live.start()
         live.order(OrderKind.ARM)
         assert laser.wait_for("lit", PATIENCE_S) is not None
         assert live.pid is not None
-        os.kill(live.pid, signal.SIGSTOP)  # so that the laser falls silent before anybody is told
+        os.kill(live.pid, signal.SIGSTOP)  # so that the laser falls silent before the end of the loop is detected
         laser.order("silence")
         assert laser.wait_for("order", PATIENCE_S, order="silence") is not None
         os.kill(live.pid, signal.SIGKILL)
@@ -376,13 +377,13 @@ def test_a_laser_that_can_not_be_put_out_is_said_so(tmp_path: Path) -> None:
         assert "the laser could not be put out from here (the laser at" in live.trouble
         laser.order("well")
         assert laser.wait_for("order", PATIENCE_S, order="well") is not None
-        live.close()  # it is asked once more, and raises nothing
+        live.close()  # a second attempt succeeds and raises no error
         assert "says that its emission is off" in live.trouble
 
 
 @needs_terminals
-def test_an_opening_that_is_ended_asks_the_laser_whether_it_is_off(tmp_path: Path) -> None:
-    """Emission may be on from before."""
+def test_an_aborted_opening_switches_the_laser_off(tmp_path: Path) -> None:
+    """The emission may be on from before."""
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         opening = Apart(serial(galvo, laser), never)
         opening.begin()
@@ -400,7 +401,7 @@ def test_an_opening_that_is_ended_asks_the_laser_whether_it_is_off(tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_a_loop_that_is_stopped_by_a_signal_is_dark_and_whole(tmp_path: Path, name: str) -> None:
+def test_a_loop_stopped_by_a_signal_is_dark_and_closes_its_record(tmp_path: Path, name: str) -> None:
     if not hasattr(signal, name):
         pytest.skip(f"this system has no {name}")
     out, log = tmp_path / "run.h5", tmp_path / "log"
@@ -421,8 +422,9 @@ def test_a_loop_that_is_stopped_by_a_signal_is_dark_and_whole(tmp_path: Path, na
         assert len(run) > 0
 
 
-def test_a_window_that_is_slower_than_the_news_goes_back_to_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With every piece of news that it takes there is another one: it took them for ever, and no key reached it."""
+def test_a_window_slower_than_the_news_still_handles_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another piece of news arrives with each one taken. Regression: the window took news without end, and handled no
+    key."""
     live = Apart(planned())
     live._begun = live._open = True
     live._news.start()
@@ -445,7 +447,7 @@ def test_a_window_that_is_slower_than_the_news_goes_back_to_its_events(monkeypat
         patched.setattr("app.running.process.time.monotonic", lambda: now_s[0])
         live._hear()
         first = taken[0]
-        live._hear()  # at once: it rests
+        live._hear()  # immediately: no news is taken
         rested = taken[0] - first
         now_s[0] += HEAR_S
         live._hear()
@@ -456,8 +458,8 @@ def test_a_window_that_is_slower_than_the_news_goes_back_to_its_events(monkeypat
     live.close()
 
 
-def test_a_loop_without_news_is_said_with_what_its_devices_do() -> None:
-    """True of the rig: a real laser has to be switched off by hand."""
+def test_a_silent_loop_is_reported_with_the_state_of_its_devices() -> None:
+    """The text fits the rig: a real laser must be switched off by hand."""
     live = Apart(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"))
     live._begun = live._open = True
     live._news.start()
@@ -479,7 +481,7 @@ def noting(made: Plan) -> Instrument:
     return open_instrument(made)
 
 
-def test_what_the_opening_compiles_is_read_here() -> None:
+def test_a_note_on_compilation_is_sent_to_the_window() -> None:
     with Apart(planned(), noting) as live:
         until(lambda: live.newest is not None)
         assert live.note == "compiling kernels for this experiment"
@@ -506,7 +508,7 @@ def test_an_opening_is_ended_by_close_and_by_a_signal() -> None:
 
 
 def test_stop_overtakes_settings_that_are_still_being_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And takes back an ARM that waits behind them; the settings come into force, dark."""
+    """STOP also cancels an ARM that waits behind them; the settings come into force, dark."""
     made, building, built = planned(*PATIENT), threading.Event(), threading.Event()
 
     def slowly(asked: Plan, source: str) -> Machine:
@@ -555,7 +557,7 @@ def test_stop_overtakes_settings_that_are_still_being_built(monkeypatch: pytest.
 
 @dataclass
 class Reaped:
-    """A process that has ended, and whose exit code another thread has taken."""
+    """A process that has ended, and whose exit code another thread has read."""
 
     sentinel: int
     exitcode: int | None
@@ -564,7 +566,7 @@ class Reaped:
 
 
 @pytest.mark.parametrize(("code", "asked"), [(None, True), (0, False), (143, False), (1, True), (-9, True), (77, True)])
-def test_a_laser_is_asked_after_every_end_that_did_not_confirm_that_it_is_off(code: int | None, asked: bool) -> None:
+def test_the_laser_is_switched_off_unless_the_process_confirmed_dark(code: int | None, asked: bool) -> None:
     said: list[str] = []
 
     def rescue(made: Plan) -> str:
@@ -584,7 +586,7 @@ def test_a_laser_is_asked_after_every_end_that_did_not_confirm_that_it_is_off(co
 
 
 def slow_at_the_end(made: Plan) -> Instrument:
-    """In the loop's process: the disk takes longer for the digest of a record than darkness may take."""
+    """In the loop process: the disk takes longer for the digest of a record than darkness may take."""
     put = GrowingFile.put
 
     def slowly(self: GrowingFile, name: str, value: Any) -> None:
@@ -595,8 +597,8 @@ def slow_at_the_end(made: Plan) -> Instrument:
     return open_instrument(made)
 
 
-def test_a_slow_disk_gets_its_time_at_the_end(tmp_path: Path) -> None:
-    """It was cut off after 5 s, and the laser was put out as if a device hung."""
+def test_a_slow_disk_may_finish_the_record_at_the_end(tmp_path: Path) -> None:
+    """Regression: the record was cut off after 5 s, and the laser was switched off as if a device hung."""
     with Apart(planned(*PATIENT), slow_at_the_end) as live:
         live.record(tmp_path / "run.h5")
         until(lambda: live.recording and live.newest is not None and live.newest.number > 5)
@@ -605,15 +607,15 @@ def test_a_slow_disk_gets_its_time_at_the_end(tmp_path: Path) -> None:
         assert run.ended_cleanly
 
 
-def test_no_other_law_is_armed_after_settings_that_failed() -> None:
-    """The window may show them as in force; the law before them was armed under their name."""
+def test_no_law_is_armed_after_failed_settings() -> None:
+    """The window may show the failed settings as in force. Regression: the previous law was armed under their name."""
     made = planned(*PATIENT)
 
     def level() -> Level | None:
         return live.newest.level if live.newest is not None else None
 
     def armed_after(kind: OrderKind) -> bool:
-        """Reset, then this order for light, given again where it came too late to be obeyed."""
+        """Sends RESET and then this order for light; repeats the order if it came too late."""
         live.order(OrderKind.RESET)
         until(lambda: level() is Level.SAFE)
         while level() is Level.SAFE:
@@ -635,7 +637,7 @@ def test_no_other_law_is_armed_after_settings_that_failed() -> None:
         assert armed_after(OrderKind.ARM)
 
 
-def test_settings_of_devices_are_not_put_in_force_in_flight() -> None:
+def test_device_settings_are_refused_in_flight() -> None:
     made = planned(*PATIENT)
     other = replace(made.experiment, set={**made.experiment.set, "optics.um_per_px": 2.0 * made.rig.optics.um_per_px})
     with Apart(made) as live:
@@ -646,7 +648,7 @@ def test_settings_of_devices_are_not_put_in_force_in_flight() -> None:
 
 
 def without_pictures(made: Plan) -> Instrument:
-    """In the loop's process: there is no shared memory."""
+    """In the loop process: no shared memory is available."""
 
     def full(image: Any) -> Ring:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -655,7 +657,7 @@ def without_pictures(made: Plan) -> Instrument:
     return open_instrument(made)
 
 
-def test_the_loop_goes_on_without_shared_memory_for_its_pictures() -> None:
+def test_the_loop_continues_without_shared_memory_for_images() -> None:
     with Apart(planned(*PATIENT), without_pictures) as live:
         live.order(OrderKind.ARM)
         until(lambda: beam_is_on(live.newest))
@@ -670,8 +672,9 @@ def test_the_loop_goes_on_without_shared_memory_for_its_pictures() -> None:
 
 
 @needs_terminals
-def test_a_port_that_fails_otherwise_leaves_no_doubt_unsaid(tmp_path: Path) -> None:
-    """pyserial's OverflowError at an absurd rate was taken for a signal: nothing said that the laser may be on."""
+def test_an_unexpected_port_error_reports_that_the_laser_may_be_on(tmp_path: Path) -> None:
+    """Regression: pyserial's OverflowError at an absurd rate was taken for a signal, and no message stated that the
+    laser may be on."""
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         laser.order("silence")
         assert laser.wait_for("order", PATIENCE_S, order="silence") is not None
@@ -683,15 +686,16 @@ def test_a_port_that_fails_otherwise_leaves_no_doubt_unsaid(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_a_process_that_can_not_be_ended_is_said_and_its_laser_put_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system ends no process that waits for a disk. Nothing waits for it here either, at the exit neither."""
+def test_an_unkillable_process_is_reported_and_its_laser_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system cannot end a process that waits for a disk. The program does not wait for such a process, also not at
+    exit."""
     asked: list[Plan] = []
 
     def rescue(made: Plan) -> str:
         asked.append(made)
         return "the laser is off"
 
-    monkeypatch.setattr(Apart, "_only_simulated", False)  # as of a real laser
+    monkeypatch.setattr(Apart, "_only_simulated", False)  # as for a real laser
     monkeypatch.setattr(process_module, "TERMINATE_S", 0.1)
     live = Apart(planned(*PATIENT), rescue=rescue)
     live.start()
@@ -710,8 +714,9 @@ def test_a_process_that_can_not_be_ended_is_said_and_its_laser_put_out(monkeypat
     live._watch.join(PATIENCE_S)
 
 
-def test_a_pause_of_the_whole_program_is_no_silence_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a suspended laptop wakes the reply lies in the pipe, behind older news: "it was ended by force"."""
+def test_a_pause_of_the_whole_program_is_not_taken_for_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a suspended laptop wakes, the reply lies in the pipe behind older news. Regression: "it was ended by
+    force"."""
     monkeypatch.setattr(process_module, "REPLY_S", 0.3)
     live = Apart(planned(*PATIENT))
     live.start()
@@ -734,18 +739,19 @@ def test_a_pause_of_the_whole_program_is_no_silence_of_the_loop(monkeypatch: pyt
     assert (live.trouble, live.light) == ("", "dark")
 
 
-def test_a_process_that_ends_by_itself_at_the_last_moment_was_not_ended_by_force(
+def test_a_process_that_ends_by_itself_is_not_reported_as_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     live = Apart(planned(*PATIENT))
     live.start()
-    monkeypatch.setattr(live, "_wait_for_over", lambda reply_s, patience_s: PATIENCE_S)  # it has heard nothing
+    monkeypatch.setattr(live, "_wait_for_over", lambda reply_s, patience_s: PATIENCE_S)  # no message was received
     live.close()
     assert live.light == "dark"
 
 
-def test_a_laser_that_was_reported_dark_stays_so_whatever_ends_the_process() -> None:
-    """A disk that is slow with the record had the process killed; then the laser "may be on"."""
+def test_a_laser_reported_dark_stays_dark_after_any_process_end() -> None:
+    """Regression: a disk that was slow with the record led to a killed process, and then to a laser that "may be
+    on"."""
     asked: list[Plan] = []
 
     def rescue(made: Plan) -> str:

@@ -1,4 +1,4 @@
-"""The loop goes before the window only while it keeps up with its camera."""
+"""The loop has priority over the window only while it keeps up with its camera."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.running.process_priority import ALIKE, FIRST, Precedence
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it by thread")
-def test_a_loop_that_does_not_keep_up_goes_first_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_that_does_not_keep_up_loses_its_priority(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "setpriority", lambda which, who, value: asked.append((who, value)))
     end, begun = threading.Event(), threading.Event()
@@ -26,7 +26,7 @@ def test_a_loop_that_does_not_keep_up_goes_first_no_more(monkeypatch: pytest.Mon
     begun.wait()
     made = Precedence()
     made.follow(keeps_up=True)
-    assert not asked  # it was not taken
+    assert not asked  # priority was not taken
     made.take()
     assert asked == [(0, FIRST)]
     made.follow(keeps_up=True)

@@ -1,4 +1,4 @@
-"""Orders in the loop's process: one for light that waited too long behind other settings is not obeyed."""
+"""Orders in the loop process: an order for light that waited too long behind other settings is not executed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ORDERS = (OrderKind.ARM, OrderKind.PROBE, OrderKind.RESET)
 
 
 @pytest.mark.parametrize("kind", list(OrderKind))
-def test_only_orders_for_light_become_too_late(kind: OrderKind) -> None:
+def test_only_orders_for_light_expire(kind: OrderKind) -> None:
     order = Order(kind)
     assert in_time(order, LATE_S) is order
     late = in_time(order, 1.01 * LATE_S)
@@ -46,13 +46,13 @@ def test_only_orders_for_light_become_too_late(kind: OrderKind) -> None:
         assert late is order
 
 
-def test_a_record_is_never_too_late() -> None:
+def test_a_record_order_never_expires() -> None:
     record = RecordOrder(Path("a.h5"))
     assert in_time(record, 1e3) is record
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["in flight", "before the start"])
-def test_an_arm_that_waited_behind_new_settings_is_not_obeyed(begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_arm_that_waited_behind_new_settings_is_not_executed(begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     made = plan(EXPERIMENTS / "annular_activity.yaml", None, ("rate=real time", "loop.stale_periods=500"))
     building, built = threading.Event(), threading.Event()
 
@@ -67,7 +67,7 @@ def test_an_arm_that_waited_behind_new_settings_is_not_obeyed(begun: bool, monke
     serving = threading.Thread(target=host.serve)
     if begun:
         serving.start()
-        assert news.poll(PATIENCE_S)  # the loop turns: orders are obeyed by a thread of their own
+        assert news.poll(PATIENCE_S)  # the loop runs: a separate thread executes orders
     orders.send(Order(OrderKind.APPLY, write(made.experiment)))
     if not begun:
         orders.send(Order(OrderKind.ARM))
@@ -75,7 +75,7 @@ def test_an_arm_that_waited_behind_new_settings_is_not_obeyed(begun: bool, monke
     assert building.wait(PATIENCE_S)
     if begun:
         orders.send(Order(OrderKind.ARM))
-        until(lambda: bool(host._waiting))  # its time counts from its arrival
+        until(lambda: bool(host._waiting))  # its waiting time counts from its arrival
     time.sleep(1.5 * LATE_S)
     built.set()
     seen: list[Order] = []
@@ -97,7 +97,7 @@ def test_an_arm_that_waited_behind_new_settings_is_not_obeyed(begun: bool, monke
         end.close()
 
 
-def test_a_record_that_no_folder_can_be_made_for_is_answered_and_other_orders_go_on(tmp_path: Path) -> None:
+def test_a_refused_record_is_answered_and_later_orders_are_executed(tmp_path: Path) -> None:
     made = plan(EXPERIMENTS / "annular_activity.yaml", None, ("rate=real time", "loop.stale_periods=500"))
     (tmp_path / "runs").write_text("no folder")
     (hears, orders), (news, tells) = Pipe(duplex=False), Pipe(duplex=False)
@@ -126,7 +126,7 @@ def test_a_record_that_no_folder_can_be_made_for_is_answered_and_other_orders_go
 
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`serve` in this process: its signals and its threads stay as they are."""
+    """`serve` in this process: signal handlers and threads stay unchanged."""
     monkeypatch.setattr("app.running.stop_signals.numbers", tuple)
     monkeypatch.setattr("sys.setswitchinterval", lambda interval_s: None)
     monkeypatch.setattr("cv2.setNumThreads", lambda number: None)
@@ -134,7 +134,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Says(list[object]):
-    """The window's end of a pipe; a signal may come while something is sent to it."""
+    """The window's end of a pipe; `send` raises Stopped if `signal` is set."""
 
     signal = 0
 
@@ -160,7 +160,7 @@ class Written:
         (SystemExit("a plug-in ends the program"), 0, 1),
     ],
 )
-def test_an_opening_that_left_light_on_does_not_end_as_if_it_were_dark(
+def test_an_opening_that_may_have_left_light_on_exits_with_1(
     error: BaseException, signal: int, code: int | None
 ) -> None:
     def opening(made: object) -> Instrument:
@@ -179,14 +179,14 @@ def test_an_opening_that_left_light_on_does_not_end_as_if_it_were_dark(
 
 
 def hosted() -> tuple[Toy, Host, Connection, Connection]:
-    """A Host of toys, which has not begun; the end for orders, and that for news."""
+    """Toy devices, their Host (not started), the pipe end for orders, and the pipe end for news."""
     (hears, orders), (news, tells) = Pipe(duplex=False), Pipe(duplex=False)
     toy = Toy(planned())
     return toy, Host(toy, toy.plan, hears, tells), orders, news  # type: ignore[arg-type]
 
 
-def test_a_law_that_ends_the_program_fails_its_apply_and_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other orders waited for ever, and the law before it flew on under the name of the new one."""
+def test_a_law_that_raises_system_exit_fails_only_its_apply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: other orders waited without end, and the previous law continued under the name of the new one."""
 
     def build(asked: Plan, source: str) -> Machine:
         raise SystemExit("there is no GPU here")
@@ -198,7 +198,7 @@ def test_a_law_that_ends_the_program_fails_its_apply_and_no_thread(monkeypatch: 
     assert [order.kind for order in host._live._inbox if isinstance(order, Order)] == [OrderKind.TRIP]
 
 
-def test_a_record_that_ends_the_program_is_answered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_record_that_raises_system_exit_is_answered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fail(*asked: object, **settings: object) -> None:
         raise SystemExit("no encoder")
 
@@ -211,7 +211,7 @@ def test_a_record_that_ends_the_program_is_answered(monkeypatch: pytest.MonkeyPa
     assert "no encoder" in answer.trouble
 
 
-def test_a_camera_that_does_not_close_does_not_cut_the_record_short() -> None:
+def test_a_camera_error_at_closing_does_not_cut_the_record_short() -> None:
     toy, host, orders, news = hosted()
     closes, recorder = toy.camera.close, Recorder()
 
@@ -231,10 +231,10 @@ def test_a_camera_that_does_not_close_does_not_cut_the_record_short() -> None:
 
 
 @pytest.mark.parametrize("ended_by", ["signal", "window", "signal after the window"])
-def test_a_device_that_hangs_keeps_no_process_alive(
+def test_a_hanging_device_does_not_keep_the_process_alive(
     ended_by: str, hangs: Hangs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After its window was killed it lived for ever, with its light in doubt, and heeded no SIGTERM."""
+    """Regression: after its window was killed the process lived on with its laser possibly on, and ignored SIGTERM."""
     toy, host, orders, _ = hosted()
     exits: list[int] = []
     monkeypatch.setattr(os, "_exit", exits.append)
@@ -254,7 +254,7 @@ def test_a_device_that_hangs_keeps_no_process_alive(
         orders.close()
     if ended_by != "window":
         host.stopped_by(signal.SIGTERM, None)
-    until(lambda: len(exits) == 2)  # by the main thread, and by the watcher's
+    until(lambda: len(exits) == 2)  # by the main thread and by the watcher thread
     serving.join(PATIENCE_S)
     assert exits == [CRASHED, CRASHED]
     assert not host._is_dark
@@ -271,7 +271,7 @@ def test_a_signal_ends_a_process_that_is_closing_already(monkeypatch: pytest.Mon
     host.stopped_by(signal.SIGTERM, None)
     host._look()
     host._look()
-    assert exits == [CRASHED]  # once: it never began, and is not known to be dark
+    assert exits == [CRASHED]  # once: the loop never began, so darkness is not confirmed
 
 
 def test_a_rig_whose_opening_hangs_does_not_outlive_its_window(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Switching a laser off from outside takes limited time."""
+"""Switching a laser off from outside the loop takes limited time."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.app.desktop.toy import planned
 from tests.patience import PATIENCE_S
 
 
-def test_a_port_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A window that was closed waited for it without an end."""
+def test_a_hanging_port_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: closing the window waited for the port without limit."""
     released = threading.Event()
 
     def hangs(made: Plan) -> str:
@@ -28,7 +28,7 @@ def test_a_port_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
     assert said.startswith(STILL_LIT)
 
 
-def test_the_result_is_that_of_the_call() -> None:
+def test_the_result_of_the_call_is_returned() -> None:
     assert put_out_in_time(planned(), lambda made: f"the laser of {made.rig.title} is off") == (
         f"the laser of {planned().rig.title} is off"
     )

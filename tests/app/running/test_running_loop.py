@@ -1,4 +1,4 @@
-"""A loop in a thread and a loop in a process are the same to a window."""
+"""A loop in a thread and a loop in a process behave identically for a window."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_open_arm_apply_record_close(make: Made, tmp_path: Path, kind: str) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_can_not_be_opened_or_recorded_is_refused(make: Made, tmp_path: Path, kind: str) -> None:
+def test_a_failed_opening_or_record_is_refused(make: Made, tmp_path: Path, kind: str) -> None:
     loop = make(kind, planned(*PATIENT), absent)
     loop.begin()
     with pytest.raises(Refused, match="there is no such bench"):
@@ -98,7 +98,7 @@ def test_what_can_not_be_opened_or_recorded_is_refused(make: Made, tmp_path: Pat
     loop.ask_record(tmp_path / "run.h5")
     with pytest.raises(Refused):
         until(loop.answered)
-    assert loop.answered()  # said once; the loop goes on
+    assert loop.answered()  # reported once; the loop continues
     until(lambda: loop.newest is not None)
     assert not loop.recording
     loop.close()

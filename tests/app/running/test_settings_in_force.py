@@ -1,4 +1,4 @@
-"""Which settings a loop has: light waits after an APPLY that failed, until one succeeds."""
+"""Settings in force: after a failed APPLY, orders for light are held until another APPLY succeeds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from control.contract import Order, OrderKind
 
 
 @pytest.mark.parametrize("kind", list(OrderKind))
-def test_only_orders_for_light_wait_for_settings_that_are_in_force(kind: OrderKind) -> None:
+def test_only_orders_for_light_are_held_after_a_failed_apply(kind: OrderKind) -> None:
     order = Order(kind, "text")
     failed = InForce().failed("a disk is full")
     assert InForce().held(order) is order
@@ -25,7 +25,7 @@ def test_only_orders_for_light_wait_for_settings_that_are_in_force(kind: OrderKi
         assert held is order
 
 
-def test_applies_are_counted_and_the_last_good_one_is_in_force() -> None:
+def test_applies_are_counted_and_the_last_successful_one_is_in_force() -> None:
     known = InForce().succeeded().failed("a").failed("b")
     assert (known.answered, known.number) == (3, 1)
     assert known.trouble.endswith(": b")

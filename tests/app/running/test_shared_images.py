@@ -1,4 +1,4 @@
-"""Pictures in shared memory: what was put is got, whole, until newer ones come over it."""
+"""Images in shared memory: a stored image is read back complete until newer ones overwrite it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from app.running.shared_images import AGAIN_S, SLOTS, Pictures, Ring
     pixel_type=st.sampled_from(["uint8", "uint16", "float64"]),
     number=st.integers(1, 3 * SLOTS),
 )
-def test_the_newest_are_got_and_the_others_are_gone(shape: tuple[int, int], pixel_type: str, number: int) -> None:
+def test_the_newest_images_are_read_and_older_ones_are_gone(
+    shape: tuple[int, int], pixel_type: str, number: int
+) -> None:
     images = [np.full(shape, index + 1, pixel_type) for index in range(number)]
     here = Ring.like(images[0])
     there = Ring.at(here.place)
@@ -45,7 +47,7 @@ def test_the_newest_are_got_and_the_others_are_gone(shape: tuple[int, int], pixe
         Ring.at(here.place)
 
 
-def test_another_kind_of_picture_needs_another_ring() -> None:
+def test_an_image_of_another_shape_or_type_needs_another_ring() -> None:
     ring = Ring.like(np.zeros((4, 6), np.uint8))
     try:
         assert not ring.place.fits(np.zeros((6, 4), np.uint8))
@@ -55,8 +57,8 @@ def test_another_kind_of_picture_needs_another_ring() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system gives shared memory when it is made")
-def test_a_ring_has_its_memory_before_a_picture_is_put() -> None:
-    """A page that is not there when it is first written to kills the loop (SIGBUS), lit."""
+def test_a_ring_reserves_its_memory_at_creation() -> None:
+    """A page that is missing at its first write kills the loop (SIGBUS) with the laser on."""
     ring = Ring.like(np.zeros((1024, 1024), np.uint16))
     try:
         assert os.fstat(ring._memory._fd).st_blocks * 512 >= ring._memory.size  # type: ignore[attr-defined]
@@ -64,7 +66,7 @@ def test_a_ring_has_its_memory_before_a_picture_is_put() -> None:
         ring.remove()
 
 
-def test_without_shared_memory_there_are_no_pictures(
+def test_without_shared_memory_there_are_no_images(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     image, said, now_s = np.arange(12, dtype=np.uint8).reshape(3, 4), list[str](), [100.0]

@@ -1,4 +1,4 @@
-"""A run that is stopped by a signal: the laser is dark, the record is closed, and one sentence says so."""
+"""A run stopped by a signal: the laser is dark, the record is closed, and one sentence reports it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ NUMBERS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT] if hasattr(signal, "SIG
 
 
 def sets_for(galvo: Child, laser: Child) -> list[str]:
-    """For emulators that run already; patient with a busy computer. The galvo's watchdog must not be what darkens."""
+    """For emulators that already run. Long timeouts for a busy computer: the galvo's watchdog must not make the beam
+    dark."""
     sets = (
         f"deflector.port={galvo.link}", f"laser.port={laser.link}", "emulated.start=false",
         f"emulated.galvo_stream={galvo.stream_port}", f"emulated.laser_stream={laser.stream_port}",
@@ -68,7 +69,7 @@ def running(*words: str, stdout: int = subprocess.PIPE) -> Iterator[subprocess.P
 
 @contextmanager
 def serial_run(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Child, Child, Path]]:
-    """`run` on emulated devices that are processes of their own, with its laser on."""
+    """`run` with emulated devices in their own processes, and with the laser on."""
     with Child("galvo", folder / "galvo") as galvo, Child("cobolt", folder / "laser") as laser:
         out = folder / "run.h5"
         words = ["run", EXPERIMENT, "--rig", str(RIG), "--out", str(out), "--seconds", "600", "--no-frames"]
@@ -100,7 +101,7 @@ def test_a_stopped_run_is_dark_and_its_record_is_closed(tmp_path: Path, number: 
     assert whole(out)
 
 
-def test_more_signals_while_it_closes_leave_no_light(tmp_path: Path) -> None:
+def test_more_signals_during_closing_leave_no_light(tmp_path: Path) -> None:
     with serial_run(tmp_path) as (program, _, laser, out):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
             program.send_signal(number)
@@ -113,10 +114,10 @@ def test_more_signals_while_it_closes_leave_no_light(tmp_path: Path) -> None:
     assert whole(out)
 
 
-def test_a_signal_while_the_rig_is_opened_ends_it_dark(tmp_path: Path) -> None:
+def test_a_signal_while_the_rig_opens_ends_the_run_dark(tmp_path: Path) -> None:
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         words = ["run", EXPERIMENT, "--rig", str(RIG), "--out", str(tmp_path / "run.h5"), "--seconds", "600"]
-        galvo.order("silence")  # it is asked who it is, and does not answer: opening takes its time
+        galvo.order("silence")  # it does not answer the request for its identity: opening takes long
         with running(*words, *sets_for(galvo, laser), "--set", "deflector.timeout_s=60") as program:
             port = os.readlink(galvo.link)
             assert eventually(lambda: is_open(program.pid, port), PATIENCE_S)
@@ -141,7 +142,7 @@ def is_open(pid: int, path: str) -> bool:
     return False
 
 
-def test_standard_output_closed_loses_neither_record_nor_answer(tmp_path: Path) -> None:
+def test_closed_standard_output_loses_neither_record_nor_answer(tmp_path: Path) -> None:
     out, answer = tmp_path / "run.h5", tmp_path / "run.json"
     reader, writer = os.pipe()
     os.close(reader)
@@ -156,8 +157,8 @@ def test_standard_output_closed_loses_neither_record_nor_answer(tmp_path: Path) 
     assert whole(out)
 
 
-def test_a_terminal_that_is_closed_leaves_it_dark(tmp_path: Path) -> None:
-    """The terminal goes: SIGHUP comes, and nothing can be written any more."""
+def test_a_closed_terminal_leaves_the_laser_dark(tmp_path: Path) -> None:
+    """The terminal closes: SIGHUP arrives, and output can no longer be written."""
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         out = tmp_path / "run.h5"
         words = ["run", EXPERIMENT, "--rig", str(RIG), "--out", str(out), "--seconds", "600", "--no-frames"]
@@ -186,7 +187,7 @@ os.execv(sys.executable, [sys.executable, "main.py", *sys.argv[2:]])
 
 
 def run_that_ends(came: list[int], number: signal.Signals) -> None:
-    """A signal comes in the middle of it; the program's handler must not act before it is over."""
+    """A run with a signal in the middle; the handler of the user's program must not act before the run is over."""
     with caught_in_program():
         stops: list[int] = []
         with ending(lambda: stops.append(number)):
@@ -196,7 +197,7 @@ def run_that_ends(came: list[int], number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_ends_before_a_handler_of_the_programs_own_acts(number: signal.Signals) -> None:
+def test_a_run_ends_before_a_user_handler_acts(number: signal.Signals) -> None:
     came: list[int] = []
     mine: Any = lambda at, frame: came.append(at)  # noqa: E731
     before = signal.signal(number, mine)
@@ -209,11 +210,11 @@ def test_a_run_ends_before_a_handler_of_the_programs_own_acts(number: signal.Sig
         signal.signal(number, before)
 
 
-def test_a_run_inside_of_asyncio_ends_at_an_interrupt() -> None:
+def test_a_run_inside_asyncio_ends_at_an_interrupt() -> None:
     async def program() -> None:
         run_that_ends([], signal.SIGINT)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # else asyncio sets no handler
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # otherwise asyncio sets no handler
     try:
         with pytest.raises(KeyboardInterrupt):
             asyncio.run(program())
@@ -227,7 +228,7 @@ def fails_at_a_signal(error: Exception) -> None:
         raise error
 
 
-def test_a_signal_during_a_run_that_fails_is_obeyed_unless_light_may_be_on() -> None:
+def test_a_signal_during_a_failure_counts_unless_the_laser_may_be_on() -> None:
     with pytest.raises(Stopped, match="stopped by SIGTERM; it was unplugged"):
         fails_at_a_signal(OSError("it was unplugged"))
     with pytest.raises(Fault, match=f"^{STILL_LIT}: hung$"):
@@ -235,14 +236,14 @@ def test_a_signal_during_a_run_that_fails_is_obeyed_unless_light_may_be_on() -> 
 
 
 def two_signals() -> None:
-    """As if the second came after PATIENCE_S."""
+    """As if the second signal came after PATIENCE_S."""
     signal.raise_signal(signal.SIGTERM)
     signals._state.at_s -= signals.PATIENCE_S
     signal.raise_signal(signal.SIGTERM)
 
 
-def test_a_late_second_signal_ends_what_hangs_after_the_light_and_nothing_else() -> None:
-    """No signal ended a closing that hung."""
+def test_a_late_second_signal_ends_only_waits_after_the_laser_is_off() -> None:
+    """Regression: no signal ended a closing that hung."""
     done: list[str] = []
 
     def hangs(what: str) -> None:
@@ -266,13 +267,13 @@ def test_a_late_second_signal_ends_what_hangs_after_the_light_and_nothing_else()
     assert done == ["the beam", "the record", "the camera", "the rest"]
 
 
-def test_one_signal_waits_for_what_is_closed_after_the_light() -> None:
+def test_an_early_second_signal_waits_for_the_record_to_close() -> None:
     done: list[str] = []
 
     def closes() -> None:
         with caught_in_program(), held(), after_light("the record"):
             signal.raise_signal(signal.SIGTERM)
-            signal.raise_signal(signal.SIGTERM)  # at once: as a shell and its terminal send it
+            signal.raise_signal(signal.SIGTERM)  # at once, as from a shell and its terminal
             done.append("closed")
 
     with pytest.raises(Stopped):
@@ -281,13 +282,13 @@ def test_one_signal_waits_for_what_is_closed_after_the_light() -> None:
 
 
 class Mute(Exception):
-    """An error of a plug-in whose own words fail."""
+    """An error of a plug-in whose message cannot be read."""
 
     def __str__(self) -> str:
         raise ValueError("mute")
 
 
-def test_a_signal_during_what_fails_without_words_is_obeyed() -> None:
+def test_a_signal_during_an_error_without_a_message_is_obeyed() -> None:
     with pytest.raises(Stopped, match="stopped by SIGTERM; Mute"):
         fails_at_a_signal(Mute())
     with pytest.raises(Mute), signals.obeyed_after():
@@ -300,8 +301,8 @@ def in_another_thread(what: Callable[[], object]) -> None:
     thread.join()
 
 
-def test_a_signal_is_that_of_the_run_in_the_main_thread() -> None:
-    """It stopped the run of another thread, and the one in the main thread went on, armed."""
+def test_a_signal_stops_the_run_in_the_main_thread() -> None:
+    """Regression: it stopped the run of another thread, and the run in the main thread continued, armed."""
     stops: list[str] = []
     began, over = threading.Event(), threading.Event()
     came: list[int] = []
@@ -335,8 +336,8 @@ def rig_open() -> Iterator[None]:
         signals.rig_closed()
 
 
-def test_a_handler_that_also_calls_the_one_before_it_ends_the_program() -> None:
-    """It called itself without an end."""
+def test_a_handler_that_calls_the_previous_handler_ends_the_program() -> None:
+    """Regression: it called itself without end."""
     came: list[int] = []
     before = signal.getsignal(signal.SIGTERM)
     try:
@@ -358,8 +359,8 @@ def test_a_handler_that_also_calls_the_one_before_it_ends_the_program() -> None:
     assert came == [signal.SIGTERM] * 2
 
 
-def test_handlers_come_back_after_another_thread_closed_the_last_rig() -> None:
-    """They never did, and no later rig caught a signal."""
+def test_handlers_are_restored_after_another_thread_closed_the_last_rig() -> None:
+    """Regression: they were never restored, and no later rig caught a signal."""
     mine: Any = lambda number, frame: None  # noqa: E731
     before = signal.getsignal(signal.SIGTERM)
     try:
@@ -377,16 +378,16 @@ def test_handlers_come_back_after_another_thread_closed_the_last_rig() -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def test_a_handler_of_another_run_or_rig_is_none_of_the_program_s_own() -> None:
-    """It ends with that one, and SIGTERM would then end the program with the light of this one on."""
+def test_a_handler_of_another_run_or_rig_is_not_a_user_handler() -> None:
+    """It ends with that run or rig; SIGTERM would then end the program with the light of this one on."""
     assert signals.ends_at_once(caught=False) == "SIGTERM"
     with rig_open(), caught_in_program(), signals_held():
         assert signals.ends_at_once(caught=False) == "SIGTERM"
         assert signals.ends_at_once(caught=True) == ""
 
 
-def test_of_several_signals_in_a_run_the_one_that_ends_the_program_counts() -> None:
-    """After Ctrl-C the others were forgotten."""
+def test_of_several_signals_the_one_that_ends_the_program_counts() -> None:
+    """Regression: after Ctrl-C the other signals were forgotten."""
 
     def runs() -> None:
         with caught_in_program(), held():
@@ -400,7 +401,7 @@ def test_of_several_signals_in_a_run_the_one_that_ends_the_program_counts() -> N
 
 
 @pytest.mark.parametrize("at", ["entry", "exit", "exit, when it is set back"])
-def test_a_signal_while_handlers_are_set_loses_none_of_them(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_while_handlers_are_set_keeps_all_old_handlers(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = [signal.getsignal(number) for number in NUMBERS]
     real = signal.signal
 
@@ -427,10 +428,10 @@ def test_a_signal_while_handlers_are_set_loses_none_of_them(at: str, monkeypatch
     assert [signal.getsignal(number) for number in NUMBERS] == before
 
 
-def test_a_signal_of_the_program_s_own_while_a_rig_s_handlers_are_set_leaves_none(
+def test_a_user_signal_while_rig_handlers_are_set_leaves_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """SIGTERM comes when SIGINT is replaced, and SIGTERM is not."""
+    """SIGTERM arrives when SIGINT is replaced and SIGTERM is not yet."""
     real = signal.signal
 
     def ends(number: int, frame: Any) -> None:

@@ -1,4 +1,4 @@
-"""The loop's thread: no late light, no error without words, and no trouble that hides another."""
+"""The loop's thread: no late light, no error without a message, and no error that hides another."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.patience import PATIENCE_S, until
 
 @dataclass(frozen=True)
 class Waits:
-    """A law that pushes everyone along x. One of its steps waits until it is let go."""
+    """A law that pushes all particles along x. After `asked` is set, its next step waits for `go`."""
 
-    asked: threading.Event = field(default_factory=threading.Event)  # whether a step is to wait
+    asked: threading.Event = field(default_factory=threading.Event)  # whether the next step waits
     waits: threading.Event = field(default_factory=threading.Event)
     go: threading.Event = field(default_factory=threading.Event)
     longest_delay_s: float = 0.0
@@ -40,7 +40,7 @@ class Waits:
 
 
 def waiting() -> tuple[Toy, Live, Waits, list[Command]]:
-    """A loop whose ARM is in the turn of a law that waits, with a dark beam; and what it sends."""
+    """A loop with a dark beam, whose ARM is in a turn in which the law waits; and the list of its commands."""
     toy = Toy(planned())
     law = Waits()
     live = Live(replace(toy.machine, policy=law), toy.camera, toy.beam, toy.clock)
@@ -60,7 +60,7 @@ def waiting() -> tuple[Toy, Live, Waits, list[Command]]:
 
 
 @pytest.mark.parametrize("kind", [OrderKind.STOP, OrderKind.TRIP])
-def test_a_turn_that_is_under_way_gives_no_light_after_an_order_to_be_dark(kind: OrderKind) -> None:
+def test_a_turn_in_progress_gives_no_light_after_a_dark_order(kind: OrderKind) -> None:
     _, live, law, sent = waiting()
     live.order(kind)
     law.go.set()
@@ -82,7 +82,7 @@ def test_an_arm_after_a_stop_gives_light() -> None:
     live.close()
 
 
-def test_a_loop_that_was_told_to_end_gives_no_light() -> None:
+def test_a_loop_ordered_to_end_gives_no_light() -> None:
     toy, live, law, sent = waiting()
     with pytest.raises(Fault, match="did not end within"):
         live.darken(patience_s=0.01)
@@ -94,7 +94,7 @@ def test_a_loop_that_was_told_to_end_gives_no_light() -> None:
 
 
 class Cancelled(BaseException):
-    """As asyncio.CancelledError, a SystemExit, or what a plug-in makes of its own: no Exception."""
+    """A BaseException that is no Exception, like asyncio.CancelledError, SystemExit or an exception of a plug-in."""
 
 
 class Keeps(Recorder):
@@ -104,7 +104,7 @@ class Keeps(Recorder):
         self.finished = False
 
 
-def test_whatever_a_law_raises_is_said_and_its_record_is_not_whole() -> None:
+def test_any_exception_of_a_law_leaves_the_record_unfinished() -> None:
     toy, recorder = Toy(planned()), Keeps()
 
     class Broken:
@@ -133,7 +133,7 @@ def fails(words: str) -> Callable[[], None]:
     return close
 
 
-def test_a_camera_that_does_not_close_keeps_neither_the_light_on_nor_the_record_open() -> None:
+def test_a_camera_error_at_closing_still_closes_beam_and_record() -> None:
     toy, recorder = Toy(planned()), Keeps()
     closes = toy.camera.close
 
@@ -152,7 +152,7 @@ def test_a_camera_that_does_not_close_keeps_neither_the_light_on_nor_the_record_
     assert recorder.closed
 
 
-def test_a_loop_that_never_began_says_the_light_before_the_camera() -> None:
+def test_a_loop_that_never_began_reports_the_laser_first() -> None:
     toy = Toy(planned())
     toy.camera.close, toy.beam.close = fails("the camera hangs"), fails("no answer")  # type: ignore[method-assign]
     with pytest.raises(Fault, match=f"^{STILL_LIT}: RuntimeError: no answer; RuntimeError: the camera hangs$"):
@@ -161,7 +161,7 @@ def test_a_loop_that_never_began_says_the_light_before_the_camera() -> None:
 
 @dataclass
 class Hangs:
-    """A beam as a guard is one: its calls have one lock. `send` does not return until it is let go."""
+    """A beam like a guard: one lock for all calls. `send` does not return until `go` is set."""
 
     lock: Any = field(default_factory=threading.RLock)
     hangs: threading.Event = field(default_factory=threading.Event)
@@ -189,8 +189,8 @@ def hangs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hangs]:
     beam.go.set()
 
 
-def test_a_device_that_hangs_is_not_waited_for_and_may_be_lit(hangs: Hangs) -> None:
-    """The end of the loop waited for it without a limit."""
+def test_a_hanging_beam_is_abandoned_and_may_be_on(hangs: Hangs) -> None:
+    """Regression: the end of the loop waited for it without limit."""
     toy = Toy(planned())
     live = Live(toy.machine, toy.camera, hangs, toy.clock)
     live.start()
@@ -209,7 +209,7 @@ def test_a_device_that_hangs_is_not_waited_for_and_may_be_lit(hangs: Hangs) -> N
     assert [str(fault) for fault in said] == [f"the loop did not end within 0.05 s; {STILL_LIT}: {HANGS}"]
 
 
-def test_a_camera_whose_closing_hangs_keeps_no_light_on(hangs: Hangs) -> None:
+def test_a_camera_that_hangs_at_closing_keeps_no_light_on(hangs: Hangs) -> None:
     toy = Toy(planned())
     closes = toy.camera.close
 
@@ -225,7 +225,7 @@ def test_a_camera_whose_closing_hangs_keeps_no_light_on(hangs: Hangs) -> None:
     assert toy.beam.closed
 
 
-def test_where_no_thread_can_be_started_it_is_dark_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_beam_closes_if_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     toy = Toy(planned())
     live = Live(toy.machine, toy.camera, toy.beam, toy.clock)
     live.start()
@@ -240,7 +240,7 @@ def test_where_no_thread_can_be_started_it_is_dark_all_the_same(monkeypatch: pyt
     assert not live.running
 
 
-def test_a_camera_is_closed_once_by_two_that_darken() -> None:
+def test_darkening_twice_closes_the_camera_once() -> None:
     toy, closed = Toy(planned()), list[int]()
     close = toy.camera.close
     toy.camera.close = lambda: (closed.append(1), close())[1]  # type: ignore[method-assign,func-returns-value]

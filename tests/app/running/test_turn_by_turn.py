@@ -1,4 +1,4 @@
-"""An open rig of a program: what comes in the middle of a turn or of its closing never leaves it lit, or unheard."""
+"""A rig opened by a user's program: no event during a turn or during closing leaves the laser on, or is ignored."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ RING = cy.EXPERIMENTS / "ring_crystal.yaml"
 
 @dataclass(frozen=True)
 class Doing:
-    """A policy that does something else first."""
+    """A policy that first calls `what`."""
 
     policy: Policy
     what: Callable[[], object]
@@ -63,7 +63,7 @@ def plan() -> cy.Plan:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Instrument]:
-    """The instruments that were opened since, with what a test puts in their place."""
+    """The instruments opened since; a test may replace their parts."""
     found: list[Instrument] = []
 
     def open_one(made: cy.Plan) -> Instrument:
@@ -79,7 +79,7 @@ def _interrupts_are_not_ignored() -> Iterator[None]:
     """A shell starts its background jobs with SIGINT ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signals.obey_waiting()  # the handlers of a rig that its thread ended are set back by the next call
+    signals.obey_waiting()  # the next call restores the handlers of a rig closed by its thread
     signal.signal(signal.SIGINT, before)
 
 
@@ -90,7 +90,7 @@ def lit(rig: LiveRig) -> LiveRig:
 
 
 def during(rig: LiveRig, what: Callable[[], object]) -> cy.Turn:
-    """One turn, in the middle of which `what` happens."""
+    """One turn, with a call of `what` in the middle."""
     machine = rig._machine
     rig._machine = replace(machine, policy=Doing(machine.policy, what))
     try:
@@ -133,16 +133,16 @@ def test_orders_of_another_thread_keep_their_sequence(plan: cy.Plan) -> None:
         assert [order.kind for order in rig.step().orders] == [OrderKind.MARK, OrderKind.ARM]
 
 
-def test_settings_that_are_applied_during_a_turn_are_those_in_force(plan: cy.Plan) -> None:
+def test_settings_applied_during_a_turn_take_effect_in_the_next(plan: cy.Plan) -> None:
     other = cy.load(RING, sets={**SMALL, "policy.forces.0.shape.depth_kt": 3})
     with cy.open(plan) as rig:
         during(rig, lambda: rig.apply(other))
-        assert rig.plan.experiment == plan.experiment  # still
+        assert rig.plan.experiment == plan.experiment  # not yet in force
         assert [order.kind for order in rig.step().orders] == [OrderKind.APPLY]
         assert rig.plan.experiment == other.experiment
 
 
-def test_nothing_of_an_earlier_opening_is_left(plan: cy.Plan) -> None:
+def test_a_reopened_rig_has_no_orders_of_the_earlier_opening(plan: cy.Plan) -> None:
     rig = cy.open(plan)
     with rig:
         lit(rig)
@@ -156,9 +156,7 @@ def test_nothing_of_an_earlier_opening_is_left(plan: cy.Plan) -> None:
         assert all(not len(turn.sent) for turn in rig.turns(4))
 
 
-def test_settings_that_fail_do_not_stay_and_no_light_comes_until_others_are_applied(
-    plan: cy.Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_failed_settings_light_needs_another_apply(plan: cy.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
         longest_delay_s = 0.0
 
@@ -186,9 +184,7 @@ def test_settings_that_fail_do_not_stay_and_no_light_comes_until_others_are_appl
         lit(rig)
 
 
-def test_an_interrupt_while_it_is_darkened_is_obeyed_after_that_and_the_next_turn_trips(
-    plan: cy.Plan, opened: list[Instrument]
-) -> None:
+def test_an_interrupt_during_darkening_is_raised_afterwards(plan: cy.Plan, opened: list[Instrument]) -> None:
     with cy.open(plan) as rig:
         lit(rig)
         beam: Any = opened[0].beam
@@ -210,23 +206,23 @@ def test_an_interrupt_while_it_is_darkened_is_obeyed_after_that_and_the_next_tur
         assert (after.level, len(after.sent)) == (Level.TRIPPED, 0)
 
 
-def test_a_turn_that_an_error_ends_anywhere_is_followed_by_a_trip(plan: cy.Plan, opened: list[Instrument]) -> None:
+def test_a_turn_ended_by_an_error_is_followed_by_a_trip(plan: cy.Plan, opened: list[Instrument]) -> None:
     with cy.open(plan) as rig:
         lit(rig)
         beam: Any = opened[0].beam
         real = beam.dark
         beam.dark = lambda reason: raises(KeyboardInterrupt())()
-        with pytest.raises(Fault, match=f"^{STILL_LIT}: KeyboardInterrupt"):  # it was lost
+        with pytest.raises(Fault, match=f"^{STILL_LIT}: KeyboardInterrupt"):  # regression: it was lost
             during(rig, raises(KeyboardInterrupt()))
         beam.dark = real
         assert rig.step().level is Level.TRIPPED
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_a_rehearsal_closes_the_rig(
+def test_a_signal_during_a_rehearsal_closes_the_rig(
     plan: cy.Plan, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    """Its handler called itself without an end."""
+    """Regression: its handler called itself without end."""
 
     def rehearsal(*_: Any) -> list[cy.Turn]:
         signal.raise_signal(number)
@@ -248,10 +244,8 @@ def test_a_signal_in_a_rehearsal_closes_the_rig(
         assert signal.getsignal(number) is before
 
 
-def test_a_signal_while_a_kernel_takes_a_constant_out_of_its_pickle_ends_the_program(
-    plan: cy.Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its error became a SystemError."""
+def test_a_signal_during_unpickling_ends_the_program(plan: cy.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: its error became a SystemError."""
     with cy.open(plan) as rig:
         before = lit(rig).newest
         with pytest.raises(Stopped), signal_while_unpickling():
@@ -274,10 +268,10 @@ def by_a_handler(rig: LiveRig) -> None:
 
 
 @pytest.mark.parametrize("step", [LiveRig.step, by_a_handler])
-def test_a_turn_in_the_middle_of_a_turn_is_refused(
+def test_a_turn_inside_another_turn_is_refused(
     plan: cy.Plan, tmp_path: Path, step: Callable[[LiveRig], object]
 ) -> None:
-    """Both had the same number, so that the record was none."""
+    """Regression: both turns had the same number, so that the record was invalid."""
     with cy.open(plan, out=tmp_path / "a.h5") as rig:
         with pytest.raises(cy.Refused, match=r"^a turn can't be made in the middle of another one"):
             during(lit(rig), lambda: step(rig))
@@ -287,7 +281,7 @@ def test_a_turn_in_the_middle_of_a_turn_is_refused(
     assert cy.verify(tmp_path / "a.h5")
 
 
-def test_a_signal_while_the_light_of_a_failed_opening_is_put_out_hides_no_light(
+def test_an_interrupt_of_the_laser_rescue_keeps_the_laser_warning(
     plan: cy.Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turn_by_turn, "open_instrument", lambda made: raises(KeyboardInterrupt())())
@@ -298,14 +292,14 @@ def test_a_signal_while_the_light_of_a_failed_opening_is_put_out_hides_no_light(
 
 
 class Mute(Exception):
-    """An error of a plug-in whose own words fail."""
+    """An error of a plug-in whose message cannot be read."""
 
     def __str__(self) -> str:
         raise ValueError("mute")
 
 
 @pytest.mark.parametrize("error", [Fault("the law failed"), KeyboardInterrupt(), ZeroDivisionError(), Ended(), Mute()])
-def test_light_that_may_be_on_after_a_turn_is_heard(
+def test_a_laser_that_may_be_on_after_a_turn_is_reported(
     plan: cy.Plan, opened: list[Instrument], error: BaseException
 ) -> None:
     with cy.open(plan) as rig:
@@ -320,7 +314,7 @@ def test_light_that_may_be_on_after_a_turn_is_heard(
             during(rig, raises(error))
 
 
-def test_a_camera_that_can_not_be_closed_hides_no_light(plan: cy.Plan, opened: list[Instrument]) -> None:
+def test_a_camera_error_at_closing_keeps_the_laser_warning(plan: cy.Plan, opened: list[Instrument]) -> None:
     def closes() -> None:
         with cy.open(plan):
             opened[0].beam.close = raises(Fault(f"{STILL_LIT}: hung"))  # type: ignore[method-assign]
@@ -331,7 +325,7 @@ def test_a_camera_that_can_not_be_closed_hides_no_light(plan: cy.Plan, opened: l
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_it_is_closed_is_obeyed_when_all_is_closed(
+def test_a_signal_during_closing_is_obeyed_afterwards(
     plan: cy.Plan, opened: list[Instrument], tmp_path: Path, number: signal.Signals
 ) -> None:
     closed: list[str] = []
@@ -369,7 +363,7 @@ def test_a_signal_while_it_is_closed_is_obeyed_when_all_is_closed(
         assert run.ended_cleanly
 
 
-def test_a_signal_while_it_is_closed_hides_no_light(plan: cy.Plan, opened: list[Instrument]) -> None:
+def test_a_signal_during_closing_keeps_the_laser_warning(plan: cy.Plan, opened: list[Instrument]) -> None:
     def close() -> None:
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
         signal.raise_signal(signal.SIGINT)
@@ -381,7 +375,7 @@ def test_a_signal_while_it_is_closed_hides_no_light(plan: cy.Plan, opened: list[
 
     with pytest.raises(Fault, match=f"^{STILL_LIT}: hung$"):
         closes()
-    with cy.open(plan) as rig:  # the signal of then ends no later rig
+    with cy.open(plan) as rig:  # the earlier signal does not end a later rig
         rig.step()
 
 
@@ -408,7 +402,7 @@ def test_a_signal_that_would_end_the_program_closes_the_rig(plan: cy.Plan, opene
     assert dark == [1]
 
 
-def test_a_handler_of_the_program_s_own_acts_and_comes_back(plan: cy.Plan) -> None:
+def test_a_user_handler_acts_and_is_restored(plan: cy.Plan) -> None:
     came: list[int] = []
     mine: Any = lambda number, frame: came.append(number)  # noqa: E731
     before = signal.signal(signal.SIGTERM, mine)
@@ -421,7 +415,7 @@ def test_a_handler_of_the_program_s_own_acts_and_comes_back(plan: cy.Plan) -> No
         signal.signal(signal.SIGTERM, before)
 
 
-def test_a_rig_that_another_thread_closes_ends_its_turn_first_dark(plan: cy.Plan, tmp_path: Path) -> None:
+def test_a_rig_closed_by_another_thread_ends_its_turn_dark(plan: cy.Plan, tmp_path: Path) -> None:
     rig = cy.open(plan, out=tmp_path / "a.h5")
     with rig:
         lit(rig)
@@ -440,7 +434,7 @@ def test_a_rig_that_another_thread_closes_ends_its_turn_first_dark(plan: cy.Plan
         assert len(run) == turn.number + 1
 
 
-def test_a_rig_that_its_program_loses_is_closed(plan: cy.Plan, opened: list[Instrument], tmp_path: Path) -> None:
+def test_an_unreferenced_rig_is_closed(plan: cy.Plan, opened: list[Instrument], tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
     rig = cy.open(plan, out=tmp_path / "a.h5").__enter__()
     lit(rig)
@@ -453,7 +447,7 @@ def test_a_rig_that_its_program_loses_is_closed(plan: cy.Plan, opened: list[Inst
     ender.join()
     with pytest.raises(Fault, match="the beam is closed"):
         opened[0].beam.send(Command())
-    assert ends == [ender]  # what is slow stops no other rig in the middle of a garbage collection
+    assert ends == [ender]  # slow closing stops no other rig during a garbage collection
     signals.obey_waiting()  # as the next call in the main thread does
     assert signal.getsignal(signal.SIGTERM) is before
     with read_run(tmp_path / "a.h5") as run:
@@ -465,10 +459,10 @@ def ender_of(rig: LiveRig) -> threading.Thread:
     return rig._open._ender
 
 
-def test_a_garbage_collection_that_finds_a_lost_rig_starts_no_thread(
+def test_garbage_collection_of_a_lost_rig_starts_no_thread(
     plan: cy.Plan, opened: list[Instrument], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It waited for itself where it came while `threading` starts another one."""
+    """Regression: it waited for itself if it came while `threading` started another thread."""
     rig = lit(cy.open(plan).__enter__())
     ender = ender_of(rig)
     closed: list[str] = []
@@ -492,9 +486,7 @@ def test_the_thread_of_a_rig_ends_with_it(plan: cy.Plan) -> None:
     assert not ender.is_alive()
 
 
-def test_a_signal_while_a_lost_rig_is_ended_ends_the_program_and_not_the_closing(
-    plan: cy.Plan, opened: list[Instrument]
-) -> None:
+def test_a_signal_while_a_lost_rig_closes_does_not_stop_the_closing(plan: cy.Plan, opened: list[Instrument]) -> None:
     closed: list[str] = []
     obeyed = threading.Event()
     rig = lit(cy.open(plan).__enter__())
@@ -513,9 +505,9 @@ def test_a_signal_while_a_lost_rig_is_ended_ends_the_program_and_not_the_closing
 
     def lose() -> None:
         rigs.clear()
-        until(lambda: not ender.is_alive())  # the signal is one of the other thread: a join would not be woken by it
+        until(lambda: not ender.is_alive())  # the signal comes in the other thread, and would not wake a join
 
-    gc.disable()  # a collection calls functions of hypothesis, and what is raised there is ignored
+    gc.disable()  # a collection calls functions of hypothesis, and errors raised there are ignored
     try:
         with pytest.raises(Stopped):
             lose()
@@ -550,7 +542,7 @@ loses.join()
 """
 
 
-def test_a_program_that_ends_closes_what_it_lost_or_never_closed(tmp_path: Path) -> None:
+def test_a_program_that_ends_closes_lost_and_open_rigs(tmp_path: Path) -> None:
     outs = [tmp_path / "lost.h5", tmp_path / "kept.h5"]
     command = [sys.executable, "-c", AT_EXIT, *map(str, outs)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
@@ -568,8 +560,8 @@ def test_a_program_that_ends_closes_what_it_lost_or_never_closed(tmp_path: Path)
         ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(0.1)", 128 + signal.SIGTERM),
     ],
 )
-def test_the_exit_code_says_that_a_rig_was_not_ended_well(closing: str, code: int) -> None:
-    """Of a program that ends with its rig open: the laser may be on, or a signal came meanwhile."""
+def test_the_exit_code_reports_a_failed_closing_at_exit(closing: str, code: int) -> None:
+    """The program ends with its rig open: the laser may be on, or a signal comes meanwhile."""
     rig = f"cybloids.open(cybloids.load({str(RING)!r}, sets={SMALL!r})).__enter__()"
     program = f"import os, signal, time, cybloids\nrig = {rig}\nrig.step()\n"
     program += f"def close():\n    {closing}\nrig._open.instrument.camera.close = close\n"
@@ -578,7 +570,7 @@ def test_the_exit_code_says_that_a_rig_was_not_ended_well(closing: str, code: in
     assert done.returncode == code, done.stderr
 
 
-def test_a_program_that_ends_while_a_daemon_turns_has_no_record_that_lacks_a_row(
+def test_an_exit_during_a_turn_of_a_daemon_marks_the_record_unfinished(
     plan: cy.Plan, opened: list[Instrument], tmp_path: Path
 ) -> None:
     rig = lit(cy.open(plan, out=tmp_path / "a.h5").__enter__())
@@ -598,10 +590,10 @@ def test_a_program_that_ends_while_a_daemon_turns_has_no_record_that_lacks_a_row
         assert (len(run), run.ended_cleanly) == (5, False)
 
 
-def test_a_handler_that_closes_the_rig_leaves_no_record_that_lacks_a_row(
+def test_a_handler_that_closes_the_rig_marks_the_record_unfinished(
     plan: cy.Plan, opened: list[Instrument], tmp_path: Path
 ) -> None:
-    """It comes when the command was sent, and its turn is not recorded yet."""
+    """The signal comes after the command is sent and before its turn is recorded."""
 
     def ends(number: int, frame: Any) -> None:
         rig.close()
@@ -626,7 +618,7 @@ def test_a_handler_that_closes_the_rig_leaves_no_record_that_lacks_a_row(
         assert (len(run), run.ended_cleanly) == (5, False)
 
 
-def test_a_turn_that_outlasts_the_patience_of_closing_leaves_no_record_that_lacks_a_row(
+def test_a_turn_that_outlasts_closing_marks_the_record_unfinished(
     plan: cy.Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     begun, over = threading.Event(), threading.Event()
@@ -653,7 +645,7 @@ def test_a_turn_that_outlasts_the_patience_of_closing_leaves_no_record_that_lack
 
 
 def fails_last(rig: LiveRig, opened: list[Instrument], said: str) -> None:
-    """The last turn's command fails, and the beam is dark."""
+    """The command of the last turn fails, and the beam is dark."""
     lit(rig)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(opened[-1].beam, "send", lambda command: raises(Fault(said))())
@@ -661,7 +653,7 @@ def fails_last(rig: LiveRig, opened: list[Instrument], said: str) -> None:
 
 
 def test_a_fault_of_the_last_turn_is_raised(plan: cy.Plan, opened: list[Instrument]) -> None:
-    """The program ended with exit code 0."""
+    """Regression: the program ended with exit code 0."""
 
     def ends(rig: LiveRig, after: Callable[[], object], said: str = "it is hot") -> None:
         with rig:
@@ -673,7 +665,7 @@ def test_a_fault_of_the_last_turn_is_raised(plan: cy.Plan, opened: list[Instrume
         ends(rig, lambda: None)
     with pytest.raises(Fault, match=r"^beam: it is hot$"):
         ends(rig, rig.close)
-    ends(rig, rig.step)  # this turn shows it: the level is TRIPPED
+    ends(rig, rig.step)  # this turn shows the fault: the level is TRIPPED
     assert rig.newest is not None
     assert (rig.newest.level, rig.newest.reason) == (Level.TRIPPED, "beam: it is hot")
     with pytest.raises(ZeroDivisionError):
@@ -682,7 +674,7 @@ def test_a_fault_of_the_last_turn_is_raised(plan: cy.Plan, opened: list[Instrume
         ends(rig, raises(ZeroDivisionError()), f"{STILL_LIT}: it is hot")
 
 
-def test_a_fault_of_the_last_turn_is_said_with_those_of_the_closing(
+def test_a_fault_of_the_last_turn_is_reported_with_those_of_closing(
     plan: cy.Plan, opened: list[Instrument], tmp_path: Path
 ) -> None:
     def ends() -> None:
@@ -705,7 +697,7 @@ def test_a_fault_of_the_last_turn_is_said_with_those_of_the_closing(
 
 
 @pytest.mark.parametrize("at", ["rig_opened", "_open_devices"])
-def test_a_signal_at_the_end_of_a_step_of_opening_leaves_nothing_open(
+def test_a_signal_during_opening_leaves_nothing_open(
     plan: cy.Plan, opened: list[Instrument], monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     place: Any = signals if at == "rig_opened" else LiveRig
@@ -732,7 +724,7 @@ def test_a_signal_at_the_end_of_a_step_of_opening_leaves_nothing_open(
 
 
 class Interrupts(deque[Any]):
-    """Orders of which the second one is taken only after an interrupt."""
+    """A queue of orders with an interrupt before the second one is taken."""
 
     taken = 0
 
@@ -744,7 +736,7 @@ class Interrupts(deque[Any]):
 
 
 def test_an_interrupt_while_orders_are_taken_loses_none(plan: cy.Plan) -> None:
-    """The settings were lost, and `arm` lit the law of before."""
+    """Regression: the settings were lost, and `arm` armed the previous law."""
     with cy.open(plan) as rig:
         rig.apply(cy.load(RING, sets={**SMALL, "policy.forces.0.shape.depth_kt": 3}))
         rig.mark("kept")
@@ -779,9 +771,7 @@ class InterruptsLater(list[str]):
         raise KeyboardInterrupt
 
 
-def test_an_interrupt_when_its_command_was_sent_is_followed_by_a_trip(
-    plan: cy.Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupt_after_the_command_is_followed_by_a_trip(plan: cy.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[cy.Turn] = []
 
     def acts(*given: Any) -> Any:
@@ -831,7 +821,7 @@ def test_a_signal_while_an_opening_fails_is_obeyed(
 def test_a_late_signal_ends_the_wait_for_a_device_that_does_not_close(
     plan: cy.Plan, opened: list[Instrument], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The program was deaf until the device answered."""
+    """Regression: the program ignored signals until the device answered."""
     closed: list[str] = []
 
     def hangs() -> None:

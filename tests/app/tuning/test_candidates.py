@@ -1,4 +1,4 @@
-"""What is kept and what is rejected in one image."""
+"""Kept and rejected candidates in one image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.tuning.candidates import candidates
 from tracking.settings import Tracking
 
 
-def test_a_faint_one_is_rejected_and_seen() -> None:
+def test_a_faint_spot_is_a_rejected_candidate() -> None:
     y, x = np.mgrid[:64, :64]
     image = np.full((64, 64), 20.0)
     for column, row, peak in ((16, 20, 180.0), (44, 40, 25.0)):
@@ -20,6 +20,6 @@ def test_a_faint_one_is_rejected_and_seen() -> None:
     assert np.hypot(*(found.rejected_px - (16, 20)).T).min() > 5.0
 
 
-def test_an_empty_image_has_none() -> None:
+def test_an_empty_image_has_no_candidates() -> None:
     found = candidates(Tracking(), np.zeros((64, 64), np.uint8))
     assert len(found.kept_px) == len(found.rejected_px) == 0

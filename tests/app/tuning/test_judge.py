@@ -1,4 +1,4 @@
-"""Suggested settings beside those in force, and what each would keep."""
+"""Suggested settings beside those in force, and the candidates that each keeps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGES = [spots((160, 200), scattered((160, 200), 15, 25), seed=k) for k in rang
 POOR = Tracking(diameter_px=5, minmass=1e6, search_px=7.5, memory=9)
 
 
-def test_the_suggestion_keeps_every_particle_and_what_it_is_not_about() -> None:
+def test_the_suggestion_keeps_every_particle_and_other_settings() -> None:
     found = tuned(IMAGES, POOR)
     assert len(found.suggested.kept_mass) == 4 * 15
     assert len(found.in_force.kept_mass) == 0
@@ -30,19 +30,19 @@ def test_the_suggestion_keeps_every_particle_and_what_it_is_not_about() -> None:
     assert replace(POOR, **changes) == s
 
 
-def test_what_is_in_force_already_is_no_edit() -> None:
+def test_settings_already_in_force_give_no_edits() -> None:
     first = tuned(IMAGES, POOR)
     assert tuned(IMAGES, first.suggested.settings).edits == {}
 
 
-def test_every_candidate_is_in_one_bar() -> None:
+def test_every_candidate_is_counted_once_in_the_histogram() -> None:
     judged = Judged.of(IMAGES, replace(Tracking(), minmass=300.0))
     edges, kept, rejected = judged.mass_histogram()
     assert (kept.sum(), rejected.sum()) == (len(judged.kept_mass), len(judged.rejected_mass))
     assert edges[0] < 300.0 < edges[-1]
 
 
-def test_level_images_are_a_sentence() -> None:
+def test_uniform_images_give_a_message() -> None:
     tuner = Tuner()
     tuner.look([np.zeros((40, 40), np.uint8)], Tracking())
     assert tuner._thread is not None
@@ -53,8 +53,8 @@ def test_level_images_are_a_sentence() -> None:
         tuned([np.zeros((40, 40), np.uint8)], Tracking())
 
 
-def test_what_the_frames_can_not_tell_is_said() -> None:
-    """A doubt comes with the suggestion, noise alone is trouble."""
+def test_unclear_frames_give_a_doubt_or_a_message() -> None:
+    """A doubt comes with a suggestion; noise alone gives only a message."""
     there = scattered((160, 200), 12, 30)
     pairs = [spots((160, 200), np.concatenate([there, there + 4.0]), seed=k) for k in range(2)]
     assert tuned(pairs, Tracking()).doubt.startswith("can't tell single particles")
@@ -66,8 +66,8 @@ def test_what_the_frames_can_not_tell_is_said() -> None:
     assert tuner.trouble.startswith("can't tell which settings suit: no spot stands out from the noise")
 
 
-def test_images_are_corrected_before_they_are_looked_at() -> None:
-    """Of a lamp's slope and dirt, which the background takes away, nothing is left to doubt or to keep."""
+def test_images_are_corrected_before_they_are_judged() -> None:
+    """The background removes the slope of the lamp and the dirt: they cause no doubt and no kept candidate."""
     camera = DirtyCamera(frames=24)
     frames = camera.images(dirty=True)
     background = np.median(np.stack(frames), axis=0)
@@ -80,8 +80,9 @@ def test_images_are_corrected_before_they_are_looked_at() -> None:
 
 
 @pytest.mark.parametrize("other", [{"maxsize_px": 1.0}, {"smoothing_size_px": 41}])
-def test_what_is_used_is_what_was_judged(other: dict[str, Any]) -> None:
-    """A limit of size, or a background box, of another lens does not stay in force under it: it kept none of them."""
+def test_the_used_settings_are_the_judged_ones(other: dict[str, Any]) -> None:
+    """A size limit or a background box for another lens is replaced too. Regression: it stayed in force, and no
+    particle was kept."""
     start = replace(POOR, **other)
     found = tuned(IMAGES, start)
     used = replace(start, **{key.removeprefix("tracking."): value for key, value in found.edits.items()})
