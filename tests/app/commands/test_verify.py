@@ -154,5 +154,30 @@ def test_a_run_with_the_older_doubt_rule_is_verified_with_it(tmp_path: Path, mon
     assert uncertain[2] > uncertain[0] == uncertain[1]
 
 
+def test_a_run_without_the_rule_of_own_steps_is_verified_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of three spots is 4 px away in frame 8. Marked as made with kernels 5, and wrongly with 6."""
+    there, images = np.array([[30.0, 30.0], [30.0, 90.0], [90.0, 60.0]]), []
+    for number in range(10):
+        there[0, 0] += 4.0 * (number == 8)
+        images.append(spots((120, 120), there, width_px=1.2))
+    tifffile.imwrite(tmp_path / "jump.tif", np.array(images), photometric="minisblack")
+    sets = ("minmass=100", "search_px=6", "diameter_px=5")
+    plan = plan_replay(tmp_path / "jump.tif", None, None, [f"tracking.{one}" for one in sets])
+    differences, uncertain = [], []
+    for marked, kernels in (("5", 5), ("6", 5), ("6", 6)):
+        monkeypatch.setattr("app.assembly.open.versions", lambda marked=marked: {**versions(), KERNELS: marked})
+        out = tmp_path / f"{marked}{kernels}.h5"
+        fly(replace(plan, kernels=kernels), None, out, True, "jump")
+        with read_run(out) as record:
+            differences.append(first_difference(record))
+            uncertain.append(sum(int((turn.tracks.state == State.UNCERTAIN).sum()) for turn in record.turns()))
+    assert (differences[0], differences[2]) == (None, None)
+    assert differences[1] is not None
+    assert uncertain[0] == uncertain[1] == 0
+    assert uncertain[2] > 0
+
+
 def test_new_runs_state_their_kernels() -> None:
     assert versions()[KERNELS] == str(NEWEST_KERNELS) == "6"
