@@ -34,7 +34,7 @@ def was_read(path: Path) -> bool:
         status = os.stat(path)
     except (OSError, ValueError):
         return False
-    return os.path.abspath(path) in _read or any(_is(one, status) for one in tuple(_read))
+    return os.path.abspath(path) in _read or any(_is(other, status) for other in tuple(_read))
 
 
 def _is(path: str, status: os.stat_result) -> bool:
