@@ -124,10 +124,10 @@ def by_flash(
             for which in (0, 1):
 
                 def residual(trial_s: float, index: int = which) -> float:
-                    both = np.where(np.arange(2) == index, trial_s, late)
-                    share = np.diff(pattern.share(middle_s, exposure_s, float(both[0]), float(both[1])))[keep]
-                    kept = change[keep]
-                    return float(kept @ kept - (share @ kept) ** 2 / (share @ share))
+                    delays_s = np.where(np.arange(2) == index, trial_s, late)
+                    share = np.diff(pattern.share(middle_s, exposure_s, float(delays_s[0]), float(delays_s[1])))[keep]
+                    observed = change[keep]
+                    return float(observed @ observed - (share @ observed) ** 2 / (share @ share))
 
                 low_s, high_s = _range(residual, float(late[which]), period_s, int(keep.sum()) - 3)
                 late[which], half[which] = (low_s + high_s) / 2.0, (high_s - low_s) / 2.0
@@ -149,12 +149,12 @@ def _range(residual: Callable[[float], float], near_s: float, period_s: float, f
     near_s = float(grid_s[np.argmin(each)])
     best = minimize_scalar(residual, bounds=(near_s - step_s, near_s + step_s), method="bounded",
                            options={"xatol": 1e-5 * period_s})  # fmt: skip
-    allowed = float(best.fun) * (1.0 + WHITE / freedom) + 1e-12 * each.max()
+    limit = float(best.fun) * (1.0 + WHITE / freedom) + 1e-12 * each.max()
     ends = []
     for side_s in (-period_s, period_s):
         inside, outside = 0.0, 1.0
         for _ in range(20):
             half = (inside + outside) / 2.0
-            inside, outside = (half, outside) if residual(best.x + half * side_s) <= allowed else (inside, half)
+            inside, outside = (half, outside) if residual(best.x + half * side_s) <= limit else (inside, half)
         ends.append(float(best.x) + inside * side_s)
     return ends[0], ends[1]
