@@ -47,9 +47,9 @@ class Self(Force):
             return rows
         d = plant.diffusion_um2_per_s
         if own.pushed_um_per_s > 0.0 and not own.starts:
-            chance_um = math.sqrt(4.0 * d * own.delay_s)
+            diffusive_um = math.sqrt(4.0 * d * own.delay_s)
             source = (
-                f"it must have come {own.push_um:.2g} µm in τ − a; chance takes it √(4Dτ) = {chance_um:.2g} µm (P20)"
+                f"it must have come {own.push_um:.2g} µm in τ − a; chance takes it √(4Dτ) = {diffusive_um:.2g} µm (P20)"
             )
             return [*rows, Foreseen(f"run at {own.pushed_um_per_s:.3g} µm/s", "only if pushed", source, True)]
         if own.speed_um_per_s > 0.0:
@@ -79,7 +79,7 @@ class Self(Force):
         """Predictions for a particle that runs from its own past."""
         v, late, lasts_s = own.speed_um_per_s, own.late_um2_per_s, own.persistence_s
         least = SHORTER if own.is_rough else 1.0
-        far_um, chance_um, mean = v * own.delay_s, math.sqrt(d * own.delay_s), own.conditions.mean
+        far_um, diffusive_um, mean = v * own.delay_s, math.sqrt(d * own.delay_s), own.conditions.mean
         rows = [
             Foreseen(
                 "z = κτ", f"{own.running_rate_hz * own.delay_s:.3g}", f"κ where it runs, times the delay{mean}"
@@ -91,9 +91,9 @@ class Self(Force):
                 "v²/2 times that, + D/2(1 + z)² (P19)",
             ),
         ]  # fmt: skip
-        if far_um < 1.5 * chance_um:
+        if far_um < 1.5 * diffusive_um:
             rows.append(Foreseen("activity", "hidden by diffusion", "vτ is below 1.5 √(Dτ) (P19)", True))
-        elif far_um < 2.0 * chance_um:
+        elif far_um < 2.0 * diffusive_um:
             source = "vτ is below √(4Dτ): persistence and late diffusion are rough (P18)"
             rows.append(Foreseen("activity", "nearly hidden by diffusion", source, True))
         return rows
