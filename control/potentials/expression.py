@@ -207,7 +207,7 @@ def _kind(node: ast.expr) -> str:
     """Name of a Python construct, for error sentences."""
     if isinstance(node, ast.Constant):
         return f"{node.value!r}"
-    words: dict[type[ast.expr], str] = {
+    names: dict[type[ast.expr], str] = {
         ast.Attribute: "a dot after a name",
         ast.Lambda: "lambda",
         ast.IfExp: "if ... else (write where(a < b, then, else))",
@@ -216,7 +216,7 @@ def _kind(node: ast.expr) -> str:
         ast.Tuple: "a comma outside of a function",
         ast.GeneratorExp: "a loop",
     }
-    return words.get(type(node), f"this ({type(node).__name__})")
+    return names.get(type(node), f"this ({type(node).__name__})")
 
 
 def evaluate(tree: ast.expr, variables: Mapping[str, Dual]) -> Dual:
@@ -237,8 +237,8 @@ def _evaluate(node: ast.expr, variables: Mapping[str, Dual]) -> Dual:
         case ast.BinOp(left=left, op=operator, right=right):
             return _combine(operator, _evaluate(left, variables), _evaluate(right, variables))
         case ast.Call(func=ast.Name(id="where"), args=[ast.Compare() as condition, yes, no]):
-            holds = _holds(condition, variables)
-            return choose(holds, _evaluate(yes, variables), _evaluate(no, variables))
+            mask = _comparison(condition, variables)
+            return choose(mask, _evaluate(yes, variables), _evaluate(no, variables))
         case ast.Call(func=ast.Name(id=name), args=arguments):
             return FUNCTIONS[name][1](*(_evaluate(argument, variables) for argument in arguments))
         case _:
@@ -259,6 +259,6 @@ def _combine(operator: ast.operator, left: Dual, right: Dual) -> Dual:
             return left**right
 
 
-def _holds(node: ast.Compare, variables: Mapping[str, Dual]) -> NDArray[np.bool_]:
+def _comparison(node: ast.Compare, variables: Mapping[str, Dual]) -> NDArray[np.bool_]:
     left, right = _evaluate(node.left, variables).value, _evaluate(node.comparators[0], variables).value
     return np.asarray(COMPARISONS[type(node.ops[0])](left, right))
