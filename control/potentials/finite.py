@@ -87,8 +87,8 @@ def _zeros(divisor: ast.expr, at: At, low: Floats, high: Floats) -> Floats:
     low, high, before = low[change], high[change], before[change]
     for _ in range(HALVINGS):
         middle = (low + high) / 2.0
-        same = (sign(middle) == before)[:, None]
-        low, high = np.where(same, middle, low), np.where(same, high, middle)
+        same_sign = (sign(middle) == before)[:, None]
+        low, high = np.where(same_sign, middle, low), np.where(same_sign, high, middle)
     return np.concatenate([low, high])
 
 
