@@ -44,14 +44,14 @@ def seen_ring_speed_um_per_s(
         frames_late: m, frames between the positions from which the force is computed.
         frames_apart: the lag in frames.
     """
-    m, apart = frames_late, frames_apart
+    m, lag_frames = frames_late, frames_apart
     tau_s, z = m * hold_s, rate_hz * m * hold_s
     v_um_per_s = ring_speed_um_per_s(rate_hz, radius_um, tau_s)
-    kick = across(m, SETTLED * m + apart)  # [T] y after a kick of 1, by frame
-    own, wide = (_leap(kick, lag) for lag in (m, apart))
+    kick = across(m, SETTLED * m + lag_frames)  # [T] y after a kick of 1, by frame
+    own, wide = (_leap(kick, lag) for lag in (m, lag_frames))
     longer = _surplus(own, own, m) / (1.0 + z)  # of rho
-    seen = (_surplus(wide, own, apart) - apart * (z / m) * longer) / apart
-    return v_um_per_s * (1.0 + seen * 2.0 * diffusion_um2_per_s / (v_um_per_s**2 * hold_s))
+    increase = (_surplus(wide, own, lag_frames) - lag_frames * (z / m) * longer) / lag_frames
+    return v_um_per_s * (1.0 + increase * 2.0 * diffusion_um2_per_s / (v_um_per_s**2 * hold_s))
 
 
 def ring_long_diffusion_um2_per_s(
@@ -76,8 +76,8 @@ def ring_long_diffusion_um2_per_s(
     v_um_per_s = ring_speed_um_per_s(rate_hz, radius_um, tau_s)
     own = _leap(across(m, SETTLED * m + m), m)
     late = 2.0 / (m + 1.0)  # of a kick
-    off = own[1:] - late
-    more = 2.0 * _surplus(own, own, m) / (m * (1.0 + z)) - float((off**2).sum()) - late * float(off.sum())
+    deviation = own[1:] - late
+    more = 2.0 * _surplus(own, own, m) / (m * (1.0 + z)) - float((deviation**2).sum()) - late * float(deviation.sum())
     kick = 2.0 * diffusion_um2_per_s / (v_um_per_s**2 * hold_s)
     turn_hz = heading_diffusion_rad2_per_s(diffusion_um2_per_s, v_um_per_s, tau_s + hold_s)
     run = v_um_per_s**2 / (2.0 * turn_hz) * (1.0 + more * kick)
