@@ -113,10 +113,10 @@ def _lines(ends: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 def _carried(lines: dict[str, NDArray[np.int64]], tables: dict[str, Rows]) -> NDArray[np.bool_]:
     """[N] whether the instrument was moving the tracked particle back into the field in that turn."""
-    back = tables["wanted"]["carried"] != 0
-    pairs = zip(lines["wanted"][back].tolist(), tables["wanted"]["particle"][back].tolist(), strict=True)
+    is_carried = tables["wanted"]["carried"] != 0
+    pairs = zip(lines["wanted"][is_carried].tolist(), tables["wanted"]["particle"][is_carried].tolist(), strict=True)
     index = pd.MultiIndex.from_arrays([lines["tracks"], tables["tracks"]["particle"]])
-    return np.asarray(index.isin(list(pairs)) if back.any() else np.zeros(len(index), np.bool_))
+    return np.asarray(index.isin(list(pairs)) if is_carried.any() else np.zeros(len(index), np.bool_))
 
 
 def _commands(allowed: Columns, sent: Columns) -> Columns:
@@ -130,5 +130,5 @@ def _commands(allowed: Columns, sent: Columns) -> Columns:
 
 def _first(columns: Columns, *names: str) -> Columns:
     """The columns with these first, and `turn` last."""
-    rest = [name for name in columns if name not in (*names, "turn")]
-    return {name: columns[name] for name in (*names, *rest, "turn")}
+    others = [name for name in columns if name not in (*names, "turn")]
+    return {name: columns[name] for name in (*names, *others, "turn")}
