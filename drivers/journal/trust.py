@@ -149,9 +149,9 @@ def require_written_rows(path: Path, file: Any) -> None:
         if not filtered and size > stored:
             raise Refused(f"{path}: '{quoted(name)}' claims {size} bytes, and the file holds {stored} of it")
     if "frames" in file and file["frames"].ndim and file["frames"].chunks is not None:
-        images, written = len(file["frames"]), file["frames"].id.get_num_chunks()
-        if written * file["frames"].chunks[0] < images:
-            raise Refused(f"{path}: 'frames' claims {images} images, and the file holds {written} chunks of them")
+        images, chunks = len(file["frames"]), file["frames"].id.get_num_chunks()
+        if chunks * file["frames"].chunks[0] < images:
+            raise Refused(f"{path}: 'frames' claims {images} images, and the file holds {chunks} chunks of them")
 
 
 def require_tables(path: Path, file: Any) -> None:
@@ -162,7 +162,7 @@ def require_tables(path: Path, file: Any) -> None:
     for name, layout in {"turns": TURNS, **TABLES}.items():
         table = file[name]
         lacks = set(NEEDED.get(name, ())) - set(table.dtype.names or ())
-        if lacks or table.ndim != 1 or not _alike(table.dtype, layout, whole=name == "turns"):
+        if lacks or table.ndim != 1 or not _has_layout(table.dtype, layout, whole=name == "turns"):
             raise Refused(f"{path}: this run is damaged: '{name}' is not a table of a run")
     for name, ndim in (("header", 1), ("digests", 2), ("digest", 1)):
         dataset = file[name]
@@ -228,7 +228,7 @@ def require_one_image(frames: Any, row: int) -> None:
         raise ValueError(f"its chunk holds {inflated_bytes} bytes, and an image has {image_bytes}")
 
 
-def _alike(dtype: np.dtype[Any], layout: np.dtype[Any], *, whole: bool) -> bool:
+def _has_layout(dtype: np.dtype[Any], layout: np.dtype[Any], *, whole: bool) -> bool:
     """Whether a dtype has the columns and types of a layout; unless `whole`, later columns may be missing."""
     if layout.fields is None or dtype.fields is None:
         return dtype == layout
