@@ -94,16 +94,16 @@ def stamp_rings(light: Singles, place: Floats, radius: Floats, peak: Floats, to_
 
 @njit(cache=True, nogil=True)
 def expose(
-    light: Singles, shot: float, read: float, largest: int, seed: int, replica: int, number: int, table: Singles,
+    light: Singles, shot: float, read_noise: float, largest: int, seed: int, replica: int, number: int, table: Singles,
     out: NDArray[np.uint16],
 ) -> None:  # fmt: skip
-    """Sensor model: out [H, W] = light + noise of variance shot * light + read^2 (counts^2), rounded and clipped.
+    """Sensor model: out [H, W] = light + noise of variance shot * light + read_noise^2 (counts^2), rounded and clipped.
 
     Shot noise is Gaussian, close to Poisson's above about 20 electrons. One Philox block gives the noise of 8 pixels.
     """
     flat, result = light.reshape(-1), out.reshape(-1)
     low = np.uint64(0xFFFF)
-    per_count, floor = np.float32(shot), np.float32(read * read)
+    per_count, floor = np.float32(shot), np.float32(read_noise * read_noise)
     top = np.float32(largest)
     noise = np.empty(8, np.float32)
     for block in range((len(flat) + 7) // 8):
