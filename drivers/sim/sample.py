@@ -183,7 +183,7 @@ def _apart(start_um: Floats, diameter_um: Floats) -> Floats:
         return start_um
     reach_um = 1.5 * diameter_um.max(initial=0.0)
     listed_um = np.full_like(start_um, np.inf)
-    left = _MOST_PUSHES
+    pushes_left = _MOST_PUSHES
     for _ in range(1000):
         if (np.abs(start_um - listed_um) > reach_um / 10.0).any():  # pairs beyond reach are still beyond contact
             first, second = _near(start_um, reach_um)
@@ -192,8 +192,8 @@ def _apart(start_um: Floats, diameter_um: Floats) -> Floats:
         between = start_um[second] - start_um[first]
         length_um = np.maximum(np.hypot(*between.T), 1e-9)
         overlap_um = np.maximum(contact_um - length_um, 0.0)
-        left -= len(first)
-        if left < 0 or not (overlap_um > 1e-3 * contact_um).any():
+        pushes_left -= len(first)
+        if pushes_left < 0 or not (overlap_um > 1e-3 * contact_um).any():
             break
         push = (0.5 * overlap_um / length_um)[:, None] * between
         np.subtract.at(start_um, first, push)
