@@ -112,8 +112,8 @@ class World:
         newest = (self._state_ns - int(self._timing.offset_ns[-1])) // self.period_ns
         if not newest - self.stage.frames_kept < number <= newest:
             raise ValueError(f"frame {number} is not among the last {self.stage.frames_kept}, which end at {newest}")
-        kept: Floats = self._exposed[number % self.stage.frames_kept].copy()
-        return kept
+        positions_um: Floats = self._exposed[number % self.stage.frames_kept].copy()
+        return positions_um
 
     def shone(self, number: int) -> tuple[Floats, Floats]:
         """(true positions [K, 2], mean powers [K] mW) of the light during a recent frame's exposure, which is over.
