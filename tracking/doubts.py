@@ -60,8 +60,8 @@ def doubt_about_shape(frames: Sequence[Image], s: Tracking, kept: Sequence[Featu
     Raises ValueError if they lie on the rims of objects much wider than the diameter.
     """
     ratios = [roundness(frame, s, features) for frame, features in zip(frames, kept, strict=True)]
-    every = np.concatenate(ratios)
-    share = float((every < ROUND).mean()) if len(every) else 0.0
+    all_ratios = np.concatenate(ratios)
+    share = float((all_ratios < ROUND).mean()) if len(all_ratios) else 0.0
     if share <= MOSTLY:
         return ""
     width_px, _ = widest(frames)
@@ -85,12 +85,12 @@ def noise_counts(image: Image) -> float:
     return float(SPREAD * np.median(np.abs(filtered)) / 6.0)
 
 
-def _mass_of_noise(like: Image, s: Tracking, noise: float) -> float:
-    """Quantile NOISE_SHARE of the masses that `s` finds in simulated noise with the median of the image `like`."""
-    chance = np.random.default_rng(SEED)
-    noisy = chance.normal(float(np.median(like)), noise, like.shape)
-    if like.dtype in (np.uint8, np.uint16):
-        noisy = np.clip(np.rint(noisy), 0, np.iinfo(like.dtype).max).astype(like.dtype)
+def _mass_of_noise(image: Image, s: Tracking, noise: float) -> float:
+    """Quantile NOISE_SHARE of the masses that `s` finds in simulated noise with the median of `image`."""
+    generator = np.random.default_rng(SEED)
+    noisy = generator.normal(float(np.median(image)), noise, image.shape)
+    if image.dtype in (np.uint8, np.uint16):
+        noisy = np.clip(np.rint(noisy), 0, np.iinfo(image.dtype).max).astype(image.dtype)
     features = Centroid(s)(noisy)
     return float(np.quantile(features.mass, NOISE_SHARE)) if len(features) else 0.0
 
