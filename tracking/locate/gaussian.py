@@ -45,8 +45,8 @@ def sharpen(image: NDArray[Any], features: Features, s: Tracking, rules: Rules =
     width_px = np.clip(features.size_px / np.sqrt(2.0), 0.5, s.radius_px)
     raw, reach = checked(image, s.invert), s.radius_px + 1
     slope = slopes(raw, features.position_px, float(reach)) if rules.sloped else np.zeros((len(features), 2))
-    better = fits(raw, features.position_px, width_px, reach, slope)
-    return guarded(features, better, s) if rules.bounded else sharpened(features, better)
+    refined = fits(raw, features.position_px, width_px, reach, slope)
+    return guarded(features, refined, s) if rules.bounded else sharpened(features, refined)
 
 
 @njit(cache=True, nogil=True)
@@ -84,15 +84,15 @@ def _fit(patch: Floats, guess: Floats, result: Floats) -> bool:
     side = patch.shape[0]
     damping = 1e-3
     matrix = np.empty((5, 6))
-    rest = _normal(patch, guess, matrix)
+    square_sum = _normal(patch, guess, matrix)
     trial = np.empty((5, 6))
     for _ in range(ITERATIONS):
         step = _solve(matrix, damping)
         new = guess + step
         inside = 0 < new[X] < side - 1 and 0 < new[Y] < side - 1 and 0.3 < new[WIDTH] < side and new[AMPLITUDE] > 0
-        new_rest = _normal(patch, new, trial) if inside else np.inf
-        if new_rest <= rest:
-            guess, rest = new, new_rest
+        new_square_sum = _normal(patch, new, trial) if inside else np.inf
+        if new_square_sum <= square_sum:
+            guess, square_sum = new, new_square_sum
             matrix, trial = trial, matrix
             damping *= 0.1
             if abs(step[X]) < CLOSE_PX and abs(step[Y]) < CLOSE_PX:
@@ -100,7 +100,7 @@ def _fit(patch: Floats, guess: Floats, result: Floats) -> bool:
                 information = 0.5 * (matrix[X, X] + matrix[Y, Y])
                 if information == 0.0:
                     return False
-                result[2] = np.sqrt(rest / (patch.size - 5) / information)
+                result[2] = np.sqrt(square_sum / (patch.size - 5) / information)
                 return True
         else:
             damping *= 10.0
@@ -114,7 +114,7 @@ def _normal(patch: Floats, at: Floats, matrix: Floats) -> float:
     """Sum of squared residuals. Writes the normal equations [5, 5] and their right-hand side (column 5) to `matrix`."""
     side = patch.shape[0]
     matrix[:] = 0.0
-    rest = 0.0
+    square_sum = 0.0
     across = np.empty(side)
     for c in range(side):
         across[c] = np.exp(-((c - at[X]) ** 2) / (2 * at[WIDTH] ** 2))
@@ -137,11 +137,11 @@ def _normal(patch: Floats, at: Floats, matrix: Floats) -> float:
                 for j in range(i, 5):
                     matrix[i, j] += slope[i] * slope[j]
                 matrix[i, 5] += slope[i] * difference
-            rest += difference * difference
+            square_sum += difference * difference
     for i in range(5):
         for j in range(i):
             matrix[i, j] = matrix[j, i]
-    return rest
+    return square_sum
 
 
 @njit(cache=True, nogil=True)
