@@ -94,10 +94,10 @@ def _guess(image: Image, percentile: float) -> int:
 def _count(image: Image, level: int) -> tuple[int, int, int]:
     """Number of pixels that are not black, that reach the level (1 or more), and that exceed it."""
     lit = reach = exceed = 0
-    rest = np.zeros(BLOCK, np.uint8)  # the last pixels, padded with 0
-    rest[: image.size % BLOCK] = image[image.size // BLOCK * BLOCK :]
+    padded = np.zeros(BLOCK, np.uint8)  # the last pixels, padded with 0
+    padded[: image.size % BLOCK] = image[image.size // BLOCK * BLOCK :]
     for start in range(0, image.size, BLOCK):
-        block = image[start : start + BLOCK] if start + BLOCK <= image.size else rest
+        block = image[start : start + BLOCK] if start + BLOCK <= image.size else padded
         block_counts = _count_block(block, np.uint8(level))
         lit += block_counts[0]
         reach += block_counts[1]
