@@ -46,8 +46,8 @@ def sharpen(image: NDArray[Any], features: Features, s: Tracking, rules: Rules =
         return features
     raw, reach = checked(image, s.invert), s.radius_px + 1
     slope = slopes(raw, features.position_px, float(reach)) if rules.sloped else np.zeros((len(features), 2))
-    better = centres(raw, features.position_px, reach, slope, not rules.sloped)
-    return guarded(features, better, s) if rules.bounded else sharpened(features, better)
+    refined = centres(raw, features.position_px, reach, slope, not rules.sloped)
+    return guarded(features, refined, s) if rules.bounded else sharpened(features, refined)
 
 
 @njit(cache=True, nogil=True)
@@ -169,32 +169,32 @@ def _profile_centre(patch: Floats, y: float, x: float) -> tuple[float, float, fl
             slope[k] = 0.5 * BINS_PER_PX * (total[k + 1] - total[k - 1])
         slope[0] = 0.0  # a radial profile has slope 0 at its centre
         slope[bins - 1] = 0.0
-        xx = xy = yy = xd = yd = rest = 0.0
+        xx = xy = yy = xd = yd = square_sum = 0.0
         count = 0
         for r in range(side):
             for c in range(side):
-                away = np.hypot(r - y, c - x)
-                if away >= reach or away < 1e-9:
+                distance = np.hypot(r - y, c - x)
+                if distance >= reach or distance < 1e-9:
                     continue
-                at = away * BINS_PER_PX
+                at = distance * BINS_PER_PX
                 k = int(at)
                 part = at - k
                 difference = patch[r, c] - ((1 - part) * total[k] + part * total[k + 1])
-                steep = ((1 - part) * slope[k] + part * slope[k + 1]) / away
+                steep = ((1 - part) * slope[k] + part * slope[k + 1]) / distance
                 to_x, to_y = -steep * (c - x), -steep * (r - y)
                 xx += to_x * to_x
                 xy += to_x * to_y
                 yy += to_y * to_y
                 xd += to_x * difference
                 yd += to_y * difference
-                rest += difference * difference
+                square_sum += difference * difference
                 count += 1
         determinant = xx * yy - xy * xy
         if determinant <= 0 or count < 8:
             return np.nan, np.nan, np.nan
         y += min(max((xx * yd - xy * xd) / determinant, -1.0), 1.0)
         x += min(max((yy * xd - xy * yd) / determinant, -1.0), 1.0)
-        error = np.sqrt(rest / count * 0.5 * (xx + yy) / determinant)
+        error = np.sqrt(square_sum / count * 0.5 * (xx + yy) / determinant)
     return y, x, error
 
 
