@@ -138,12 +138,12 @@ def _with_separation(
     # neighbours closer than the default separation are resolved with a smaller one only
     near = _candidates(frames, replace(s, separation_px=CROWDED * s.diameter_px))
     least = _least(candidates, fixed)
-    apart_px = _nearest([f.only(f.mass > least) for f in near], s.diameter_px)
-    if apart_px is None:
+    spacing_px = _nearest([f.only(f.mass > least) for f in near], s.diameter_px)
+    if spacing_px is None:
         sentence = f"neighbours are farther apart than diameter + 1, so separation_px is {s.least_distance_px:g}"
         return s, candidates, sentence
-    sentence = f"neighbours come closer than diameter + 1, so separation_px is {apart_px:g}"
-    return replace(s, separation_px=apart_px), near, sentence
+    sentence = f"neighbours come closer than diameter + 1, so separation_px is {spacing_px:g}"
+    return replace(s, separation_px=spacing_px), near, sentence
 
 
 def _candidates(frames: Sequence[Image], s: Tracking) -> list[Features]:
@@ -161,10 +161,10 @@ def _least(candidates: Sequence[Features], fixed: dict[str, Any]) -> float:
 
 def inspect(frames: Sequence[Image], s: Tracking) -> Inspection:
     """Apply the settings to frames: kept and rejected features, and the bias of sub-pixel positions."""
-    every = Centroid(replace(s, minmass=0.0, maxsize_px=None))
+    locate = Centroid(replace(s, minmass=0.0, maxsize_px=None))
     kept, rejected = [], []
     for frame in frames:
-        features = every(frame)
+        features = locate(frame)
         good = (features.mass > s.minmass) & ~inside(s.excluded_regions, features.position_px)
         if s.maxsize_px is not None:
             good &= features.size_px < s.maxsize_px
@@ -181,8 +181,8 @@ def particles(places: Sequence[Floats]) -> int:
     number = len(places[0])
     for before, now in pairwise(places):
         if len(now):
-            away_px = cKDTree(before).query(now)[0] if len(before) else np.full(len(now), np.inf)
-            number += int(np.count_nonzero(away_px > RESTING_PX))
+            distance_px = cKDTree(before).query(now)[0] if len(before) else np.full(len(now), np.inf)
+            number += int(np.count_nonzero(distance_px > RESTING_PX))
     return number
 
 
@@ -208,8 +208,8 @@ def phases(places: Sequence[Floats]) -> tuple[Floats, str]:
             f"sub-pixel bias: phase {phase:.1f} of {'xy'[worst_axis]} is {1 + drawn:.2f} times as frequent as it "
             f"should be, the opposite one {1 - drawn:.2f} times; a larger diameter_px helps"
         )
-    worst, even = float(np.abs(share - 1).max()), number / PHASES
-    if worst > max(ALARM, CHANCE / np.sqrt(even) + 1 / even):  # counts are integers: 1 is within chance
+    worst, expected = float(np.abs(share - 1).max()), number / PHASES
+    if worst > max(ALARM, CHANCE / np.sqrt(expected) + 1 / expected):  # counts are integers: 1 is within chance
         axis, at = np.unravel_index(np.abs(share - 1).argmax(), share.shape)
         return share, (
             f"sub-pixel bias: phase {at / PHASES:.1f} of {'xy'[axis]} is {share[axis, at]:.2f} times as frequent as it "
