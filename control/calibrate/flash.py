@@ -119,26 +119,28 @@ def by_flash(
 
     def fitted(keep: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """(latencies on and off, half-widths of the ranges of equally good fits)."""
-        late, half = np.full(2, late_s), np.zeros(2)
+        delay_s, half = np.full(2, late_s), np.zeros(2)
         for _ in range(3):
             for which in (0, 1):
 
                 def residual(trial_s: float, index: int = which) -> float:
-                    delays_s = np.where(np.arange(2) == index, trial_s, late)
-                    share = np.diff(pattern.share(middle_s, exposure_s, float(delays_s[0]), float(delays_s[1])))[keep]
+                    trial_delay_s = np.where(np.arange(2) == index, trial_s, delay_s)
+                    share = np.diff(
+                        pattern.share(middle_s, exposure_s, float(trial_delay_s[0]), float(trial_delay_s[1]))
+                    )[keep]
                     observed = change[keep]
                     return float(observed @ observed - (share @ observed) ** 2 / (share @ share))
 
-                low_s, high_s = _range(residual, float(late[which]), period_s, int(keep.sum()) - 3)
-                late[which], half[which] = (low_s + high_s) / 2.0, (high_s - low_s) / 2.0
-        return late, half
+                low_s, high_s = _range(residual, float(delay_s[which]), period_s, int(keep.sum()) - 3)
+                delay_s[which], half[which] = (low_s + high_s) / 2.0, (high_s - low_s) / 2.0
+        return delay_s, half
 
-    late, half = fitted(np.ones(len(change), np.bool_))
+    delay_s, half = fitted(np.ones(len(change), np.bool_))
     parts = [fitted(frame * STRETCHES // len(frame) != part)[0] for part in range(STRETCHES)]
     scatter = np.sqrt((STRETCHES - 1) * np.var(parts, axis=0))
     error = np.maximum(scatter, half)
-    share = np.diff(pattern.share(middle_s, exposure_s, float(late[0]), float(late[1])))
-    on, off = (Estimate(float(late[k]), float(error[k])) for k in (0, 1))
+    share = np.diff(pattern.share(middle_s, exposure_s, float(delay_s[0]), float(delay_s[1])))
+    on, off = (Estimate(float(delay_s[k]), float(error[k])) for k in (0, 1))
     return Flashed(on, off, float(share @ change / (share @ share)))
 
 
