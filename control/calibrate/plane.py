@@ -94,8 +94,8 @@ def _fit(point: Floats, target: Floats, order: int, end: str) -> tuple[FittedMap
         if rank < design.shape[1]:
             raise ValueError("the points lie on a line, and a map needs them all over the field")
         residual = target - design @ solution
-        before, weight = weight, biweight(np.hypot(*residual.T), design.shape[1], least=1e-9 * float(np.ptp(target)))
-        if np.allclose(before, weight, atol=1e-6):
+        previous, weight = weight, biweight(np.hypot(*residual.T), design.shape[1], least=1e-9 * float(np.ptp(target)))
+        if np.allclose(previous, weight, atol=1e-6):
             break
     matrix = (solution[1:3] / radius).T
     (a, b), (c, d) = matrix.tolist()
