@@ -66,8 +66,8 @@ class External(Force):
             return (*now.trap_terms, (kappa, self.delay_s if self.delay_s is not None else now.lag_s))
 
         def scatter_um2(now: Conditions) -> float:
-            own_hz = now.trap_hz if now.lag_s > 0.0 else terms(now)[0][0]
-            return linear.drift_variance_um2_per_s2(d, terms(now)) / own_hz**2
+            rate_hz = now.trap_hz if now.lag_s > 0.0 else terms(now)[0][0]
+            return linear.drift_variance_um2_per_s2(d, terms(now)) / rate_hz**2
 
         conditions = conditions.settled(scatter_um2)
         if not conditions.holds:
