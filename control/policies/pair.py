@@ -99,10 +99,10 @@ class Pair(Force):
             return (*now.trap_terms, (rate, now.lag_s), (sign * rate, delay_s))
 
         def scatter_um2(now: Conditions) -> float:
-            own_hz = now.trap_hz if now.lag_s > 0.0 else terms(now)[0][0]
+            rate_hz = now.trap_hz if now.lag_s > 0.0 else terms(now)[0][0]
             bond, middle = terms(now), terms(now, -1.0)
             relative = linear.drift_variance_um2_per_s2(2.0 * d, bond) / 4.0
-            return (relative + linear.drift_variance_um2_per_s2(0.5 * d, middle)) / own_hz**2
+            return (relative + linear.drift_variance_um2_per_s2(0.5 * d, middle)) / rate_hz**2
 
         conditions = conditions.settled(scatter_um2)
         if not conditions.holds:
