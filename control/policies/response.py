@@ -52,9 +52,9 @@ class Told:
     @classmethod
     def by(cls, command: Command, seen_s: float) -> Told:
         """The traps of a command that was decided on the sighting at `seen_s`."""
-        own = np.flatnonzero(command.particle >= 0)
-        own = own[np.argsort(command.particle[own], kind="stable")]
-        return cls(command.effect_s, command.particle[own], command.position_um[own], seen_s)
+        rows = np.flatnonzero(command.particle >= 0)
+        rows = rows[np.argsort(command.particle[rows], kind="stable")]
+        return cls(command.effect_s, command.particle[rows], command.position_um[rows], seen_s)
 
     def of(self, particle: Ints) -> tuple[NDArray[np.bool_], Floats]:
         """([N] whether each particle has a trap, [N, 2] position of the trap; 0 where there is none)."""
