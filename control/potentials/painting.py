@@ -48,7 +48,7 @@ def paint(shape: Shape | None, *, waist_um: float, kt_pn_um: float) -> Rings:
     _require_few(radius_um, waist_um)
     peak_um = np.array([_peak_um(float(radius), waist_um) for radius in radius_um])
     total_kt, _ = nnls(_depth(peak_um[:, None], radius_um[None], waist_um), depth_kt)
-    return _judged(shape, radius_um, total_kt, waist_um, kt_pn_um)
+    return _with_residual(shape, radius_um, total_kt, waist_um, kt_pn_um)
 
 
 def painted_energy_pn_um(rings: Rings, r_um: Floats, *, waist_um: float, kt_pn_um: float) -> Floats:
@@ -86,8 +86,8 @@ def saddle_node_delay_s(outward_pn: Callable[[Floats], Floats], *, drag_pn_s_per
     best = int(np.argmax(rate))
     if rate[best] <= 0.0:
         return math.inf
-    around = (r_um[max(best - 1, 0)], r_um[min(best + 1, len(r_um) - 1)])
-    finer = minimize_scalar(lambda r: -outward_pn(np.array([r]))[0] / r, bounds=around, method="bounded")
+    bracket_um = (r_um[max(best - 1, 0)], r_um[min(best + 1, len(r_um) - 1)])
+    finer = minimize_scalar(lambda r: -outward_pn(np.array([r]))[0] / r, bounds=bracket_um, method="bounded")
     return drag_pn_s_per_um / max(float(rate[best]), -float(finer.fun))
 
 
@@ -131,7 +131,7 @@ def _fitted(shape: Central, waist_um: float, kt_pn_um: float) -> Rings:
     total_kt, _ = nnls(depth, np.maximum(target_kt, 0.0), maxiter=100 * len(ring_um))
     keep = total_kt > FEEBLE * total_kt.max()
     _require_few(ring_um[keep], waist_um)
-    return _judged(shape, ring_um[keep], total_kt[keep], waist_um, kt_pn_um)
+    return _with_residual(shape, ring_um[keep], total_kt[keep], waist_um, kt_pn_um)
 
 
 def _require_few(radius_um: Floats, waist_um: float) -> None:
@@ -151,7 +151,7 @@ def _target(shape: Central, number: int, kt_pn_um: float) -> tuple[Floats, Float
     return r_um, energy_kt[-1] - energy_kt
 
 
-def _judged(shape: Central, ring_um: Floats, total_kt: Floats, waist_um: float, kt_pn_um: float) -> Rings:
+def _with_residual(shape: Central, ring_um: Floats, total_kt: Floats, waist_um: float, kt_pn_um: float) -> Rings:
     """These rings, with their residual."""
     if not math.isfinite(shape.reach_um):
         return Rings(ring_um, total_kt)
