@@ -107,12 +107,12 @@ def _of_packets(path: Path, estimate: int, rate_hz: float) -> FilmFrames:
     return FilmFrames(count, 0, times_s, False, _missing_s(times_s, estimate / rate_hz if rate_hz else 0.0))
 
 
-def _missing_s(times_s: Floats, stated_s: float) -> float:
+def _missing_s(times_s: Floats, header_s: float) -> float:
     """Time by which the frames end before the stated duration; 0.0 for little: the sound may be longer."""
     if len(times_s) < 2:
         return 0.0
-    missing_s = stated_s - float(times_s[-1] + np.diff(times_s).max())
-    return missing_s if missing_s > LITTLE * stated_s else 0.0
+    missing_s = header_s - float(times_s[-1] + np.diff(times_s).max())
+    return missing_s if missing_s > LITTLE * header_s else 0.0
 
 
 def _times_s(path: Path, how: list[int]) -> Iterator[float]:
@@ -158,10 +158,10 @@ def _last_s(path: Path, header_count: int, how: list[int]) -> float:
     film = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, how)
     last_s = 0.0
     try:
-        more = film.set(cv2.CAP_PROP_POS_FRAMES, header_count - 1)  # reads the frames before
-        while more:
+        has_frame = film.set(cv2.CAP_PROP_POS_FRAMES, header_count - 1)  # reads the frames before
+        while has_frame:
             last_s = max(last_s, film.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
-            more = film.grab()
+            has_frame = film.grab()
     except cv2.error:
         return last_s
     finally:
