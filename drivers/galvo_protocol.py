@@ -221,13 +221,13 @@ def uninfo(payload: bytes) -> Info:
     """The Info in a payload. Raises Damaged, also for another protocol version."""
     if len(payload) < INFO.size:
         raise Damaged("its description is too short")
-    version, boot, range_mv, low_x, low_y, high_x, high_y, *rest, length = INFO.unpack_from(payload)
+    version, boot, range_mv, low_x, low_y, high_x, high_y, *limits, length = INFO.unpack_from(payload)
     name = payload[INFO.size :]
     if version != VERSION:
         raise Damaged(f"it speaks version {version} of the protocol, and {VERSION} is needed")
     if len(name) != length or not name.decode("ascii", "replace").isprintable() or not name.isascii():
         raise Damaged("its name is not readable")
-    spots, min_dwell_ns, settle_ns, delay_ns, longest_ms = rest
+    spots, min_dwell_ns, settle_ns, delay_ns, longest_ms = limits
     return Info(
         boot, range_mv / 1e3, (low_x, low_y), (high_x, high_y), spots, min_dwell_ns, settle_ns, delay_ns, longest_ms,
         name.decode("ascii"),
