@@ -227,9 +227,9 @@ class Guard:
     def _check_heartbeat(self) -> None:
         silence_s = self._clock.now_s() - self._last_s
         if self._lit and silence_s > self.bounds.heartbeat_s:
-            missed = f"no command came for {silence_s:.3g} s"
-            self.dark(missed)
-            self._silent = f"{missed}; {self._silent}" if self._lit else f"{missed}, and the beam went dark"
+            message = f"no command came for {silence_s:.3g} s"
+            self.dark(message)
+            self._silent = f"{message}; {self._silent}" if self._lit else f"{message}, and the beam went dark"
 
     def _check(self, command: Command) -> None:
         """Raises Fault for an invalid command, or one beyond the limits."""
@@ -290,20 +290,20 @@ class Guard:
 @contextmanager
 def _signals_ignored() -> Iterator[None]:
     """Ignore the signals that would end the process; this is possible in the main thread only."""
-    before: dict[int, Any] = {}
+    handlers: dict[int, Any] = {}
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     remaining = list(numbers) if threading.current_thread() is threading.main_thread() else []
     while remaining:
         with suppress(BaseException):  # handlers may raise until all are replaced
             while remaining:
-                before.setdefault(remaining[-1], signal.getsignal(remaining[-1]))
+                handlers.setdefault(remaining[-1], signal.getsignal(remaining[-1]))
                 signal.signal(remaining[-1], signal.SIG_IGN)
                 remaining.pop()
     try:
         yield
     finally:
-        for number, action in before.items():
+        for number, action in handlers.items():
             if action is not None:
                 signal.signal(number, action)
 
