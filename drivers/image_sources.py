@@ -127,28 +127,33 @@ class Tiff:
             try:
                 self._tiff = refusing.enter_context(tifffile.TiffFile(path))
                 first = self._tiff.pages[0]
-                self._behind = self._stack(first)
+                self._stack_images = self._stack(first)
                 self._assert_uniform(first, layouts)
-                images = len(self._tiff.pages) if self._behind is None else len(self._behind)
+                images = len(self._tiff.pages) if self._stack_images is None else len(self._stack_images)
                 self.stated, stack = of_tiff(self._tiff, images, channel)
             except DAMAGE as error:
                 raise Refused(f"{path}: this TIFF can't be read ({one_line(error)})") from None
             self.channel_number = stack.only_channel  # from 1; 0: there is one only, or several are in this file
             self.channels = stack.channels
-            chosen = self.channel_number or channel if in_folder else channel
-            self._chosen, self._sample = channel_of(stack, chosen, images, path), sample_of(stack, chosen)
+            channel_number = self.channel_number or channel if in_folder else channel
+            self._channel_pages, self._sample = (
+                channel_of(stack, channel_number, images, path),
+                sample_of(stack, channel_number),
+            )
             refusing.pop_all()  # it stays open
-        self._count = images if self._chosen is None else len(self._chosen)
+        self._count = images if self._channel_pages is None else len(self._channel_pages)
 
     def __len__(self) -> int:
         return self._count
 
     def image(self, number: int) -> NDArray[Any]:
-        if self._chosen is not None:
-            number = self._chosen[number]
+        if self._channel_pages is not None:
+            number = self._channel_pages[number]
         try:
-            page: Any = self._tiff.pages[0 if self._behind is not None else number]
-            image: NDArray[Any] = page.asarray() if self._behind is None else np.asarray(self._behind[number])
+            page: Any = self._tiff.pages[0 if self._stack_images is not None else number]
+            image: NDArray[Any] = (
+                page.asarray() if self._stack_images is None else np.asarray(self._stack_images[number])
+            )
         except DAMAGE as error:
             raise Fault(f"{self.path}, page {number + 1}: it can't be decoded ({one_line(error)})") from None
         planar = image.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
