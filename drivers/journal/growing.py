@@ -151,7 +151,7 @@ class GrowingFile:
         """
         try:
             if not self._sound and os.name == "posix":
-                with _nameless() as substitute:
+                with _unnamed() as substitute:
                     os.dup2(substitute.fileno(), self._file.id.get_vfd_handle(), inheritable=False)
             self._file.close()
         except Exception:  # the cause was raised before
@@ -201,7 +201,7 @@ def _never_destroy(handle: Any) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle))
 
 
-def _nameless() -> IO[bytes]:
+def _unnamed() -> IO[bytes]:
     """A temporary file without a name, in memory if the system supports that."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("cut off"), "wb")
