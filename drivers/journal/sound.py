@@ -109,13 +109,13 @@ def require_seen(path: Path, turns: Rows, first: int, before: Any | None, newest
     _refuse_any(path, ~tracked & (particles > 0), first, why, turns["tracks_time_s"])
     number, time_s, now_s = (turns[name][tracked] for name in ("frame", "frame_time_s", "now_s"))
     not_later = np.diff(number, prepend=newest.frame) <= 0
-    _refuse_any(path, _at(tracked, not_later), first, "its frame is {}, and frames count up", turns["frame"])
+    _refuse_any(path, _in_all_rows(tracked, not_later), first, "its frame is {}, and frames count up", turns["frame"])
     not_later = np.diff(time_s, prepend=newest.frame_time_s) <= 0
     why = "its frame_time_s is {}, and the frame before is not older"
-    _refuse_any(path, _at(tracked, not_later), first, why, turns["frame_time_s"])
+    _refuse_any(path, _in_all_rows(tracked, not_later), first, why, turns["frame_time_s"])
     if len(number):
         since_s, why = _since(now_s, time_s, newest), "its now_s is {}, and the clock stands still while frames come"
-        _refuse_any(path, _at(tracked, time_s - since_s > TICK_S), first, why, turns["now_s"])
+        _refuse_any(path, _in_all_rows(tracked, time_s - since_s > TICK_S), first, why, turns["now_s"])
         newest.frame, newest.frame_time_s = int(number[-1]), float(time_s[-1])
         newest.now_s, newest.since_s = float(now_s[-1]), float(since_s[-1])
     largest = np.maximum.accumulate(np.maximum(turns["frame"], newest.largest))
@@ -155,7 +155,7 @@ def _count(turns: Rows, before: Any | None, table: str) -> NDArray[np.int64]:
     return np.diff(turns[end], prepend=0 if before is None else before[end])
 
 
-def _at(selected: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _in_all_rows(selected: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """[N] True for selected [N] rows that are wrong; `wrong` has one value per selected row."""
     result = np.zeros(len(selected), np.bool_)
     result[selected] = wrong
