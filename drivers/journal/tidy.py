@@ -66,7 +66,7 @@ def tidy(run: Run, batches: Iterable[Batch]) -> dict[str, Columns]:
     for command in ("allowed", "sent"):
         columns[command]["effect_s"] = turns[f"{command}_effect_s"][lines[command]]
     return {
-        "tracks": _wide({name: tracks[name] for name in TRACKS_ORDER}),
+        "tracks": _signed({name: tracks[name] for name in TRACKS_ORDER}),
         "forces": _first(columns["wanted"], "frame", "time_s"),
         "rings": _first(columns["rings"], "frame", "time_s"),
         "commands": _commands(columns["allowed"], columns["sent"]),
@@ -88,7 +88,7 @@ def _in_pixels(place_px: NDArray[Any], place_um: NDArray[Any], um_per_px: float)
     return np.where(np.isnan(place_px), place_um / um_per_px, place_px)
 
 
-def _wide(columns: Columns) -> Columns:
+def _signed(columns: Columns) -> Columns:
     """Unsigned columns as int64, so that differences can be negative."""
     return {name: values.astype(np.int64) if values.dtype.kind == "u" else values for name, values in columns.items()}
 
