@@ -25,8 +25,8 @@ def notes_on_names(files: list[Path]) -> tuple[str, ...]:
     kinds = dict[Pieces, list[tuple[Path, list[int]]]]()
     for file in files:
         pieces = re.split(r"(\d+)", file.stem.lower())
-        own = [int(piece) if piece.isdecimal() else 0 for piece in pieces[1::2]]
-        kinds.setdefault(tuple(pieces[::2]), []).append((file, own))
+        digits = [int(piece) if piece.isdecimal() else 0 for piece in pieces[1::2]]
+        kinds.setdefault(tuple(pieces[::2]), []).append((file, digits))
     largest = max(kinds.values(), key=len)
     numbers = [values for _, values in largest]
     if len(largest) < NAMED_ALIKE or not numbers[0]:
