@@ -144,7 +144,7 @@ class SerialLine:
             try:
                 sent = _written(line, request)
             finally:
-                _let_go(line, sent)
+                _release(line, sent)
             return sent
         finally:
             self._lock.release()
@@ -209,7 +209,7 @@ class SerialLine:
         self._retry_s = time.monotonic() + AGAIN_S
         line, self._serial = self._serial, None
         if line is not None:
-            _let_go(line)
+            _release(line)
 
 
 def _written(line: serial.Serial, request: bytes) -> bool:
@@ -229,7 +229,7 @@ def _written(line: serial.Serial, request: bytes) -> bool:
     return True
 
 
-def _let_go(line: serial.Serial, all_sent: bool = False) -> None:
+def _release(line: serial.Serial, all_sent: bool = False) -> None:
     """Unlock the port, discard unsent bytes, and close it.
 
     Unsent bytes may delay the closing by 30 s. If all were sent, nothing is discarded: on a pseudo-terminal that would
