@@ -31,27 +31,27 @@ ALL, NONE = -1, -2  # values of `lit_spot`: all spots by their duty, or none; el
 
 
 @njit(cache=True, nogil=True)
-def list_pairs(position_um: Floats, beads: Beads, near: NeighbourPairs) -> None:
+def list_pairs(position_um: Floats, beads: Beads, pairs: NeighbourPairs) -> None:
     """List the pairs that may come into contact, if a particle has moved far enough since the last time."""
     largest = beads.diameter_um.max()
-    moved = near.listed[0] < 0
+    has_moved = pairs.listed[0] < 0
     for i in range(len(position_um)):
-        dx = position_um[i, 0] - near.where_um[i, 0]
-        dy = position_um[i, 1] - near.where_um[i, 1]
-        moved = moved or dx * dx + dy * dy > (MOVED * largest) ** 2
-    if not moved:
+        dx = position_um[i, 0] - pairs.where_um[i, 0]
+        dy = position_um[i, 1] - pairs.where_um[i, 1]
+        has_moved = has_moved or dx * dx + dy * dy > (MOVED * largest) ** 2
+    if not has_moved:
         return
     count = 0
     for i in range(len(position_um)):
-        near.where_um[i] = position_um[i]
+        pairs.where_um[i] = position_um[i]
         for j in range(i - beads.who[i], i):
             reach = 0.5 * (beads.diameter_um[i] + beads.diameter_um[j]) * WCA_REACH + SKIN * largest
             dx = position_um[i, 0] - position_um[j, 0]
             dy = position_um[i, 1] - position_um[j, 1]
             if dx * dx + dy * dy < reach * reach:
-                near.pair[count, 0], near.pair[count, 1] = i, j
+                pairs.pair[count, 0], pairs.pair[count, 1] = i, j
                 count += 1
-    near.listed[0] = count
+    pairs.listed[0] = count
 
 
 @njit(cache=True, nogil=True)
@@ -94,10 +94,10 @@ def add_light(
 
 
 @njit(cache=True, nogil=True)
-def add_contacts(position_um: Floats, beads: Beads, wca_pn_um: float, near: NeighbourPairs, out: Floats) -> None:
+def add_contacts(position_um: Floats, beads: Beads, wca_pn_um: float, pairs: NeighbourPairs, out: Floats) -> None:
     """Add the WCA force, pN, of the listed pairs (Weeks, Chandler and Andersen 1971)."""
-    for row in range(near.listed[0]):
-        i, j = near.pair[row, 0], near.pair[row, 1]
+    for row in range(pairs.listed[0]):
+        i, j = pairs.pair[row, 0], pairs.pair[row, 1]
         sigma = 0.5 * (beads.diameter_um[i] + beads.diameter_um[j])
         dx = position_um[i, 0] - position_um[j, 0]
         dy = position_um[i, 1] - position_um[j, 1]
@@ -120,7 +120,7 @@ def velocity(
     light: SpotLight,
     lit_spot: int,
     power: float,
-    near: NeighbourPairs,
+    pairs: NeighbourPairs,
     out: Floats,
 ) -> None:
     """Write the deterministic velocity, um/s, to out [N, 2]."""
@@ -130,7 +130,7 @@ def velocity(
             out[i, axis] = medium.force_pn[axis] + medium.gradient_pn_per_um[axis] * reach
     add_light(position_um, beads, medium.waist_um, light, lit_spot, power, out)
     if medium.wca_pn_um > 0.0:
-        add_contacts(position_um, beads, medium.wca_pn_um, near, out)
+        add_contacts(position_um, beads, medium.wca_pn_um, pairs, out)
     for i in range(len(position_um)):
         for axis in range(2):
             out[i, axis] = out[i, axis] / beads.drag_pn_s_per_um[i] + medium.drift_um_per_s[axis]
@@ -149,23 +149,23 @@ def reflect(position_um: Floats, low_um: Floats, high_um: Floats) -> None:
 @njit(cache=True, nogil=True)
 def heun(
     position_um: Floats, work: Floats, dt_s: float, step: int, beads: Beads, medium: Medium, light: SpotLight,
-    lit_spot: int, power: float, near: NeighbourPairs,
+    lit_spot: int, power: float, pairs: NeighbourPairs,
 ) -> None:  # fmt: skip
     """One step of Heun's method. work is [3, N, 2] scratch memory."""
-    before, after, guess = work[0], work[1], work[2]
+    velocity_before, velocity_after, predicted = work[0], work[1], work[2]
     if medium.wca_pn_um > 0.0 and len(position_um) > 1:
-        list_pairs(position_um, beads, near)
-    velocity(position_um, beads, medium, light, lit_spot, power, near, before)
+        list_pairs(position_um, beads, pairs)
+    velocity(position_um, beads, medium, light, lit_spot, power, pairs, velocity_before)
     root = math.sqrt(dt_s)
     for i in range(len(position_um)):
         kick = normals(medium.seed, medium.replica + beads.cell[i], MOTION, beads.who[i], step)
         for axis in range(2):
             position_um[i, axis] += beads.spread[i] * root * kick[axis]
-            guess[i, axis] = position_um[i, axis] + before[i, axis] * dt_s
-    velocity(guess, beads, medium, light, lit_spot, power, near, after)
+            predicted[i, axis] = position_um[i, axis] + velocity_before[i, axis] * dt_s
+    velocity(predicted, beads, medium, light, lit_spot, power, pairs, velocity_after)
     for i in range(len(position_um)):
         for axis in range(2):
-            position_um[i, axis] += 0.5 * (before[i, axis] + after[i, axis]) * dt_s
+            position_um[i, axis] += 0.5 * (velocity_before[i, axis] + velocity_after[i, axis]) * dt_s
     if medium.walls:
         reflect(position_um, medium.low_um, medium.high_um)
 
@@ -224,7 +224,7 @@ def relative_power(now_ns: int, medium: Medium) -> float:
 @njit(cache=True, nogil=True)
 def advance(
     position_um: Floats, work: Floats, now_ns: int, to_ns: int, at_end: bool, step: int, beads: Beads, medium: Medium,
-    light: SpotLight, timing: Timing, near: NeighbourPairs, exposed: Floats,
+    light: SpotLight, timing: Timing, pairs: NeighbourPairs, exposed: Floats,
 ) -> tuple[int, int]:  # fmt: skip
     """Advance to the last event not after to_ns (at_end: to_ns is an event). Returns (its time, next step number)."""
     steady = light.spot_um.copy()
@@ -243,7 +243,7 @@ def advance(
         number = (next_ns - now_ns + light.step_ns - 1) // light.step_ns
         dt_s = (next_ns - now_ns) * 1e-9 / number
         for _ in range(number):
-            heun(position_um, work, dt_s, step, beads, medium, light, lit_spot, power, near)
+            heun(position_um, work, dt_s, step, beads, medium, light, lit_spot, power, pairs)
             step += 1
         now_ns = next_ns
         expose(now_ns, position_um, timing, exposed)
