@@ -52,7 +52,7 @@ def stamp_spots(light: Singles, place: Floats, sigma: Floats, peak: Floats, to_p
     for n in range(place.shape[1]):
         reach = REACH_SIGMAS * sigma[n]
         narrow = 0.5 / (sigma[n] * sigma[n])
-        along = np.empty(2 * math.ceil(reach) + 3)
+        row_factor = np.empty(2 * math.ceil(reach) + 3)
         for s in range(place.shape[0]):
             x = to_px[0, 0] * place[s, n, 0] + to_px[0, 1] * place[s, n, 1] + to_px[0, 2]
             y = to_px[1, 0] * place[s, n, 0] + to_px[1, 1] * place[s, n, 1] + to_px[1, 2]
@@ -61,11 +61,11 @@ def stamp_spots(light: Singles, place: Floats, sigma: Floats, peak: Floats, to_p
             left, right = max(math.ceil(x - reach), 0), min(math.floor(x + reach), width - 1)
             top, bottom = max(math.ceil(y - reach), 0), min(math.floor(y + reach), height - 1)
             for column in range(left, right + 1):
-                along[column - left] = math.exp(-narrow * (column - x) ** 2)
+                row_factor[column - left] = math.exp(-narrow * (column - x) ** 2)
             for row in range(top, bottom + 1):
                 share = peak[n] / place.shape[0] * math.exp(-narrow * (row - y) ** 2)
                 for column in range(left, right + 1):
-                    light[row, column] += np.float32(share * along[column - left])
+                    light[row, column] += np.float32(share * row_factor[column - left])
 
 
 @njit(cache=True, nogil=True)
@@ -85,10 +85,10 @@ def stamp_rings(light: Singles, place: Floats, radius: Floats, peak: Floats, to_
             top, bottom = max(math.ceil(y - reach), 0), min(math.floor(y + reach), height - 1)
             for row in range(top, bottom + 1):
                 for column in range(left, right + 1):
-                    at = scale * np.float32((column - x) ** 2 + (row - y) ** 2)
-                    if at < PROFILE:
-                        low = int(at)
-                        part = at - np.float32(low)
+                    coordinate = scale * np.float32((column - x) ** 2 + (row - y) ** 2)
+                    if coordinate < PROFILE:
+                        low = int(coordinate)
+                        part = coordinate - np.float32(low)
                         light[row, column] += share * (profile[low] + part * (profile[low + 1] - profile[low]))
 
 
