@@ -112,17 +112,17 @@ class Stack:
 
     def images(self, channel: int | None) -> range:
         """The numbers of the images for `pages`; they are evenly spaced."""
-        along = "C" if channel is None else "Z" if self.frames == 1 else "T"
-        size = {"C": self.channels, "Z": self.planes, "T": self.frames}[along]
-        first, step = self.number(C=channel or 0), self.number(**{along: 1})
+        axis = "C" if channel is None else "Z" if self.frames == 1 else "T"
+        size = {"C": self.channels, "Z": self.planes, "T": self.frames}[axis]
+        first, step = self.number(C=channel or 0), self.number(**{axis: 1})
         return range(first, first + size * step, step)
 
     def number(self, C: int = 0, Z: int = 0, T: int = 0) -> int:
         """Number of an image in the order of the file."""
         number, step = 0, 1
         for axis in self.order:
-            at, size = {"C": (C, self.channels), "Z": (Z, self.planes), "T": (T, self.frames)}[axis]
-            number += at * step
+            index, size = {"C": (C, self.channels), "Z": (Z, self.planes), "T": (T, self.frames)}[axis]
+            number += index * step
             step *= size
         return number
 
@@ -174,8 +174,10 @@ def _in_order(stack: Stack, channel: int | None, pages: int, path: Path) -> list
     images = stack.images(channel)
     present = sorted(images.index(image) for image in stack.table if image in images)  # at most one per page
     if not present or present[-1] - present[0] + 1 != len(present):
-        lost = next((index for index, other in enumerate(present, present[0]) if index != other), 0) if present else 0
-        raise Refused(f"{path}: its OME-XML says of none of its {pages} pages that it is image {lost + 1} of "
+        missing = (
+            next((index for index, other in enumerate(present, present[0]) if index != other), 0) if present else 0
+        )
+        raise Refused(f"{path}: its OME-XML says of none of its {pages} pages that it is image {missing + 1} of "
                       f"{len(images)} (TiffData), and frames without a gap are needed")  # fmt: skip
     if len(stack.table) < pages:
         raise Refused(f"{path}: found {pages} images, and its OME-XML says of {len(stack.table)} of them which they "
@@ -221,9 +223,9 @@ def _of_tiff(tiff: Any, images: int, channel: int) -> tuple[Stated, Stack]:
     if stated.um_per_px is None and not stated.oblong:
         stated = replace(stated, um_per_px=scale.um_per_px, oblong=scale.oblong)
     notes = [*stated.notes, *(note for other in alternatives for note in _disagreement(stated, other))]
-    along = "depth" if stack.planes > 1 and stack.frames == 1 else "channels" if stack.is_row("C") else ""
-    if images > 1 and (along == "depth" or (along and not channel)):
-        content = f"{stack.planes} planes in depth" if along == "depth" else f"{stack.channels} channels of one image"
+    axis = "depth" if stack.planes > 1 and stack.frames == 1 else "channels" if stack.is_row("C") else ""
+    if images > 1 and (axis == "depth" or (axis and not channel)):
+        content = f"{stack.planes} planes in depth" if axis == "depth" else f"{stack.channels} channels of one image"
         notes.append(f"its {content} ({stack.where}) are taken as frames, one after the other in time")
     many = tiff.is_ome or len(stack) > 1  # else the images are described one by one
     if stack.where and stack.table is None and many and len(stack) != images:
