@@ -146,8 +146,8 @@ def _candidates(
     if sources == 0 or features == 0:
         return first, np.empty(0, np.int64), np.empty(0)
     start, member, inside, low_x, low_y, cells_per_px, rows, columns = _grid(source_px, source_x, gate_px)
-    near = np.empty(features * min(NEIGHBOURS, sources), np.int64)
-    near_d2 = np.empty(near.size)
+    nearest = np.empty(features * min(NEIGHBOURS, sources), np.int64)
+    near_d2 = np.empty(nearest.size)
     until = np.empty(features, np.int64)
     size = 0
     for j in range(features):
@@ -162,10 +162,10 @@ def _candidates(
             for k in range(start[r * columns + west], start[r * columns + east]):
                 d2 = (inside[k, 0] - x) ** 2 + (inside[k, 1] - y) ** 2
                 if d2 <= inside[k, 2]:
-                    size = _insert(near, near_d2, begin, size, member[k], d2)
+                    size = _insert(nearest, near_d2, begin, size, member[k], d2)
         until[j] = size
         for k in range(begin, size):
-            first[near[k] + 2] += 1
+            first[nearest[k] + 2] += 1
     for i in range(sources):
         first[i + 2] += first[i + 1]
     feature = np.empty(size, np.int64)
@@ -173,10 +173,10 @@ def _candidates(
     k = 0
     for j in range(features):
         while k < until[j]:
-            slot = first[near[k] + 1]  # next free row of this source
+            slot = first[nearest[k] + 1]  # next free row of this source
             feature[slot] = j
             square[slot] = near_d2[k]
-            first[near[k] + 1] = slot + 1
+            first[nearest[k] + 1] = slot + 1
             k += 1
     return first, feature, square
 
@@ -222,7 +222,7 @@ def _grid(
 
 
 @njit(cache=True, nogil=True)
-def _insert(near: Ints, near_d2: Floats, begin: int, end: int, source: int, d2: float) -> int:
+def _insert(nearest: Ints, near_d2: Floats, begin: int, end: int, source: int, d2: float) -> int:
     """Insert a source into the sorted rows `begin` to `end`, at most NEIGHBOURS of them. Returns the new end."""
     slot = end
     if end - begin == NEIGHBOURS:
@@ -231,10 +231,10 @@ def _insert(near: Ints, near_d2: Floats, begin: int, end: int, source: int, d2: 
         slot = end - 1
         end -= 1
     while slot > begin and near_d2[slot - 1] > d2:
-        near[slot] = near[slot - 1]
+        nearest[slot] = nearest[slot - 1]
         near_d2[slot] = near_d2[slot - 1]
         slot -= 1
-    near[slot] = source
+    nearest[slot] = source
     near_d2[slot] = d2
     return end + 1
 
@@ -338,12 +338,12 @@ def _relink(root: int, end_source: int, end_feature: int, assigned: Ints, owner:
             return
     while True:
         source = predecessor[j]
-        before = assigned[source]
+        released = assigned[source]
         assigned[source] = j
         owner[j] = source
         if source == root:
             return
-        j = before
+        j = released
 
 
 @njit(cache=True, nogil=True)
@@ -579,7 +579,7 @@ def _merged(
             if d2 < least:
                 nearest, least = j, d2
         if nearest >= 0 and owner[nearest] >= 0:
-            lost, near = remembered[i, PARTICLE], remembered[owner[nearest], PARTICLE]
-            pairs[size], pairs[size + 1] = min(lost, near), max(lost, near)
+            lost_particle, near_particle = remembered[i, PARTICLE], remembered[owner[nearest], PARTICLE]
+            pairs[size], pairs[size + 1] = min(lost_particle, near_particle), max(lost_particle, near_particle)
             size += 2
     return size
