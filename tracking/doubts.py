@@ -46,9 +46,9 @@ def require_more_than_noise(frames: Sequence[Image], s: Tracking, kept: Sequence
     sentence = f"can't tell which settings suit: no spot stands out from the noise of {noise:.2g} grey levels"
     width_px, limit_px = widest(frames)
     if width_px > largest_px:
-        more = "more than " if width_px >= limit_px else "about "
+        qualifier = "more than " if width_px >= limit_px else "about "
         sentence += (
-            f", only something {more}{width_px:.0f} px wide (beam glow, or an uneven lamp); subtract a background "
+            f", only something {qualifier}{width_px:.0f} px wide (beam glow, or an uneven lamp); subtract a background "
             "(main.py correct background), or give tracking.minmass"
         )
     raise ValueError(sentence)
@@ -80,8 +80,8 @@ def doubt_about_shape(frames: Sequence[Image], s: Tracking, kept: Sequence[Featu
 
 def noise_counts(image: Image) -> float:
     """Standard deviation of the pixel noise, from second differences, which slopes and wide spots hardly change."""
-    second = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]], np.float32)
-    filtered = cv2.filter2D(image.astype(np.float32), -1, second)
+    kernel = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]], np.float32)
+    filtered = cv2.filter2D(image.astype(np.float32), -1, kernel)
     return float(SPREAD * np.median(np.abs(filtered)) / 6.0)
 
 
