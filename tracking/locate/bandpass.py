@@ -118,7 +118,7 @@ def _run(row: Image, power: Image, spare: Image, total: Image, count: int) -> Im
     """Sums of `count` (odd, 3 or more) successive pixels, from partial sums of 2, 4, 8, ... pixels."""
     size = row.size
     total = total[: size - count + 1]
-    done = 1
+    summed = 1
     step = 1
     source = row
     while 2 * step <= count:
@@ -127,11 +127,11 @@ def _run(row: Image, power: Image, spare: Image, total: Image, count: int) -> Im
         step *= 2
         source, power, spare = power, spare, power
         if count & step:
-            if done == 1:
+            if summed == 1:
                 _pair(total, row[: total.size], source[1 : 1 + total.size])
             else:
-                _add(total, source[done : done + total.size])
-            done += step
+                _add(total, source[summed : summed + total.size])
+            summed += step
     return total
 
 
