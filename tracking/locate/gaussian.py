@@ -110,28 +110,28 @@ def _fit(patch: Floats, guess: Floats, result: Floats) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _normal(patch: Floats, at: Floats, matrix: Floats) -> float:
+def _normal(patch: Floats, parameters: Floats, matrix: Floats) -> float:
     """Sum of squared residuals. Writes the normal equations [5, 5] and their right-hand side (column 5) to `matrix`."""
     side = patch.shape[0]
     matrix[:] = 0.0
     square_sum = 0.0
-    across = np.empty(side)
+    x_factor = np.empty(side)
     for c in range(side):
-        across[c] = np.exp(-((c - at[X]) ** 2) / (2 * at[WIDTH] ** 2))
+        x_factor[c] = np.exp(-((c - parameters[X]) ** 2) / (2 * parameters[WIDTH] ** 2))
     slope = np.empty(5)
-    per_square = 1 / at[WIDTH] ** 2
+    per_square = 1 / parameters[WIDTH] ** 2
     for r in range(side):
-        y = r - at[Y]
-        down = np.exp(-(y**2) / (2 * at[WIDTH] ** 2))
+        y = r - parameters[Y]
+        y_factor = np.exp(-(y**2) / (2 * parameters[WIDTH] ** 2))
         for c in range(side):
-            x = c - at[X]
-            shape = down * across[c]
-            bright = at[AMPLITUDE] * shape
-            difference = patch[r, c] - bright - at[LEVEL]
+            x = c - parameters[X]
+            shape = y_factor * x_factor[c]
+            bright = parameters[AMPLITUDE] * shape
+            difference = patch[r, c] - bright - parameters[LEVEL]
             slope[AMPLITUDE] = shape
             slope[X] = bright * x * per_square
             slope[Y] = bright * y * per_square
-            slope[WIDTH] = bright * (x * x + y * y) * per_square / at[WIDTH]
+            slope[WIDTH] = bright * (x * x + y * y) * per_square / parameters[WIDTH]
             slope[LEVEL] = 1.0
             for i in range(5):
                 for j in range(i, 5):
