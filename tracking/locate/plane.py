@@ -111,7 +111,7 @@ def _plane(pixels: Floats) -> tuple[float, float]:
         level += (sv - more_x * sx - more_y * sy) / count
         slope_x += more_x
         slope_y += more_y
-        before, limit = limit, FAR_OFF * FAR_OFF * max(vv - more_x * xv - more_y * yv, 0.0) / count + 1e-9
-        if limit > SETTLED * before:
+        previous, limit = limit, FAR_OFF * FAR_OFF * max(vv - more_x * xv - more_y * yv, 0.0) / count + 1e-9
+        if limit > SETTLED * previous:
             break
     return slope_x, slope_y
