@@ -141,12 +141,12 @@ def _gradient_centre(patch: Floats) -> tuple[float, float]:
             y, x = r + 0.5, c + 0.5
             weight = square / max(np.hypot(x - rough_x, y - rough_y), 0.5)
             nx, ny = -gy / np.sqrt(square), gx / np.sqrt(square)  # across the line
-            along = nx * x + ny * y
+            projection = nx * x + ny * y
             a += weight * nx * nx
             b += weight * nx * ny
             d += weight * ny * ny
-            e += weight * nx * along
-            f += weight * ny * along
+            e += weight * nx * projection
+            f += weight * ny * projection
     determinant = a * d - b * b
     if determinant <= 1e-12 * a * d:
         return np.nan, np.nan
@@ -176,9 +176,9 @@ def _profile_centre(patch: Floats, y: float, x: float) -> tuple[float, float, fl
                 distance = np.hypot(r - y, c - x)
                 if distance >= reach or distance < 1e-9:
                     continue
-                at = distance * BINS_PER_PX
-                k = int(at)
-                part = at - k
+                bin_position = distance * BINS_PER_PX
+                k = int(bin_position)
+                part = bin_position - k
                 difference = patch[r, c] - ((1 - part) * total[k] + part * total[k + 1])
                 steep = ((1 - part) * slope[k] + part * slope[k + 1]) / distance
                 to_x, to_y = -steep * (c - x), -steep * (r - y)
@@ -205,10 +205,10 @@ def _profile(patch: Floats, y: float, x: float, reach: float, total: Floats, wei
     weight[:] = 1e-12
     for r in range(patch.shape[0]):
         for c in range(patch.shape[1]):
-            at = np.hypot(r - y, c - x) * BINS_PER_PX
-            k = int(at)
+            bin_position = np.hypot(r - y, c - x) * BINS_PER_PX
+            k = int(bin_position)
             if k + 1 < total.size:
-                part = at - k
+                part = bin_position - k
                 total[k] += (1 - part) * patch[r, c]
                 weight[k] += 1 - part
                 total[k + 1] += part * patch[r, c]
