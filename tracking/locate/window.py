@@ -101,12 +101,12 @@ def _band(
     work: Image, side: int, pad: int, reach: int, weights: Image, box: int, is_integer: bool, threshold: float
 ) -> Image:
     """The band-passed window, flat with rows of `side`; its pixel 0, 0 is `pad` into the window."""
-    tail, far = weights.size // 2, box // 2
+    tail, half_box = weights.size // 2, box // 2
     smooth = _smooth(_smooth(work[0], work[2], weights, side), work[3], weights, 1)
     mean = _mean(work[1], work[4], work[5], work[2], box, side, is_integer)
     mean = _mean(mean, work[4], work[5], work[6], box, 1, is_integer)
     band: Image = work[4][: (2 * reach + 1) * side - 2 * pad]
-    start_smooth, start_mean = (pad - tail) * (side + 1), (pad - far) * (side + 1)
+    start_smooth, start_mean = (pad - tail) * (side + 1), (pad - half_box) * (side + 1)
     _subtract(
         band, smooth[start_smooth : start_smooth + band.size], mean[start_mean : start_mean + band.size],
         band.dtype.type(threshold),
@@ -133,7 +133,7 @@ def _mean(line: Image, power: Image, spare: Image, out: Image, count: int, step:
     size = line.size
     out = out[: size - (count - 1) * step]
     _copy(out, line)
-    done = 1
+    summed = 1
     reach = 1
     source = line
     while 2 * reach <= count:
@@ -142,8 +142,8 @@ def _mean(line: Image, power: Image, spare: Image, out: Image, count: int, step:
         reach *= 2
         source, power, spare = power, spare, power
         if count & reach:
-            _add(out, source[done * step : done * step + out.size])
-            done += reach
+            _add(out, source[summed * step : summed * step + out.size])
+            summed += reach
     _divide(out, out.dtype.type(0.5 if is_integer else 0.0), out.dtype.type(1.0 / count), is_integer)
     return out
 
@@ -280,7 +280,7 @@ def _describe(
 ) -> None:
     """Write size, ecc, signal and raw_mass of the mask about a pixel."""
     radius = half.size // 2
-    second = cos2 = sin2 = raw_mass = 0.0
+    second_moment = cos2 = sin2 = raw_mass = 0.0
     signal = band[row * side + column]
     for r in range(2 * radius + 1):
         reach = half[r]
@@ -288,12 +288,12 @@ def _describe(
         for c in range(2 * reach + 1):
             value = band[start + c]
             offset = c - reach
-            second += ((r - radius) * (r - radius) + offset * offset) * value
+            second_moment += ((r - radius) * (r - radius) + offset * offset) * value
             cos2 += cosine[r, radius - reach + c] * value
             sin2 += sine[r, radius - reach + c] * value
             raw_mass += raw[start + c]
             signal = value if value > signal else signal
-    result[SIZE] = np.sqrt(second / result[MASS])
+    result[SIZE] = np.sqrt(second_moment / result[MASS])
     result[ECC] = _length(cos2, sin2) / (result[MASS] - band[row * side + column] + EMPTY)
     result[SIGNAL] = signal
     result[RAW_MASS] = raw_mass
