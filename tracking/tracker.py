@@ -97,7 +97,7 @@ class LinkingTracker:
 
     def step(self, memory: TrackerMemory, frame: Frame, expected: Expected = NOBODY) -> tuple[TrackerMemory, Tracks]:
         """(new memory, the tracks in `frame` by rising particle)."""
-        memory = self._under_these_settings(memory)
+        memory = self._for_settings(memory)
         if self.rules.leads:
             memory = replace(memory, seen=led(memory.seen, frame.number, self.settings))
         led_px = memory.seen.expected_px
@@ -108,7 +108,7 @@ class LinkingTracker:
         features, agreement = self._find(memory, clean)
         features = outside(features, self.settings.excluded_regions)
         choice, rival = self._chosen(memory, clean, features)
-        features = outside(self._placed(clean, features, choice), self.settings.excluded_regions)
+        features = outside(self._refined(clean, features, choice), self.settings.excluded_regions)
         link_memory, linked = link(memory.seen, frame.number, features.position_px, self.settings, held, self.rules)
         light = _running(
             memory.seen.who, memory.light, link_memory.who, linked.particle, linked.order, features.mass,
@@ -122,7 +122,7 @@ class LinkingTracker:
             link_memory, light, choice, labels, rival, memory.looks + 1, self.settings, agreement
         ), tracks
 
-    def _under_these_settings(self, memory: TrackerMemory) -> TrackerMemory:
+    def _for_settings(self, memory: TrackerMemory) -> TrackerMemory:
         """The memory without brightness, choice and agreement if the settings have changed. Identities are kept."""
         if memory.settings == self.settings:
             return memory
@@ -156,7 +156,7 @@ class LinkingTracker:
             return newest, None
         return memory.choice, newest
 
-    def _placed(self, frame: Frame, features: Features, choice: Choice | None) -> Features:
+    def _refined(self, frame: Frame, features: Features, choice: Choice | None) -> Features:
         """The features with positions by the chosen locator, unless that would take too long."""
         if choice is None or choice.name == "centroid" or len(features) > MOST:
             return features
