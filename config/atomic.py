@@ -42,8 +42,8 @@ def fresh_file(
     Raises Refused if there is a run at `path`, a file that was read or of another kind, or anything but a plain file
     (a link, a device, a folder), and OSError with the file name `path`.
     """
-    with fresh_files({path: kind}, what, make_folder=make_folder, own=own) as (beside,):
-        yield beside
+    with fresh_files({path: kind}, what, make_folder=make_folder, own=own) as (temporary,):
+        yield temporary
 
 
 @contextmanager
@@ -61,9 +61,9 @@ def fresh_files(
             _require_replaceable(path, what, kind, own)
             if make_folder:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            beside = _beside(path)
-            os.close(os.open(beside, FRESH, 0o666))
-            parts[path] = beside
+            temporary = _temporary_path(path)
+            os.close(os.open(temporary, FRESH, 0o666))
+            parts[path] = temporary
         path = next(iter(kinds))
         yield list(parts.values())
         for path in parts:
@@ -72,18 +72,18 @@ def fresh_files(
             _require_replaceable(path, what, kind, own)
         _move(parts)
     except OSError as error:
-        names = {str(beside): target for target, beside in parts.items()}
+        names = {str(temporary): target for target, temporary in parts.items()}
         if error.filename is None:  # a full disk: no file name
             error.filename = str(path)
         elif str(error.filename) in names:
             error.filename = str(names[str(error.filename)])
         raise
     finally:
-        for beside in parts.values():
-            beside.unlink(missing_ok=True)
+        for temporary in parts.values():
+            temporary.unlink(missing_ok=True)
 
 
-def _beside(path: Path) -> Path:
+def _temporary_path(path: Path) -> Path:
     """A new name in the same folder."""
     return path.with_name(f".{path.name[:20]}.{secrets.token_hex(8)}.part")
 
@@ -96,14 +96,14 @@ def _move(parts: Mapping[Path, Path]) -> None:
         for path in firsts:
             if os.path.lexists(path):
                 with suppress(OSError):  # a file system without hard links
-                    os.link(path, backup := _beside(path))
+                    os.link(path, backup := _temporary_path(path))
                     backups[path] = backup
             else:
                 backups[path] = None
         moved: list[Path] = []
         try:
-            for path, beside in parts.items():
-                os.replace(beside, path)
+            for path, temporary in parts.items():
+                os.replace(temporary, path)
                 moved.append(path)
         except BaseException:
             for path in moved:
@@ -134,8 +134,8 @@ def write_file(
     own: bool = False,
 ) -> None:
     """Write text (as UTF-8) or bytes into `path`. Arguments and errors as for `fresh_file`."""
-    with fresh_file(path, what, kind=kind, make_folder=make_folder, own=own) as beside:
-        beside.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+    with fresh_file(path, what, kind=kind, make_folder=make_folder, own=own) as temporary:
+        temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
 def refuse_what_was_read(path: Path, option: str = "") -> None:

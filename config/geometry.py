@@ -38,9 +38,9 @@ class Affine:
 
     def __call__(self, points: Any) -> Floats:
         """Points [..., 2] in `source` to points [..., 2] in `target`."""
-        turned: Floats = np.asarray(points, np.float64) @ np.asarray(self.matrix).T
-        moved: Floats = turned + np.asarray(self.shift)
-        return moved
+        transformed: Floats = np.asarray(points, np.float64) @ np.asarray(self.matrix).T
+        shifted: Floats = transformed + np.asarray(self.shift)
+        return shifted
 
     def __matmul__(self, first: Affine) -> Affine:
         """The map that applies `first`, then self. Raises ValueError if first.target is not self.source."""

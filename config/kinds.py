@@ -73,14 +73,14 @@ def kinds(page: str, *own: str | type, plug: type) -> Any:
         plug: the protocol, or the abstract class, that each class implements.
     """
     classes = [_class_at(place) if isinstance(place, str) else place for place in own]
-    taken = {kind_of(cls): "Cybloids" for cls in classes}
+    packages = {kind_of(cls): "Cybloids" for cls in classes}
 
     def add(entry: EntryPoint, package: str, version: str) -> None:
         cls = entry.load()
-        _require_plug(cls, plug, taken)
+        _require_plug(cls, plug, packages)
         TypeAdapter(cls)  # raises for the type of a field that can't be read from a file
         PLUG_INS[cls] = PlugIn(page, kind_of(cls), package, version, source_sha256(entry.module))
-        taken[kind_of(cls)] = package
+        packages[kind_of(cls)] = package
         classes.append(cls)
 
     _add_all(page, add)
@@ -108,20 +108,20 @@ def functions(page: str, *own: str) -> dict[str, Callable[..., Any]]:
 
     A plug-in that can't be used is left out, with one sentence on standard error.
     """
-    taken, found = dict.fromkeys(own, "Cybloids"), {}
+    packages, added = dict.fromkeys(own, "Cybloids"), {}
 
     def add(entry: EntryPoint, package: str, version: str) -> None:
         function = entry.load()
         if not callable(function) or isinstance(function, type):
             raise Refused("it is not a function")
-        if entry.name in taken or not NAME.fullmatch(entry.name):
-            raise Refused(f"the name '{quoted(entry.name)}' is already one of {taken[entry.name]}"
-                          if entry.name in taken else "its name is not of small letters, digits and _")  # fmt: skip
+        if entry.name in packages or not NAME.fullmatch(entry.name):
+            raise Refused(f"the name '{quoted(entry.name)}' is already one of {packages[entry.name]}"
+                          if entry.name in packages else "its name is not of small letters, digits and _")  # fmt: skip
         NAMED[page, entry.name] = PlugIn(page, entry.name, package, version, source_sha256(entry.module))
-        taken[entry.name], found[entry.name] = package, function
+        packages[entry.name], added[entry.name] = package, function
 
     _add_all(page, add)
-    return found
+    return added
 
 
 def _add_all(page: str, add: Callable[[EntryPoint, str, str], None]) -> None:
@@ -151,13 +151,13 @@ def kind_of(cls: type) -> str:
     return values[0]
 
 
-def _require_plug(cls: Any, plug: type, taken: dict[str, str]) -> None:
+def _require_plug(cls: Any, plug: type, packages: dict[str, str]) -> None:
     """Raises Refused unless `cls` is a settings class that implements the plug, with a `kind` that is not taken."""
     if not (isinstance(cls, type) and dataclasses.is_dataclass(cls) and "__pydantic_config__" in vars(cls)):
         raise Refused("it is not a class with the decorator config.fields.settings")
     kind = kind_of(cls)
-    if kind in taken:
-        raise Refused(f"its kind '{kind}' is already one of {taken[kind]}")
+    if kind in packages:
+        raise Refused(f"its kind '{kind}' is already one of {packages[kind]}")
     if missing := missing_members(cls, plug):
         raise Refused(f"{cls.__name__} lacks {', '.join(missing)} of {plug.__module__}.{plug.__name__}")
 
@@ -202,14 +202,14 @@ def source_sha256(module: str) -> str:
 
 def used_plug_ins(*settings: Any) -> tuple[PlugIn, ...]:
     """The plug-ins whose kinds are used in settings."""
-    found = set()
+    plug_ins = set()
     for value in _values(settings):
         if type(value) in PLUG_INS:
-            found.add(PLUG_INS[type(value)])
+            plug_ins.add(PLUG_INS[type(value)])
         for field, page in getattr(type(value), "function_pages", {}).items():
             if (page, getattr(value, field)) in NAMED:
-                found.add(NAMED[page, getattr(value, field)])
-    return tuple(sorted(found, key=lambda plug_in: (plug_in.page, plug_in.kind)))
+                plug_ins.add(NAMED[page, getattr(value, field)])
+    return tuple(sorted(plug_ins, key=lambda plug_in: (plug_in.page, plug_in.kind)))
 
 
 def installed_plug_ins() -> tuple[PlugIn, ...]:
@@ -229,15 +229,15 @@ def _values(value: Any) -> Iterator[Any]:
             yield from _values(inner)
 
 
-def recorded_plug_ins(listed: Any, source: str) -> tuple[PlugIn, ...]:
+def recorded_plug_ins(entries: Any, source: str) -> tuple[PlugIn, ...]:
     """The plug-ins that a run's header lists. Raises Refused for an invalid list."""
     names = {field.name for field in dataclasses.fields(PlugIn)}
-    if not isinstance(listed, list) or not all(
-        isinstance(one, dict) and set(one) == names and all(isinstance(text, str) for text in one.values())
-        for one in listed
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) and set(entry) == names and all(isinstance(text, str) for text in entry.values())
+        for entry in entries
     ):
-        raise Refused(f"{source}the header's 'plug_ins' is {quoted(listed)}, where a list of plug-ins is needed")
-    return tuple(PlugIn(**one) for one in listed)
+        raise Refused(f"{source}the header's 'plug_ins' is {quoted(entries)}, where a list of plug-ins is needed")
+    return tuple(PlugIn(**entry) for entry in entries)
 
 
 def require_recorded(used: Iterable[PlugIn], recorded: Iterable[PlugIn], source: str) -> None:
@@ -258,6 +258,6 @@ def require_installed(recorded: Iterable[PlugIn], *texts: str, source: str) -> N
     """Raises Refused if settings, as YAML texts, name the kind of a recorded plug-in that is not installed."""
     installed = {(plug_in.page, plug_in.kind) for plug_in in installed_plug_ins()}
     for plug_in in recorded:
-        named = re.compile(rf": ['\"]?{re.escape(plug_in.kind)}\b")
-        if (plug_in.page, plug_in.kind) not in installed and any(map(named.search, texts)):
+        pattern = re.compile(rf": ['\"]?{re.escape(plug_in.kind)}\b")
+        if (plug_in.page, plug_in.kind) not in installed and any(map(pattern.search, texts)):
             raise Refused(f"{source}the run was recorded with {plug_in.words}, which is not installed")

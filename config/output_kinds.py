@@ -29,7 +29,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def _begins(*with_one_of: bytes) -> Callable[[bytes], bool]:
+def _starts_with(*with_one_of: bytes) -> Callable[[bytes], bool]:
     return lambda data: data.lstrip().lower().startswith(tuple(begin.lower() for begin in with_one_of))
 
 
@@ -63,7 +63,7 @@ def _is_state(data: bytes) -> bool:
 
 def _is_report(data: bytes) -> bool:
     generator = f'<meta name="generator" content="{SOFTWARE}">'.encode()
-    return _begins(b"<!doctype html")(data) and (generator in data or OLDER_REPORT in data)
+    return _starts_with(b"<!doctype html")(data) and (generator in data or OLDER_REPORT in data)
 
 
 def _is_our_png(data: bytes) -> bool:
@@ -88,24 +88,24 @@ KINDS: dict[str, tuple[Callable[[bytes], bool], int]] = {  # by the name in mess
     "the card of a classifier": (_is_card("cybloids classifier"), LARGEST_JSON),
     "the weights of a checkpoint": (_is_tensors, LOOKED_AT),
     "the state of a training": (_is_state, LOOKED_AT),
-    "the log of a training": (_begins(LOG_OF_TRAINING), LOOKED_AT),
+    "the log of a training": (_starts_with(LOG_OF_TRAINING), LOOKED_AT),
     "an ONNX file": (lambda data: ONNX.match(data) is not None, LOOKED_AT),
     "a log in JSON lines": (_is_lines, LOOKED_AT),
     "the mark of an emulator's link": (lambda data: MARK.fullmatch(data) is not None, LOOKED_AT),
     "what reproduce keeps": (lambda data: KEPT.match(data) is not None, LOOKED_AT),
-    "HTML": (_begins(b"<!doctype html", b"<html"), LOOKED_AT),
-    "Markdown (a .md file)": (_begins(b"#"), LOOKED_AT),
+    "HTML": (_starts_with(b"<!doctype html", b"<html"), LOOKED_AT),
+    "Markdown (a .md file)": (_starts_with(b"#"), LOOKED_AT),
     "a CSV table": (lambda data: LINE_OF_NAMES.match(data) is not None, LOOKED_AT),
-    "a Parquet table": (_begins(b"PAR1"), LOOKED_AT),
-    "a TIFF": (_begins(*TIFF), LOOKED_AT),
-    "an NPY file": (_begins(b"\x93NUMPY"), LOOKED_AT),
-    "a PNG": (_begins(PNG), LOOKED_AT),
+    "a Parquet table": (_starts_with(b"PAR1"), LOOKED_AT),
+    "a TIFF": (_starts_with(*TIFF), LOOKED_AT),
+    "an NPY file": (_starts_with(b"\x93NUMPY"), LOOKED_AT),
+    "a PNG": (_starts_with(PNG), LOOKED_AT),
     "a report that Cybloids has made": (_is_report, LOOKED_AT),
     "a PNG that Cybloids has made": (_is_our_png, LOOKED_AT),
-    "a PDF": (_begins(b"%PDF"), LOOKED_AT),
-    "a JPEG": (_begins(b"\xff\xd8\xff"), LOOKED_AT),
+    "a PDF": (_starts_with(b"%PDF"), LOOKED_AT),
+    "a JPEG": (_starts_with(b"\xff\xd8\xff"), LOOKED_AT),
     "an SVG": (_is_svg, LOOKED_AT),
-    "EPS": (_begins(b"%!PS"), LOOKED_AT),
+    "EPS": (_starts_with(b"%!PS"), LOOKED_AT),
     NOTHING: (lambda data: False, LOOKED_AT),
     "a WebP": (lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", LOOKED_AT),
 }
@@ -130,7 +130,7 @@ def require_kind(name: str, path: Path, kind: str = "") -> None:
         return
     label = f"{name}: '{quoted(path, 200)}'" if name else f"'{quoted(path, 200)}'"
     kind = kind or BY_ENDING.get(path.suffix.lower(), "")
-    holds, most = KINDS.get(kind, (None, LOOKED_AT))
+    matches, most = KINDS.get(kind, (None, LOOKED_AT))
     with path.open("rb") as file:
         data = file.read(most + 1)
     if not data.strip() and len(data) <= most:
@@ -139,6 +139,6 @@ def require_kind(name: str, path: Path, kind: str = "") -> None:
         raise Refused(f"{label} is too large to be replaced (allowed: {most / 1e6:g} MB); "
                       "name another file")  # fmt: skip
     ending_fits = kind != "Markdown (a .md file)" or path.suffix.lower() == ".md"  # YAML comments look like headings
-    if holds is None or not holds(data) or not ending_fits:
+    if matches is None or not matches(data) or not ending_fits:
         what = f"not {kind}" if kind not in ("", NOTHING) else "there already"
         raise Refused(f"{label} is {what}, and it is left as it is; name another file")

@@ -52,9 +52,11 @@ class Document:
 
     def place_of_all(self, at: Place) -> str:
         """The place of the part; if a value in it was set from elsewhere, that value's place, then the part's."""
-        here = self.place(at)
-        others = [said for inner, said in self.where.items() if inner[: len(at)] == at and not self._is_own(said)]
-        return f"{others[-1]} (in {here})" if others and self._is_own(here) else here
+        place = self.place(at)
+        origins = [
+            origin for inner, origin in self.where.items() if inner[: len(at)] == at and not self._is_own(origin)
+        ]
+        return f"{origins[-1]} (in {place})" if origins and self._is_own(place) else place
 
     def _is_own(self, place: str) -> bool:
         return place == self.source or place.startswith(f"{self.source}, line ")
@@ -333,8 +335,8 @@ def _sentence(document: Document, cls: Any, at: Place, part: Any, error: Validat
         place = document.place_of_all((*at, *loc))
     if kind in unknown:
         allowed = _keys(cls, part, loc[:-1])
-        near = difflib.get_close_matches(str(loc[-1])[:80], allowed, 1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
+        similar = difflib.get_close_matches(str(loc[-1])[:80], allowed, 1)
+        hint = f"; did you mean '{similar[0]}'?" if similar else ""
         return f"{place}: found the unknown key '{quoted(key)}'{hint} (allowed here: {', '.join(allowed)})"
     if kind in ("missing", "missing_keyword_only_argument", "missing_argument"):
         return f"{place}: the key '{key}' is missing"
@@ -344,8 +346,8 @@ def _sentence(document: Document, cls: Any, at: Place, part: Any, error: Validat
         )
     if kind == "union_tag_invalid":
         tags = [tag.strip(" '") for tag in problem["ctx"]["expected_tags"].split(",")]
-        near = difflib.get_close_matches(problem["ctx"]["tag"][:80], tags, 1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
+        similar = difflib.get_close_matches(problem["ctx"]["tag"][:80], tags, 1)
+        hint = f"; did you mean '{similar[0]}'?" if similar else ""
         return (f"{document.place((*at, *loc, 'kind'))}: '{key}' has the kind '{quoted(problem['ctx']['tag'])}'{hint} "
                 f"(allowed: {', '.join(tags)})")  # fmt: skip
     if kind == "value_error":
@@ -381,15 +383,15 @@ def _type_at(cls: Any, part: Any, at: Place) -> Any:
     options = _members(cls)
     if isinstance(part, dict) and len(options) > 1:
         options = tuple(o for o in options if dataclasses.is_dataclass(o) and _kind(o) == part.get("kind")) or options
-    here = options[0]
+    selected = options[0]
     if not at:
-        return here
-    if dataclasses.is_dataclass(here):
-        hint = get_type_hints(here, include_extras=True).get(str(at[0]))
+        return selected
+    if dataclasses.is_dataclass(selected):
+        hint = get_type_hints(selected, include_extras=True).get(str(at[0]))
         return _type_at(hint, part.get(at[0]) if isinstance(part, dict) else None, at[1:])
-    inner = [argument for argument in get_args(here) if argument is not Ellipsis]
+    inner = [argument for argument in get_args(selected) if argument is not Ellipsis]
     if not inner:
-        return here
+        return selected
     try:
         below = part[at[0]]
     except (KeyError, IndexError, TypeError):
@@ -435,8 +437,8 @@ def _near_file(path: Path) -> str:
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
     except OSError:  # an unreadable folder, or an invalid name
         names = []
-    near = difflib.get_close_matches(path.name, names, 1)
-    return f"; did you mean {folder / near[0]}?" if near else ""
+    similar = difflib.get_close_matches(path.name, names, 1)
+    return f"; did you mean {folder / similar[0]}?" if similar else ""
 
 
 def plain(value: Any) -> Any:

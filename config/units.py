@@ -30,13 +30,13 @@ def unit_of(name: str) -> str:
     >>> unit_of("stiffness_pn_per_um"), unit_of("drag_pn_s_per_um"), unit_of("number")
     ('pN/µm', 'pN s/µm', '')
     """
-    over, _, under = name.partition("_per_")
+    numerator, _, denominator = name.partition("_per_")
     above: list[str] = []
-    for word in reversed(over.split("_")[1:] if not under else over.split("_")):
+    for word in reversed(numerator.split("_")[1:] if not denominator else numerator.split("_")):
         if word not in SUFFIXES:
             break
         above.insert(0, SUFFIXES[word])
-    below = SUFFIXES.get(under.split("_")[0], under) if under else ""
-    if under and not above:
+    below = SUFFIXES.get(denominator.split("_")[0], denominator) if denominator else ""
+    if denominator and not above:
         return f"1/{below}"
     return " ".join(above) + (f"/{below}" if below else "")

@@ -118,8 +118,8 @@ class Unwarp:
         target = np.asarray(points, np.float64)
         estimate = self.warp.affine.inverse(target)
         for _ in range(50):
-            left = self.warp(estimate) - target
-            step = np.linalg.solve(self.warp.jacobian(estimate), left[..., None])[..., 0]
+            residual = self.warp(estimate) - target
+            step = np.linalg.solve(self.warp.jacobian(estimate), residual[..., None])[..., 0]
             estimate = estimate - step
             if np.abs(step).max(initial=0.0) < 1e-12 * max(self.warp.radius, 1.0):
                 return estimate

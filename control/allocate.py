@@ -59,7 +59,7 @@ class LightModel:
         return spot_largest_force(self.trap_kt * self.kt_pn_um, self.waist_um)
 
 
-def allocate(light: LightModel, tracks: Tracks, wanted: Forces) -> tuple[Command, tuple[str, ...]]:
+def allocate(light: LightModel, tracks: Tracks, forces: Forces) -> tuple[Command, tuple[str, ...]]:
     """(the spots for the forces and rings of a policy, notes on what was clipped).
 
     A force F becomes a trap at r + F/k, not farther than waist/2 from the particle's position (docs/predictions.md
@@ -67,11 +67,11 @@ def allocate(light: LightModel, tracks: Tracks, wanted: Forces) -> tuple[Command
     All spots share the beam, each for a time in proportion to its mean power (2.6). Only GOOD particles that are in
     `tracks` get a trap.
     """
-    wanted = trusted(tracks, wanted)
-    steered_um, clipped = _steer(light, tracks, wanted)
-    ring_um, ring_kt, ring_particle = _rings(light.waist_um, wanted)
+    forces = trusted(tracks, forces)
+    steered_um, clipped = _steer(light, tracks, forces)
+    ring_um, ring_kt, ring_particle = _rings(light.waist_um, forces)
     position_um = np.concatenate([steered_um, ring_um])  # [M, 2]
-    particle = np.concatenate([wanted.particle, ring_particle])
+    particle = np.concatenate([forces.particle, ring_particle])
     mean_mw = np.concatenate([np.full(len(steered_um), light.trap_kt), ring_kt]) / light.depth_kt_per_mw  # [M]
     if light.efficiency is not None:
         mean_mw = mean_mw / light.efficiency(position_um)
@@ -86,46 +86,46 @@ def allocate(light: LightModel, tracks: Tracks, wanted: Forces) -> tuple[Command
     return Command(position_um, power_mw, dwell_s, particle), tuple(notes)
 
 
-def trusted(tracks: Tracks, wanted: Forces) -> Forces:
+def trusted(tracks: Tracks, forces: Forces) -> Forces:
     """The forces without those on particles that are not GOOD in `tracks`."""
     good = tracks.particle[tracks.state == State.GOOD]
-    keep = np.isin(wanted.particle, good)  # [N]
+    keep = np.isin(forces.particle, good)  # [N]
     if keep.all():
-        return wanted
+        return forces
     return replace(
-        wanted,
-        particle=wanted.particle[keep],
-        force_pn=wanted.force_pn[keep],
-        delay_s=wanted.delay_s[keep],
-        carried=wanted.carried[keep],
+        forces,
+        particle=forces.particle[keep],
+        force_pn=forces.force_pn[keep],
+        delay_s=forces.delay_s[keep],
+        carried=forces.carried[keep],
     )
 
 
-def _steer(light: LightModel, tracks: Tracks, wanted: Forces) -> tuple[Floats, str]:
+def _steer(light: LightModel, tracks: Tracks, forces: Forces) -> tuple[Floats, str]:
     """(trap positions [N, 2], note on what was clipped)."""
-    row = np.searchsorted(tracks.particle, wanted.particle)
-    offset_um = wanted.force_pn / light.stiffness_pn_per_um  # [N, 2]
+    row = np.searchsorted(tracks.particle, forces.particle)
+    offset_um = forces.force_pn / light.stiffness_pn_per_um  # [N, 2]
     length_um = np.hypot(offset_um[:, 0], offset_um[:, 1])
     reach_um = light.waist_um / 2.0
-    over = length_um > reach_um * (1.0 + 1e-9)
-    offset_um[over] *= (reach_um / length_um[over])[:, None]
+    too_far = length_um > reach_um * (1.0 + 1e-9)
+    offset_um[too_far] *= (reach_um / length_um[too_far])[:, None]
     note = ""
-    if over.any():
-        largest_pn = float(np.hypot(*wanted.force_pn[over].T).max())
-        number = int(np.count_nonzero(over))
+    if too_far.any():
+        largest_pn = float(np.hypot(*forces.force_pn[too_far].T).max())
+        number = int(np.count_nonzero(too_far))
         note = f"{number} force{'s' * (number > 1)} clipped, the largest from {largest_pn:.3g} pN"
     return tracks.position_um[row] + offset_um, note
 
 
-def _rings(waist_um: float, wanted: Forces) -> tuple[Floats, Floats, Ints]:
+def _rings(waist_um: float, forces: Forces) -> tuple[Floats, Floats, Ints]:
     """(positions [K, 2], mean depths in kT [K], IDs [K]) of the spots of all rings."""
-    if len(wanted.ring_kt) == 0:
+    if len(forces.ring_kt) == 0:
         return np.empty((0, 2)), np.empty(0), np.empty(0, np.int64)
-    circles = {float(radius): circle(float(radius), waist_um) for radius in np.unique(wanted.ring_radius_um)}
-    spots = [circles[float(radius)] for radius in wanted.ring_radius_um]
+    circles = {float(radius): circle(float(radius), waist_um) for radius in np.unique(forces.ring_radius_um)}
+    spots = [circles[float(radius)] for radius in forces.ring_radius_um]
     count = np.array([len(spot) for spot in spots])
-    position_um = np.concatenate([centre + spot for centre, spot in zip(wanted.ring_um, spots, strict=True)])
-    return position_um, np.repeat(wanted.ring_kt / count, count), np.repeat(wanted.ring_particle, count)
+    position_um = np.concatenate([centre + spot for centre, spot in zip(forces.ring_um, spots, strict=True)])
+    return position_um, np.repeat(forces.ring_kt / count, count), np.repeat(forces.ring_particle, count)
 
 
 def circle(radius_um: float, waist_um: float) -> Floats:

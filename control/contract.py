@@ -30,8 +30,10 @@ class Fault(Exception):
     """
 
     def __init__(self, text: str = "") -> None:
-        words = sentence(text)
-        super().__init__(sentence(f"{STILL_LIT}; {text}") if STILL_LIT in text and STILL_LIT not in words else words)
+        message = sentence(text)
+        super().__init__(
+            sentence(f"{STILL_LIT}; {text}") if STILL_LIT in text and STILL_LIT not in message else message
+        )
 
 
 def says_lit(error: BaseException | None) -> bool:

@@ -50,10 +50,10 @@ def square_displacements(
     count = np.zeros_like(total)
     for row, lag in enumerate(lags):
         square = (displacements(place_um, int(lag), less_drift=less_drift) ** 2).sum(axis=2)
-        known = np.isfinite(square)
+        valid = np.isfinite(square)
         if stretch is not None:
-            known &= stretch[lag:] == stretch[:-lag]
-        total[row], count[row] = np.where(known, square, 0.0).sum(axis=0), known.sum(axis=0)
+            valid &= stretch[lag:] == stretch[:-lag]
+        total[row], count[row] = np.where(valid, square, 0.0).sum(axis=0), valid.sum(axis=0)
     return total, count
 
 
@@ -65,8 +65,8 @@ def displacements(place_um: Floats, lag: int, *, less_drift: bool = False) -> Fl
     step: Floats = place_um[lag:] - place_um[:-lag]
     if not less_drift:
         return step
-    known = np.isfinite(step)
-    mean = np.divide(np.where(known, step, 0.0).sum(axis=0), np.maximum(known.sum(axis=0), 1))
+    valid = np.isfinite(step)
+    mean = np.divide(np.where(valid, step, 0.0).sum(axis=0), np.maximum(valid.sum(axis=0), 1))
     return np.asarray(step - mean)
 
 
@@ -93,6 +93,6 @@ def add_square_displacements(frame: Ints, place_um: Floats, stretch: Ints, total
         if gap.min() > longest:
             return
         squares = (displacements(place_um, step) ** 2).sum(axis=1)
-        known = (gap <= longest) & (stretch[step:] == stretch[:-step]) & np.isfinite(squares)
-        np.add.at(total, gap[known] - 1, squares[known])
-        np.add.at(count, gap[known] - 1, 1.0)
+        valid = (gap <= longest) & (stretch[step:] == stretch[:-step]) & np.isfinite(squares)
+        np.add.at(total, gap[valid] - 1, squares[valid])
+        np.add.at(count, gap[valid] - 1, 1.0)

@@ -46,13 +46,13 @@ class Hold:
         if len(self.particle) == 0 or len(particle) == 0:
             return position_um, np.zeros(len(particle), np.bool_)
         row = np.minimum(np.searchsorted(self.particle, particle), len(self.particle) - 1)
-        held = self.particle[row] == particle
+        trapped = self.particle[row] == particle
         offset_um = position_um - self.trap_um[row]
         reach = 2.0 * (offset_um**2).sum(axis=1) / self.waist_um**2  # [N]
         # share of the offset that is left after half the time
         half = np.exp(-0.5 * lasting_s * self.rate_hz[row] * np.exp(-reach))
-        left = np.where(held, np.exp(-lasting_s * self.rate_hz[row] * np.exp(-reach * half**2)), 1.0)
-        return position_um - (1.0 - left)[:, None] * offset_um, held
+        remaining = np.where(trapped, np.exp(-lasting_s * self.rate_hz[row] * np.exp(-reach * half**2)), 1.0)
+        return position_um - (1.0 - remaining)[:, None] * offset_um, trapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +71,22 @@ class Whereabouts:
         for hold, end_s in zip(holds, ends_s, strict=False):  # without holds, one end is left over
             lasting_s = min(end_s, time_s) - max(hold.effect_s, self.time_s)
             if lasting_s > 0:
-                position_um, held = hold.pull(self.particle, position_um, lasting_s)
-                moved = moved | held
+                position_um, trapped = hold.pull(self.particle, position_um, lasting_s)
+                moved = moved | trapped
         return Whereabouts(time_s, self.particle, position_um, moved)
 
     def updated(self, tracks: Tracks) -> Whereabouts:
         """The positions after a frame: those in `tracks`, and the predicted ones of lost particles."""
         if len(tracks.lost) == 0:
             return Whereabouts(tracks.time_s, tracks.particle, tracks.position_um, np.zeros(len(tracks), np.bool_))
-        still = np.isin(self.particle, tracks.lost)
-        particle = np.concatenate([tracks.particle, self.particle[still]])
+        is_lost = np.isin(self.particle, tracks.lost)
+        particle = np.concatenate([tracks.particle, self.particle[is_lost]])
         order = np.argsort(particle, kind="stable")
         return Whereabouts(
             tracks.time_s,
             particle[order],
-            np.concatenate([tracks.position_um, self.position_um[still]])[order],
-            np.concatenate([np.zeros(len(tracks), np.bool_), self.moved[still]])[order],
+            np.concatenate([tracks.position_um, self.position_um[is_lost]])[order],
+            np.concatenate([np.zeros(len(tracks), np.bool_), self.moved[is_lost]])[order],
         )
 
     @property

@@ -20,13 +20,13 @@ REAL = "iuf"
 
 
 @contextmanager
-def faults_of(who: str) -> Iterator[None]:
+def faults_of(label: str) -> Iterator[None]:
     """Context in which code of another package runs. Raises Fault for an error of that code.
 
     Signals, Fault and Refused are raised unchanged.
 
     Args:
-        who: name of the code for the error text, such as "the plug-in 'cosine' of ripples 1.2".
+        label: name of the code for the error text, such as "the plug-in 'cosine' of ripples 1.2".
     """
     try:
         yield
@@ -35,25 +35,25 @@ def faults_of(who: str) -> Iterator[None]:
     except BaseException as error:
         if is_signal(error):
             raise
-        raise Fault(f"{who} failed ({type(error).__name__}: {one_line(error)})") from error
+        raise Fault(f"{label} failed ({type(error).__name__}: {one_line(error)})") from error
 
 
-def require_columns(who: str, table: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def require_columns(label: str, table: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Raises Fault unless these attributes of a table are arrays of real numbers, all with as many rows as the first.
 
     Args:
         shapes: shape of one row, by attribute.
     """
     rows: int | None = None
-    for name, rest in shapes.items():
+    for name, shape in shapes.items():
         column = getattr(table, name)
         if not isinstance(column, np.ndarray) or column.dtype.kind not in KINDS.get(name, REAL):
-            found = f"type {column.dtype}" if isinstance(column, np.ndarray) else type(column).__name__
-            raise Fault(f"{who} gave {name} of {found}, where an array of numbers is needed")
+            type_name = f"type {column.dtype}" if isinstance(column, np.ndarray) else type(column).__name__
+            raise Fault(f"{label} gave {name} of {type_name}, where an array of numbers is needed")
         rows = len(column) if rows is None and column.ndim else rows
-        if column.shape != (rows, *rest):
-            raise Fault(f"{who} gave {name} of shape {column.shape}, where ({rows}{''.join(f', {n}' for n in rest)}) "
-                        "is needed")  # fmt: skip
+        if column.shape != (rows, *shape):
+            raise Fault(f"{label} gave {name} of shape {column.shape}, where "
+                        f"({rows}{''.join(f', {n}' for n in shape)}) is needed")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class PlugInPolicy:
 
     def step(self, memory: Any, seen: Seen) -> tuple[Any, Forces]:
         with faults_of(self.who):
-            memory, wanted = self.policy.step(memory, seen)
-        if not isinstance(wanted, Forces):
-            raise Fault(f"{self.who} gave a {type(wanted).__name__}, where Forces are needed")
-        require_columns(self.who, wanted, FORCES)
-        require_columns(self.who, wanted, RINGS)
-        return memory, wanted
+            memory, forces = self.policy.step(memory, seen)
+        if not isinstance(forces, Forces):
+            raise Fault(f"{self.who} gave a {type(forces).__name__}, where Forces are needed")
+        require_columns(self.who, forces, FORCES)
+        require_columns(self.who, forces, RINGS)
+        return memory, forces

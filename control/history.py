@@ -46,8 +46,8 @@ class History:
         begun_s = {particle: time_s for particle, time_s in self.begun_s.items() if time_s > oldest_s}
         if uncertain is not None:
             begun_s |= dict.fromkeys(uncertain.tolist(), sighting.time_s)
-        kept = Sighting(sighting.time_s, read_only(sighting.particle), read_only(sighting.position_um))
-        return History(self.depth_s, (*self.sightings[max(keep, 0) :], kept), begun_s)
+        stored = Sighting(sighting.time_s, read_only(sighting.particle), read_only(sighting.position_um))
+        return History(self.depth_s, (*self.sightings[max(keep, 0) :], stored), begun_s)
 
     def at(self, time_s: float, particle: Ints) -> Floats:
         """Positions of `particle` at `time_s`, interpolated between the sightings on either side.

@@ -116,24 +116,24 @@ def turn(
     except Fault as fault:
         tracks, tracking_doubts = Tracks(now_s), (f"tracking: {fault}",)
     seen = Seen(tracks, memory.history, now_s + machine.latency_s, machine.hold_s, memory.allowed)
-    policy, wanted = machine.policy.step(memory.policy, seen)
-    command, clipped = allocate(machine.light, tracks, wanted)
+    policy, forces = machine.policy.step(memory.policy, seen)
+    command, clipped = allocate(machine.light, tracks, forces)
     command, limited = machine.limits.clip(command)
-    doubts = (*tracking_doubts, *stale(machine, before, frame, now_s), *not_finite(wanted), *doubts_about(command))
+    doubts = (*tracking_doubts, *stale(machine, before, frame, now_s), *not_finite(forces), *doubts_about(command))
     level, reason = interlock(memory.level, memory.reason, orders, doubts, machine.refused)
     command, probed = machine.permitted(level, command)
     allowed = command if level in LIT else dark(reason)
-    notes = (*tracks.notes, *wanted.notes, *clipped, *limited, *probed)
-    withheld = (*untrusted(tracks), *wanted.withheld)
+    notes = (*tracks.notes, *forces.notes, *clipped, *limited, *probed)
+    withheld = (*untrusted(tracks), *forces.withheld)
     done = Turn(
-        memory.number, frame, now_s, orders, tracks, wanted, allowed, DARK, level, reason, seen.effect_s,
+        memory.number, frame, now_s, orders, tracks, forces, allowed, DARK, level, reason, seen.effect_s,
         withheld, notes, dropped=memory.dropped,
     )  # fmt: skip
     acting = felt(machine, frame, tracks) if machine.recorded_light else allowed
     holds = held(machine, memory, acting, seen.effect_s)
     newest = replace(allowed, effect_s=seen.effect_s)
-    left = replace(memory, policy=policy, holds=holds, allowed=newest, level=level, reason=reason)
-    return replace(left, number=memory.number + 1), done
+    updated = replace(memory, policy=policy, holds=holds, allowed=newest, level=level, reason=reason)
+    return replace(updated, number=memory.number + 1), done
 
 
 def run(
@@ -260,9 +260,9 @@ def named(species: tuple[int, ...], tracks: Tracks) -> Tracks:
     if not species:
         return tracks
     is_given = tracks.particle < len(species)  # [N]
-    given = np.asarray(species)[np.minimum(tracks.particle, len(species) - 1)]
+    assigned = np.asarray(species)[np.minimum(tracks.particle, len(species) - 1)]
     state = np.where(is_given & (tracks.state == State.UNSORTED), np.uint8(State.GOOD), tracks.state)
-    return replace(tracks, species=np.where(is_given, given, tracks.species), state=state)
+    return replace(tracks, species=np.where(is_given, assigned, tracks.species), state=state)
 
 
 def out_of_order(memory: LoopMemory, frame: Frame) -> bool:
@@ -283,12 +283,12 @@ def stale(machine: Machine, memory: LoopMemory, frame: Frame | None, now_s: floa
     return ()
 
 
-def not_finite(wanted: Forces) -> tuple[str, ...]:
+def not_finite(forces: Forces) -> tuple[str, ...]:
     """Doubts about a policy's forces and rings that are not finite."""
-    bad = ~np.isfinite(wanted.force_pn).all(axis=1)  # [N]
+    bad = ~np.isfinite(forces.force_pn).all(axis=1)  # [N]
     if bad.any():
-        return (f"the policy's force on particle {wanted.particle[bad][0]} is not finite",)
-    rings = (wanted.ring_um, wanted.ring_radius_um, wanted.ring_kt)
+        return (f"the policy's force on particle {forces.particle[bad][0]} is not finite",)
+    rings = (forces.ring_um, forces.ring_radius_um, forces.ring_kt)
     if not all(np.isfinite(column).all() for column in rings):
         return ("the policy's ring of light is not finite",)
     return ()

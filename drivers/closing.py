@@ -46,23 +46,23 @@ def close_all(*closings: Closing, after: BaseException | None = None) -> None:
         for other errors a Fault with the texts of all, those with STILL_LIT first (but after that of `after`).
         an interrupt (not an Exception), if there is one and no light may be on.
     """
-    found: list[BaseException] = []
+    errors: list[BaseException] = []
     for closing in closings:
         try:
             closing()
         except BaseException as error:  # noqa: BLE001  raised below, when everything is closed
-            found.append(error)
-    if not found:
+            errors.append(error)
+    if not errors:
         return
-    found = sorted(found, key=lambda error: not says_lit(error))  # stable
-    troubles = found if after is None else [after, *found]
-    interrupt = next((error for error in troubles if not isinstance(error, Exception)), None)
-    if interrupt is not None and not any(map(says_lit, troubles)):
+    errors = sorted(errors, key=lambda error: not says_lit(error))  # stable
+    causes = errors if after is None else [after, *errors]
+    interrupt = next((error for error in causes if not isinstance(error, Exception)), None)
+    if interrupt is not None and not any(map(says_lit, causes)):
         raise interrupt
-    if len(troubles) == 1 and isinstance(troubles[0], Fault | Refused):
-        raise troubles[0]
-    words = dict.fromkeys(in_words(error) for error in troubles)
-    raise Fault("; ".join(words)) from troubles[0]
+    if len(causes) == 1 and isinstance(causes[0], Fault | Refused):
+        raise causes[0]
+    messages = dict.fromkeys(in_words(error) for error in causes)
+    raise Fault("; ".join(messages)) from causes[0]
 
 
 @contextmanager
@@ -118,9 +118,9 @@ class Opened:
 
     def keep(self) -> Opened:
         """Move all devices to a new Opened for a later `close`; then the end of the block closes nothing."""
-        kept = Opened()
-        kept._closings, self._closings = self._closings, []
-        return kept
+        moved = Opened()
+        moved._closings, self._closings = self._closings, []
+        return moved
 
     def close(self, after: BaseException | None = None) -> None:
         """Raises as `close_all`."""

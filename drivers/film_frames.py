@@ -73,27 +73,28 @@ def _film_frames(path: Path, size: int, mtime_ns: int, estimate: int, rate_hz: f
     return _of_mp4(path, estimate, rate_hz)
 
 
-def _of_mp4(path: Path, stated: int, rate_hz: float) -> FilmFrames:
+def _of_mp4(path: Path, header_count: int, rate_hz: float) -> FilmFrames:
     """An MP4 or QuickTime film: a table of frames, of which an edit list may leave some out."""
-    times_s, count = _first_times_s(path), stated
-    if stated and rate_hz:
+    times_s, count = _first_times_s(path), header_count
+    if header_count and rate_hz:
         longest_s = max(1.0 / rate_hz, float(np.diff(times_s).max(initial=0.0)))
-        left_s = stated / rate_hz - _last_s(path, stated, [])  # decoded, for packets include frames that are left out
-        if left_s > ENDS_EARLY * longest_s and not _is_cut(path):
+        # decoded, for packets include frames that are left out
+        remaining_s = header_count / rate_hz - _last_s(path, header_count, [])
+        if remaining_s > ENDS_EARLY * longest_s and not _is_cut(path):
             count = _grabbed(path)[0]
-    return FilmFrames(count, stated, times_s[:count], count == stated and _by_number(times_s, rate_hz))
+    return FilmFrames(count, header_count, times_s[:count], count == header_count and _by_number(times_s, rate_hz))
 
 
-def _of_avi(path: Path, stated: int, rate_hz: float) -> FilmFrames:
+def _of_avi(path: Path, header_count: int, rate_hz: float) -> FilmFrames:
     """An AVI: an index of frames at even times, some of which may be empty."""
     times_s = _first_times_s(path)
-    even = _by_number(times_s, rate_hz) and times_s[:1].sum() == 0.0
-    if even and stated and _number(_last_s(path, stated, RAW), rate_hz) < stated:
+    is_even = _by_number(times_s, rate_hz) and times_s[:1].sum() == 0.0
+    if is_even and header_count and _number(_last_s(path, header_count, RAW), rate_hz) < header_count:
         decoded_s = np.fromiter(islice(_times_s(path, []), BEGIN_FRAMES), np.float64)
-        return FilmFrames(stated, stated, times_s, _by_number(decoded_s, rate_hz))
+        return FilmFrames(header_count, header_count, times_s, _by_number(decoded_s, rate_hz))
     count, last_s = _grabbed(path)
-    cut = _number(last_s, rate_hz) + 1 < stated
-    return FilmFrames(stated if cut else count, stated, times_s)
+    cut = _number(last_s, rate_hz) + 1 < header_count
+    return FilmFrames(header_count if cut else count, header_count, times_s)
 
 
 def _of_packets(path: Path, estimate: int, rate_hz: float) -> FilmFrames:
@@ -106,12 +107,12 @@ def _of_packets(path: Path, estimate: int, rate_hz: float) -> FilmFrames:
     return FilmFrames(count, 0, times_s, False, _missing_s(times_s, estimate / rate_hz if rate_hz else 0.0))
 
 
-def _missing_s(times_s: Floats, stated_s: float) -> float:
+def _missing_s(times_s: Floats, header_s: float) -> float:
     """Time by which the frames end before the stated duration; 0.0 for little: the sound may be longer."""
     if len(times_s) < 2:
         return 0.0
-    missing_s = stated_s - float(times_s[-1] + np.diff(times_s).max())
-    return missing_s if missing_s > LITTLE * stated_s else 0.0
+    missing_s = header_s - float(times_s[-1] + np.diff(times_s).max())
+    return missing_s if missing_s > LITTLE * header_s else 0.0
 
 
 def _times_s(path: Path, how: list[int]) -> Iterator[float]:
@@ -152,15 +153,15 @@ def _by_number(times_s: Floats, rate_hz: float) -> bool:
     return bool((number - number[:1] == np.arange(len(times_s))).all())
 
 
-def _last_s(path: Path, stated: int, how: list[int]) -> float:
+def _last_s(path: Path, header_count: int, how: list[int]) -> float:
     """The time of the last frame, which is sought from near the stated end."""
     film = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, how)
     last_s = 0.0
     try:
-        more = film.set(cv2.CAP_PROP_POS_FRAMES, stated - 1)  # reads the frames before
-        while more:
+        has_frame = film.set(cv2.CAP_PROP_POS_FRAMES, header_count - 1)  # reads the frames before
+        while has_frame:
             last_s = max(last_s, film.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
-            more = film.grab()
+            has_frame = film.grab()
     except cv2.error:
         return last_s
     finally:
@@ -170,17 +171,17 @@ def _last_s(path: Path, stated: int, how: list[int]) -> float:
 
 def _is_cut(path: Path) -> bool:
     """Whether a box of an MP4 ends behind the end of the file."""
-    at, end = 0, path.stat().st_size
+    offset, end = 0, path.stat().st_size
     with path.open("rb") as file:
         for _ in range(MOST_BOXES):
-            file.seek(at)
+            file.seek(offset)
             box = file.read(16)
             size = int.from_bytes(box[:4], "big")
             if size == 1:  # 64 bits behind the name
                 size = int.from_bytes(box[8:], "big")
             if size < 8:  # 0: to the end of the file
                 return False
-            at += size
-            if at >= end:
-                return at > end
+            offset += size
+            if offset >= end:
+                return offset > end
     return False

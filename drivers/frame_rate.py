@@ -29,15 +29,15 @@ def even_intervals(number: Ints, time_s: Floats) -> tuple[Ints, Floats, Floats]:
     return step[rising], step_s[rising], time_s[:-1][rising]
 
 
-def mean_hz(number: Ints, time_s: Floats, asked_hz: float) -> float:
+def mean_hz(number: Ints, time_s: Floats, nominal_hz: float) -> float:
     """The mean rate of frames with these numbers [N] at these times [N], without pauses.
 
-    `asked_hz` if there is no interval, or if the rate equals it within rounding.
+    `nominal_hz` if there is no interval, or if the rate equals it within rounding.
     """
     step, step_s, _ = even_intervals(number, time_s)
-    return unless_asked(float(step.sum() / step_s.sum()), asked_hz) if len(step) else asked_hz
+    return unless_asked(float(step.sum() / step_s.sum()), nominal_hz) if len(step) else nominal_hz
 
 
-def unless_asked(found_hz: float, asked_hz: float) -> float:
-    """The measured rate, or `asked_hz` if both are equal within rounding."""
-    return asked_hz if abs(found_hz - asked_hz) <= ROUNDING * asked_hz else found_hz
+def unless_asked(measured_hz: float, nominal_hz: float) -> float:
+    """The measured rate, or `nominal_hz` if both are equal within rounding."""
+    return nominal_hz if abs(measured_hz - nominal_hz) <= ROUNDING * nominal_hz else measured_hz

@@ -134,15 +134,15 @@ def stuff(data: bytes) -> bytes:
 def unstuff(data: bytes) -> bytes:
     """The inverse of `stuff`. Raises Damaged."""
     out = bytearray()
-    at = 0
-    while at < len(data):
-        code = data[at]
-        run = data[at + 1 : at + code]
-        at += code
+    position = 0
+    while position < len(data):
+        code = data[position]
+        run = data[position + 1 : position + code]
+        position += code
         if code == 0 or len(run) != code - 1:
             raise Damaged("a block of the frame is cut off")
         out += run
-        if code < 255 and at < len(data):
+        if code < 255 and position < len(data):
             out.append(0)
     return bytes(out)
 
@@ -175,11 +175,11 @@ class Reader:
     def __init__(self, longest: int = 65536) -> None:
         self.damaged = 0
         self._longest = longest
-        self._begun = b""
+        self._partial = b""
 
     def feed(self, data: bytes) -> list[Packet]:
         """The packets that these bytes complete."""
-        *pieces, self._begun = (self._begun + data).split(END)
+        *pieces, self._partial = (self._partial + data).split(END)
         packets = []
         for piece in pieces:
             try:
@@ -187,8 +187,8 @@ class Reader:
                     packets.append(unframe(piece))
             except Damaged:
                 self.damaged += 1
-        if len(self._begun) > self._longest:
-            self._begun = b""
+        if len(self._partial) > self._longest:
+            self._partial = b""
             self.damaged += 1
         return packets
 
@@ -208,12 +208,12 @@ def unbatch(payload: bytes) -> tuple[int, NDArray[np.void]]:
     return watchdog_ms, np.frombuffer(payload, SPOT, offset=BATCH.size)
 
 
-def info(made: Info) -> bytes:
+def info(values: Info) -> bytes:
     """The payload of an INFO."""
-    name = made.name.encode("ascii")
+    name = values.name.encode("ascii")
     return INFO.pack(
-        made.version, made.boot, round(made.range_v * 1e3), *made.low, *made.high, made.spots, made.min_dwell_ns,
-        made.settle_ns, made.delay_ns, made.longest_watchdog_ms, len(name),
+        values.version, values.boot, round(values.range_v * 1e3), *values.low, *values.high, values.spots,
+        values.min_dwell_ns, values.settle_ns, values.delay_ns, values.longest_watchdog_ms, len(name),
     ) + name  # fmt: skip
 
 
@@ -221,22 +221,24 @@ def uninfo(payload: bytes) -> Info:
     """The Info in a payload. Raises Damaged, also for another protocol version."""
     if len(payload) < INFO.size:
         raise Damaged("its description is too short")
-    version, boot, range_mv, low_x, low_y, high_x, high_y, *rest, length = INFO.unpack_from(payload)
+    version, boot, range_mv, low_x, low_y, high_x, high_y, *limits, length = INFO.unpack_from(payload)
     name = payload[INFO.size :]
     if version != VERSION:
         raise Damaged(f"it speaks version {version} of the protocol, and {VERSION} is needed")
     if len(name) != length or not name.decode("ascii", "replace").isprintable() or not name.isascii():
         raise Damaged("its name is not readable")
-    spots, min_dwell_ns, settle_ns, delay_ns, longest_ms = rest
+    spots, min_dwell_ns, settle_ns, delay_ns, longest_ms = limits
     return Info(
         boot, range_mv / 1e3, (low_x, low_y), (high_x, high_y), spots, min_dwell_ns, settle_ns, delay_ns, longest_ms,
         name.decode("ascii"),
     )  # fmt: skip
 
 
-def done(made: Done) -> bytes:
+def done(values: Done) -> bytes:
     """The payload of a DONE."""
-    return DONE.pack(made.lit, made.cause, made.spots, made.table_crc, made.visits, made.watchdogs, made.boot)
+    return DONE.pack(
+        values.lit, values.cause, values.spots, values.table_crc, values.visits, values.watchdogs, values.boot
+    )
 
 
 def undone(payload: bytes) -> Done:

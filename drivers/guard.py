@@ -59,10 +59,10 @@ class Guard:
         self._lit = False
         self._silent = ""  # message that the watchdog darkened the beam, until it is reported
         self._last_s = 0.0
-        self._came_s = 0.0  # arrival of the last command
-        self._again_s = math.inf  # time at which the laser is switched off again
+        self._arrival_s = 0.0  # arrival of the last command
+        self._repeat_s = math.inf  # time at which the laser is switched off again
         self._closing = False  # no new command is accepted; the watchdog still runs
-        self._left = ""  # message that light may still be on after the devices were closed
+        self._lit_message = ""  # message that light may still be on after the devices were closed
         self._closed = threading.Event()
         laser.off()
         atexit.register(self._close_at_exit)
@@ -75,11 +75,11 @@ class Guard:
 
         Raises Fault, after which the beam is dark; the Fault contains STILL_LIT if the laser could not be put out.
         """
-        came_s = self._clock.now_s()
+        arrival_s = self._clock.now_s()
         with self._lock:
             if self._closed.is_set():
-                raise Fault(_joined("the beam is closed", self._left))
-            self._came_s = came_s
+                raise Fault(_joined("the beam is closed", self._lit_message))
+            self._arrival_s = arrival_s
             try:
                 self._check_alive()
                 if len(command) == 0:
@@ -94,7 +94,7 @@ class Guard:
         """Make the beam dark at once. Never raises: the returned reason states an error of the laser."""
         with self._lock:
             if self._closed.is_set():
-                return replace(dark_command(_joined(reason, self._left)), may_be_lit=bool(self._left))
+                return replace(dark_command(_joined(reason, self._lit_message)), may_be_lit=bool(self._lit_message))
             try:
                 return self._off(reason)
             except Exception as trouble:  # noqa: BLE001 - any error is shown to the operator
@@ -127,15 +127,15 @@ class Guard:
 
     def _close_laser(self) -> None:
         """Raises Fault, with STILL_LIT, if light may still be on."""
-        self._left = self._silent if self._lit else ""
+        self._lit_message = self._silent if self._lit else ""
         try:
             of_light(self.laser.close)()
         except Fault as fault:
             if not says_lit(fault):
-                raise Fault(_joined(str(fault), self._left)) from fault
-            self._left = str(fault)
-        if self._left:
-            raise Fault(f"the beam was closed; {self._left}")
+                raise Fault(_joined(str(fault), self._lit_message)) from fault
+            self._lit_message = str(fault)
+        if self._lit_message:
+            raise Fault(f"the beam was closed; {self._lit_message}")
 
     def _end_watchdog(self) -> None:
         if self._watcher and self._watcher is not threading.current_thread():
@@ -149,19 +149,19 @@ class Guard:
     ) -> None:
         self.close()
 
-    def _fail(self, trouble: BaseException) -> None:
-        """Make the beam dark after a failed command. Raises Fault with all causes; returns if `trouble` has all."""
-        said, self._silent = self._silent, ""  # an action of the watchdog may have caused the failure
-        self.dark(text_of(trouble))
-        if isinstance(trouble, KeyboardInterrupt | SystemExit):
+    def _fail(self, error: BaseException) -> None:
+        """Make the beam dark after a failed command. Raises Fault with all causes; returns if `error` has all."""
+        watchdog_message, self._silent = self._silent, ""  # an action of the watchdog may have caused the failure
+        self.dark(text_of(error))
+        if isinstance(error, KeyboardInterrupt | SystemExit):
             return  # if it is still lit, the next command raises a Fault
         lit, self._silent = self._silent, ""
-        if isinstance(trouble, Fault) and not said and not lit:
+        if isinstance(error, Fault) and not watchdog_message and not lit:
             return
-        text = text_of(trouble)
-        words = text if isinstance(trouble, Fault) else f"{text} ({type(trouble).__name__})"
-        words = f"{said} ({text})" if said else words
-        raise Fault(words if STILL_LIT in words else _joined(words, lit)) from trouble
+        text = text_of(error)
+        message = text if isinstance(error, Fault) else f"{text} ({type(error).__name__})"
+        message = f"{watchdog_message} ({text})" if watchdog_message else message
+        raise Fault(message if STILL_LIT in message else _joined(message, lit)) from error
 
     def _light(self, command: Command) -> Command:
         steered = self.deflector.steer(self._um_to_v(command.position_um), command.dwell_s)
@@ -170,7 +170,7 @@ class Guard:
             self._last_s = self._clock.now_s()  # the heartbeat begins when the light goes on
         self._lit = True  # from here on it may be
         power_mw = self.laser.shine(command.power_mw, self.bounds.heartbeat_s)
-        self._tell_silence()
+        self._raise_silence()
         self._last_s = self._clock.now_s()
         position_um = self._v_to_um(steered.position_v)
         return Command(position_um, power_mw, steered.dwell_s, command.particle, "", steered.effect_s)
@@ -179,8 +179,8 @@ class Guard:
         """Raises Fault for a command that became obsolete while the deflector was steered."""
         if self._closing:
             raise Fault("the beam is closed")
-        self._tell_silence()
-        took_s = self._clock.now_s() - self._came_s
+        self._raise_silence()
+        took_s = self._clock.now_s() - self._arrival_s
         if took_s > self.bounds.heartbeat_s:
             raise Fault(
                 f"the deflector took {took_s:.3g} s for a command, and {self.bounds.heartbeat_s:.3g} s is allowed"
@@ -190,23 +190,23 @@ class Guard:
         self.laser.off()
         # The loop calls `off` in each dark turn. If the loop hangs, the watchdog calls it when emission has to end.
         if self._unconfirmed():
-            self._again_s = self._clock.now_s() + self.bounds.heartbeat_s
+            self._repeat_s = self._clock.now_s() + self.bounds.heartbeat_s
         elif self._lit:
             linger_s = getattr(self.laser, "linger_s", 0.0)
-            self._again_s = self._clock.now_s() + linger_s if linger_s > 0.0 else math.inf
+            self._repeat_s = self._clock.now_s() + linger_s if linger_s > 0.0 else math.inf
         self._lit = False
         return Command(reason=reason, effect_s=self._clock.now_s())
 
     def _end_lingering(self) -> None:
         """End emission that stays on behind a dark modulator after its time, also if no command comes."""
-        if not self._lit and self._clock.now_s() >= self._again_s:
-            self._again_s = self._clock.now_s() + self.bounds.heartbeat_s  # repeated if it fails
+        if not self._lit and self._clock.now_s() >= self._repeat_s:
+            self._repeat_s = self._clock.now_s() + self.bounds.heartbeat_s  # repeated if it fails
             try:
                 self.laser.off()
             except Exception as trouble:  # noqa: BLE001 - reported by the next send
                 self._silent = f"{STILL_LIT}: {text_of(trouble)}"
             else:
-                self._again_s = self._again_s if self._unconfirmed() else math.inf
+                self._repeat_s = self._repeat_s if self._unconfirmed() else math.inf
 
     def _unconfirmed(self) -> bool:
         """Whether only another shutter darkens the laser: its emission was not confirmed to be off."""
@@ -216,20 +216,20 @@ class Guard:
         if self._closing:
             raise Fault("the beam is closed")
         self._check_heartbeat()
-        self._tell_silence()
+        self._raise_silence()
 
-    def _tell_silence(self) -> None:
+    def _raise_silence(self) -> None:
         """Raises Fault, once, if the watchdog has put the beam out."""
         if self._silent:
-            said, self._silent = self._silent, ""
-            raise Fault(said)
+            message, self._silent = self._silent, ""
+            raise Fault(message)
 
     def _check_heartbeat(self) -> None:
         silence_s = self._clock.now_s() - self._last_s
         if self._lit and silence_s > self.bounds.heartbeat_s:
-            missed = f"no command came for {silence_s:.3g} s"
-            self.dark(missed)
-            self._silent = f"{missed}; {self._silent}" if self._lit else f"{missed}, and the beam went dark"
+            message = f"no command came for {silence_s:.3g} s"
+            self.dark(message)
+            self._silent = f"{message}; {self._silent}" if self._lit else f"{message}, and the beam went dark"
 
     def _check(self, command: Command) -> None:
         """Raises Fault for an invalid command, or one beyond the limits."""
@@ -290,23 +290,23 @@ class Guard:
 @contextmanager
 def _signals_ignored() -> Iterator[None]:
     """Ignore the signals that would end the process; this is possible in the main thread only."""
-    before: dict[int, Any] = {}
+    handlers: dict[int, Any] = {}
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    left = list(numbers) if threading.current_thread() is threading.main_thread() else []
-    while left:
+    remaining = list(numbers) if threading.current_thread() is threading.main_thread() else []
+    while remaining:
         with suppress(BaseException):  # handlers may raise until all are replaced
-            while left:
-                before.setdefault(left[-1], signal.getsignal(left[-1]))
-                signal.signal(left[-1], signal.SIG_IGN)
-                left.pop()
+            while remaining:
+                handlers.setdefault(remaining[-1], signal.getsignal(remaining[-1]))
+                signal.signal(remaining[-1], signal.SIG_IGN)
+                remaining.pop()
     try:
         yield
     finally:
-        for number, action in before.items():
+        for number, action in handlers.items():
             if action is not None:
                 signal.signal(number, action)
 
 
-def _joined(words: str, more: str) -> str:
-    return f"{words}; {more}" if more else words
+def _joined(text: str, addition: str) -> str:
+    return f"{text}; {addition}" if addition else text

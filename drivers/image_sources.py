@@ -94,10 +94,10 @@ def open_pages(path: Path | str, channel: int = 0) -> Pages:
 
 
 def _opened(path: Path, channel: int) -> Pages:
-    found = kind_of(path)
-    if found == "a folder":
+    kind = kind_of(path)
+    if kind == "a folder":
         return Folder(path, channel)
-    if not found:
+    if not kind:
         raise Refused(f"{path}: there is no such file or folder")
     require_file(path, "a recording")
     suffix = path.suffix.lower()
@@ -127,28 +127,33 @@ class Tiff:
             try:
                 self._tiff = refusing.enter_context(tifffile.TiffFile(path))
                 first = self._tiff.pages[0]
-                self._behind = self._stack(first)
+                self._stack_images = self._stack(first)
                 self._assert_uniform(first, layouts)
-                images = len(self._tiff.pages) if self._behind is None else len(self._behind)
+                images = len(self._tiff.pages) if self._stack_images is None else len(self._stack_images)
                 self.stated, stack = of_tiff(self._tiff, images, channel)
             except DAMAGE as error:
                 raise Refused(f"{path}: this TIFF can't be read ({one_line(error)})") from None
             self.channel_number = stack.only_channel  # from 1; 0: there is one only, or several are in this file
             self.channels = stack.channels
-            chosen = self.channel_number or channel if in_folder else channel
-            self._chosen, self._sample = channel_of(stack, chosen, images, path), sample_of(stack, chosen)
+            channel_number = self.channel_number or channel if in_folder else channel
+            self._channel_pages, self._sample = (
+                channel_of(stack, channel_number, images, path),
+                sample_of(stack, channel_number),
+            )
             refusing.pop_all()  # it stays open
-        self._count = images if self._chosen is None else len(self._chosen)
+        self._count = images if self._channel_pages is None else len(self._channel_pages)
 
     def __len__(self) -> int:
         return self._count
 
     def image(self, number: int) -> NDArray[Any]:
-        if self._chosen is not None:
-            number = self._chosen[number]
+        if self._channel_pages is not None:
+            number = self._channel_pages[number]
         try:
-            page: Any = self._tiff.pages[0 if self._behind is not None else number]
-            image: NDArray[Any] = page.asarray() if self._behind is None else np.asarray(self._behind[number])
+            page: Any = self._tiff.pages[0 if self._stack_images is not None else number]
+            image: NDArray[Any] = (
+                page.asarray() if self._stack_images is None else np.asarray(self._stack_images[number])
+            )
         except DAMAGE as error:
             raise Fault(f"{self.path}, page {number + 1}: it can't be decoded ({one_line(error)})") from None
         planar = image.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
@@ -190,23 +195,26 @@ class Tiff:
     def _assert_uniform(self, first: Any, layouts: list[Layout]) -> None:
         """Raises Refused. Pages of a layout that was already checked are skipped: tifffile needs 0.4 ms for each."""
         length = self.path.stat().st_size
-        met = set[Layout]()
+        checked = set[Layout]()
         for number, layout in enumerate(layouts):
-            if layout in met:
+            if layout in checked:
                 continue
             page: Any = self._tiff.pages[number]
             if layout:
-                met.add(layout)
-            at = f"{self.path}, page {number + 1}"
-            require_pixels(page.shape, at)
-            require_pixels(page.chunks, at)
-            _assert_depth(page.dtype.name if page.dtype is not None else "a type of its own", at)
+                checked.add(layout)
+            location = f"{self.path}, page {number + 1}"
+            require_pixels(page.shape, location)
+            require_pixels(page.chunks, location)
+            _assert_depth(page.dtype.name if page.dtype is not None else "a type of its own", location)
             if page.shape != first.shape or page.dtype != first.dtype:
-                raise Refused(f"{at}: found {_size(page.shape)} {page.dtype}, where page 1 is {_size(first.shape)} "
-                              f"{first.dtype}; all pages must be of one size and type")  # fmt: skip
+                raise Refused(f"{location}: found {_size(page.shape)} {page.dtype}, where page 1 is "
+                              f"{_size(first.shape)} {first.dtype}; all pages must be of one size "
+                              "and type")  # fmt: skip
             ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
             if max(ends, default=0) > length:
-                raise Refused(f"{at}: the file is cut off: the page needs {max(ends)} bytes, and {length} are there")
+                raise Refused(
+                    f"{location}: the file is cut off: the page needs {max(ends)} bytes, and {length} are there"
+                )
 
 
 class Folder:
@@ -222,11 +230,11 @@ class Folder:
             files = list(path.iterdir())
         except OSError as error:
             raise Refused(f"{path}: this folder can't be read ({error.strerror})") from None
-        found = [file for file in files if file.suffix.lower() in PICTURES and not file.name.startswith(".")]
-        if not found:
+        images = [file for file in files if file.suffix.lower() in PICTURES and not file.name.startswith(".")]
+        if not images:
             raise Refused(f"{path}: there is no image in this folder (allowed: {', '.join(PICTURES)})")
-        self._files = sorted(found, key=lambda file: natural(file.name))
-        self.off_grey_counts = LOSSY_COUNTS if {".jpg", ".jpeg"} & {file.suffix.lower() for file in found} else 0
+        self._files = sorted(images, key=lambda file: natural(file.name))
+        self.off_grey_counts = LOSSY_COUNTS if {".jpg", ".jpeg"} & {file.suffix.lower() for file in images} else 0
         pictures = self._of_channel(self._uniform())
         self._files = list(pictures)
         self.stated = self._stated(pictures)
@@ -243,12 +251,12 @@ class Folder:
             finally:
                 tiff.close()
         try:
-            read: NDArray[Any] | None = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+            pixels: NDArray[Any] | None = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
         except cv2.error:
-            read = None
-        if read is None:
+            pixels = None
+        if pixels is None:
             raise Fault(f"{file}: this image can't be decoded")
-        return read if read.ndim == 2 else np.ascontiguousarray(read[:, :, 2::-1])  # OpenCV: blue, green, red
+        return pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[:, :, 2::-1])  # OpenCV: blue, green, red
 
     def close(self) -> None:
         """Do nothing: no file stays open between two images."""
@@ -273,27 +281,27 @@ class Folder:
         name = self._files[0].name
         pictures = dict[Path, Picture]()
         for file in self._files:
-            found = pictures[file] = picture_form(file, self._channel)
+            picture = pictures[file] = picture_form(file, self._channel)
             first = pictures[self._files[0]]
-            if (found.size, found.pixel_type) != (first.size, first.pixel_type):
+            if (picture.size, picture.pixel_type) != (first.size, first.pixel_type):
                 raise Refused(
-                    f"{file}: found {_size(found.size)} {found.pixel_type}, where {name} is {_size(first.size)} "
+                    f"{file}: found {_size(picture.size)} {picture.pixel_type}, where {name} is {_size(first.size)} "
                     f"{first.pixel_type}; all must be of one size and type"
                 )
         return pictures
 
     def _of_channel(self, pictures: dict[Path, Picture]) -> dict[Path, Picture]:
         """The files of the chosen channel, or all if they are of one channel. Raises Refused."""
-        found = sorted({picture.channel_number for picture in pictures.values()} - {0})
-        if not found or found == [self._channel] or (len(found) == 1 and not self._channel):
+        channels = sorted({picture.channel_number for picture in pictures.values()} - {0})
+        if not channels or channels == [self._channel] or (len(channels) == 1 and not self._channel):
             return pictures
         if not self._channel:
             count = max(picture.channels for picture in pictures.values())
-            raise Refused(f"{self.path}: found images of {len(found)} channels (the OME-XML of each); choose one with "
-                          f"camera.channel_number (1 to {count})")  # fmt: skip
-        if self._channel not in found:
+            raise Refused(f"{self.path}: found images of {len(channels)} channels (the OME-XML of each); choose one "
+                          f"with camera.channel_number (1 to {count})")  # fmt: skip
+        if self._channel not in channels:
             raise Refused(f"{self.path}: camera.channel_number is {self._channel}, and the OME-XML of the images says "
-                          f"that they are of channel {', '.join(map(str, found))}")  # fmt: skip
+                          f"that they are of channel {', '.join(map(str, channels))}")  # fmt: skip
         return {file: picture for file, picture in pictures.items() if picture.channel_number == self._channel}
 
 
@@ -339,11 +347,11 @@ class Film:
         if number != self._next:
             self._go_to(number)
         try:
-            got, image = self._film.read()
+            success, image = self._film.read()
         except cv2.error:
-            got, image = False, None
+            success, image = False, None
         self._next = number + 1
-        if not got or image is None:
+        if not success or image is None:
             raise Fault(f"{self.path}: frame {number + 1} of {len(self)} can't be decoded; the film may be cut off")
         return image if image.ndim == 2 else np.ascontiguousarray(image[:, :, ::-1])
 
@@ -453,10 +461,10 @@ def _one_channel(path: Path | str, channel: int) -> str:
     return f"{path}: camera.channel_number is {channel}, and only a TIFF may have several channels"
 
 
-def require_pixels(shape: tuple[int, ...], at: str) -> None:
+def require_pixels(shape: tuple[int, ...], location: str) -> None:
     """Raises Refused for an image (or a part of one) of this shape if it is larger than allowed."""
     if math.prod(shape[:2]) > MOST_PIXELS or math.prod(shape) > 4 * MOST_PIXELS:
-        raise Refused(f"{at}: this image is {_size(shape)}, which is too large (allowed: {MOST_PIXELS} pixels)")
+        raise Refused(f"{location}: this image is {_size(shape)}, which is too large (allowed: {MOST_PIXELS} pixels)")
 
 
 Layout = tuple[Any, ...]  # of a page: complete tags that describe the storage of its image; codes of the other tags
@@ -481,12 +489,12 @@ def tiff_layouts(path: Path) -> list[Layout]:
         page = 0
         try:
             offset = _number(file, f"{order}{'Q' if big else 'I'}")
-            seen = set[int]()
+            offsets = set[int]()
             while offset:
                 page += 1
-                if offset in seen:
+                if offset in offsets:
                     raise Refused(f"{path}, page {page}: the chain of pages runs in a circle")
-                seen.add(offset)
+                offsets.add(offset)
                 file.seek(offset)
                 entries = _number(file, f"{order}{'Q' if big else 'H'}")
                 if entries * (20 if big else 12) > length:
@@ -501,15 +509,17 @@ def tiff_layouts(path: Path) -> list[Layout]:
     return layouts
 
 
-def _layout(tags: bytes, form: str, length: int, at: str) -> Layout:
+def _layout(tags: bytes, form: str, length: int, location: str) -> Layout:
     """Layout of one page. Raises Refused for a page without size, or a tag with more values than the file can hold."""
     size = struct.calcsize(form)
     entries = list(struct.iter_unpack(form, tags[: len(tags) // size * size]))
     if not {entry[0] for entry in entries} >= SIZES:
-        raise Refused(f"{at}: found {len(entries)} tags without the width and the length of an image (256 and 257)")
+        raise Refused(
+            f"{location}: found {len(entries)} tags without the width and the length of an image (256 and 257)"
+        )
     for tag, kind, count, _ in entries:
         if count * TIFF_BYTES.get(kind, 1) > length:
-            raise Refused(f"{at}: tag {tag} claims {count} values, which the file has no room for")
+            raise Refused(f"{location}: tag {tag} claims {count} values, which the file has no room for")
     field = {tag: (kind, value) for tag, kind, count, value in entries if count == 1}
     ends = [
         _single(*field[place], form) + _single(*field[size], form)
@@ -530,13 +540,13 @@ def _single(kind: int, value: int, form: str) -> int:
 
 
 def _number(file: BinaryIO, layout: str) -> int:
-    found: int = struct.unpack(layout, file.read(struct.calcsize(layout)))[0]
-    return found
+    number: int = struct.unpack(layout, file.read(struct.calcsize(layout)))[0]
+    return number
 
 
-def _assert_depth(name: str, at: str) -> None:
+def _assert_depth(name: str, location: str) -> None:
     if name not in DEPTHS:
-        raise Refused(f"{at}: found pixels of type {name} (allowed: {', '.join(DEPTHS)})")
+        raise Refused(f"{location}: found pixels of type {name} (allowed: {', '.join(DEPTHS)})")
 
 
 def _size(shape: tuple[int, ...]) -> str:

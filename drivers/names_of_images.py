@@ -25,23 +25,24 @@ def notes_on_names(files: list[Path]) -> tuple[str, ...]:
     kinds = dict[Pieces, list[tuple[Path, list[int]]]]()
     for file in files:
         pieces = re.split(r"(\d+)", file.stem.lower())
-        own = [int(piece) if piece.isdecimal() else 0 for piece in pieces[1::2]]
-        kinds.setdefault(tuple(pieces[::2]), []).append((file, own))
+        digits = [int(piece) if piece.isdecimal() else 0 for piece in pieces[1::2]]
+        kinds.setdefault(tuple(pieces[::2]), []).append((file, digits))
     largest = max(kinds.values(), key=len)
-    numbers = [found for _, found in largest]
+    numbers = [values for _, values in largest]
     if len(largest) < NAMED_ALIKE or not numbers[0]:
         return ()
-    return (*_otherwise(list(kinds.values()), largest), *_in_numbers(numbers, largest[0][0].name))
+    return (*_unlike_names(list(kinds.values()), largest), *_in_numbers(numbers, largest[0][0].name))
 
 
-def _otherwise(kinds: list[list[tuple[Path, list[int]]]], largest: list[tuple[Path, list[int]]]) -> list[str]:
+def _unlike_names(kinds: list[list[tuple[Path, list[int]]]], largest: list[tuple[Path, list[int]]]) -> list[str]:
     """A note on names that are not like those of the largest kind."""
     others = [file.name for kind in kinds if kind is not largest for file, _ in kind]
     if not others:
         return []
-    alike = f"{len(largest)} images are named as {quoted(largest[0][0].name, 60)}"
+    description = f"{len(largest)} images are named as {quoted(largest[0][0].name, 60)}"
     return [
-        f"{alike}, and {len(others)} otherwise ({_some(others)}); all are taken as frames, in the order of their names"
+        f"{description}, and {len(others)} otherwise ({_some(others)}); "
+        "all are taken as frames, in the order of their names"
     ]
 
 
@@ -61,14 +62,19 @@ def _gaps(numbers: list[int]) -> list[str]:
     """A note on the numbers that are missing, if the others have even steps."""
     steps = [later - earlier for earlier, later in pairwise(numbers)]
     step, count = Counter(steps).most_common(1)[0]
-    if step < 1 or 2 * count < len(steps) or count == len(steps) or any(one < step or one % step for one in steps):
+    if (
+        step < 1
+        or 2 * count < len(steps)
+        or count == len(steps)
+        or any(difference < step or difference % step for difference in steps)
+    ):
         return []
-    missing = sum(one // step - 1 for one in steps)
+    missing = sum(difference // step - 1 for difference in steps)
     gaps = (range(earlier + step, later, step) for earlier, later in pairwise(numbers))
-    named = [str(number) for gap in gaps for number in gap[:MOST_NAMED]]
-    are = "are" if missing > 1 else "is"
-    return [f"of the numbers of its images {missing} {are} missing ({_some(named, missing)}), and the frames are taken "
-            "as even in time"]  # fmt: skip
+    listed = [str(number) for gap in gaps for number in gap[:MOST_NAMED]]
+    verb = "are" if missing > 1 else "is"
+    return [f"of the numbers of its images {missing} {verb} missing ({_some(listed, missing)}), and the frames are "
+            "taken as even in time"]  # fmt: skip
 
 
 def _some(names: list[str], count: int = 0) -> str:

@@ -99,35 +99,37 @@ class RealBench:
         self.close()
 
 
-def open_real_bench(camera: RealCamera, deflector: RealDeflector, laser: RealLaser, means: BenchSettings) -> RealBench:
+def open_real_bench(
+    camera: RealCamera, deflector: RealDeflector, laser: RealLaser, settings: BenchSettings
+) -> RealBench:
     """Open real devices. Raises Fault, Refused, after closing the devices that were opened."""
     clock = PacedClock(1.0)
-    with Opened() as opened:
-        mirrors, lamp = _open_light(deflector, laser, clock, opened)  # first: dark even if the camera fails
+    with Opened() as devices:
+        mirrors, lamp = _open_light(deflector, laser, clock, devices)  # first: dark even if the camera fails
         eye = camera.open(clock)
-        opened.add(eye.close)
-        beam = _guard(mirrors, lamp, clock, deflector, means, camera.middle_um(means.um_per_px))
-        opened.keep()
+        devices.add(eye.close)
+        beam = _guard(mirrors, lamp, clock, deflector, settings, camera.middle_um(settings.um_per_px))
+        devices.keep()
     return RealBench(eye, beam, clock, mirrors, lamp)
 
 
 def open_emulated_bench(
     sample: Sample, camera: SimulatedCamera, deflector: RealDeflector, laser: RealLaser, emulated: Emulated,
-    means: BenchSettings, *, seed: int = 0,
+    settings: BenchSettings, *, seed: int = 0,
 ) -> RealBench:  # fmt: skip
     """Open emulated devices with a simulated sample, in real time. Raises Fault, Refused."""
-    stage = replace(stage_of_camera(camera, means.um_per_px, emulated.waist_um), frames_kept=8)
+    stage = replace(stage_of_camera(camera, settings.um_per_px, emulated.waist_um), frames_kept=8)
     world = World(sample, stage, seed=seed)
-    warm_up_bench(sample, camera, stage, means.um_per_px)
+    warm_up_bench(sample, camera, stage, settings.um_per_px)
     um_to_v = deflector.nominal_map(stage.middle_um)
-    with Opened() as opened:
+    with Opened() as devices:
         children: list[Child] = []
         if emulated.start:
             for key, link in (("deflector", deflector), ("laser", laser)):
                 _refuse_link_outside(f"{key}.{link.address_key}", Path(link.address))
             for device in (deflector, laser):
                 children.append(Child(device.emulator, Path(device.address)))
-                opened.add(children[-1].close)
+                devices.add(children[-1].close)
             emulated = replace(emulated, galvo_stream=children[0].stream_port, laser_stream=children[1].stream_port)
         clock = PacedClock(1.0)
         path = LightPath(world, clock, um_to_v.inverse, emulated.depth_kt_per_mw)
@@ -136,14 +138,14 @@ def open_emulated_bench(
                 ("deflector", deflector, Listener("the galvo", emulated.galvo_stream, path.hear_galvo)),
                 ("laser", laser, Listener("the laser", emulated.laser_stream, path.hear_laser)),
             ):
-                opened.add(listener.close)
+                devices.add(listener.close)
                 listener.start()
                 listener.require_device_at(f"{part}.{device.address_key}", device.address)
-        mirrors, lamp = _open_light(deflector, laser, clock, opened)
-        beam = _guard(mirrors, lamp, clock, deflector, means, stage.middle_um)
-        opened.add(of_light(beam.close))
-        eye = SimulatedCameraDriver(camera, means.um_per_px, world, clock, seed)
-        others = opened.keep()
+        mirrors, lamp = _open_light(deflector, laser, clock, devices)
+        beam = _guard(mirrors, lamp, clock, deflector, settings, stage.middle_um)
+        devices.add(of_light(beam.close))
+        eye = SimulatedCameraDriver(camera, settings.um_per_px, world, clock, seed)
+        others = devices.keep()
     return RealBench(eye, LastOut(beam, others), clock, mirrors, lamp, world, tuple(children))
 
 
@@ -161,14 +163,14 @@ def _refuse_link_outside(key: str, link: Path) -> None:
 
 
 def _open_light(
-    deflector: RealDeflector, laser: RealLaser, clock: PacedClock, opened: Opened
+    deflector: RealDeflector, laser: RealLaser, clock: PacedClock, devices: Opened
 ) -> tuple[Deflector, Laser]:
     """Open both, dark. Raises Refused, and Fault, with STILL_LIT if the laser did not confirm that it is off."""
     with _put_out_on_failure(laser):
         mirrors = deflector.open(clock)
-        opened.add(mirrors.close)
+        devices.add(mirrors.close)
         lamp = laser.open(mirrors)
-    opened.add(of_light(lamp.close))
+    devices.add(of_light(lamp.close))
     return mirrors, lamp
 
 
@@ -183,8 +185,8 @@ def _put_out_on_failure(laser: RealLaser) -> Iterator[None]:
     except Exception as trouble:
         why = _why_not_put_out(laser)
         if why:
-            said = in_words(trouble)
-            raise Fault(f"{STILL_LIT}: {why}" if why == said else f"{said}; {STILL_LIT}: {why}") from trouble
+            message = in_words(trouble)
+            raise Fault(f"{STILL_LIT}: {why}" if why == message else f"{message}; {STILL_LIT}: {why}") from trouble
         raise
     except BaseException:  # a signal: the caller repeats it, and reports the result
         _why_not_put_out(laser)
@@ -201,10 +203,10 @@ def _why_not_put_out(laser: RealLaser) -> str:
 
 
 def _guard(
-    mirrors: Deflector, lamp: Laser, clock: PacedClock, deflector: RealDeflector, means: BenchSettings,
+    mirrors: Deflector, lamp: Laser, clock: PacedClock, deflector: RealDeflector, settings: BenchSettings,
     middle_um: tuple[float, float],
 ) -> Guard:  # fmt: skip
-    low_um, high_um = means.field_um
-    power_mw = min(means.power_cap_mw, lamp.max_power_mw)
-    bounds = GuardLimits(low_um=low_um, high_um=high_um, power_mw=power_mw, heartbeat_s=means.heartbeat_s)
-    return Guard(mirrors, lamp, clock, means.um_to_v or deflector.nominal_map(middle_um), bounds, watch=True)
+    low_um, high_um = settings.field_um
+    power_mw = min(settings.power_cap_mw, lamp.max_power_mw)
+    bounds = GuardLimits(low_um=low_um, high_um=high_um, power_mw=power_mw, heartbeat_s=settings.heartbeat_s)
+    return Guard(mirrors, lamp, clock, settings.um_to_v or deflector.nominal_map(middle_um), bounds, watch=True)

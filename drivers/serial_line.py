@@ -51,8 +51,8 @@ class SerialLine:
         self._baud, self._timeout_s, self._greet = baud, timeout_s, greet
         self._lock = RLock()
         self._serial: serial.Serial | None = None
-        self._begun = b""
-        self._again_s = -1.0
+        self._partial = b""
+        self._retry_s = -1.0
         self._closed = False
 
     def connect(self) -> None:
@@ -62,13 +62,13 @@ class SerialLine:
                 return
             if self._closed:
                 raise Fault(f"{self.what} is closed")
-            if time.monotonic() < self._again_s:
+            if time.monotonic() < self._retry_s:
                 raise Fault(self.trouble)
             try:
                 self._serial = self._port_opened()
             except GONE as error:
                 raise self.lost(f"it can't be opened ({_plain(error)})") from None
-            self._begun = b""
+            self._partial = b""
             try:
                 self._greet()
             except BaseException as error:  # after any error: a line that was not greeted is closed
@@ -77,13 +77,13 @@ class SerialLine:
             self.trouble = ""
 
     def ask(
-        self, request: bytes, end: bytes, read: Callable[[bytes], T | None], *, tries: int = 1, in_step: bool = False
+        self, request: bytes, end: bytes, parse: Callable[[bytes], T | None], *, tries: int = 1, in_step: bool = False
     ) -> T:
-        """Send `request`, and return the first result of `read` that is not None.
+        """Send `request`, and return the first result of `parse` that is not None.
 
         Args:
-            end: pieces end with it; `read` gets them without it.
-            read: parses a piece; None if it is not the answer (a late one, a damaged one); it may raise Fault.
+            end: pieces end with it; `parse` gets them without it.
+            parse: parses a piece; None if it is not the answer (a late one, a damaged one); it may raise Fault.
             tries: number of attempts; more than one only for requests that may be repeated.
             in_step: for a device whose answers do not identify their requests. Bytes before the request, or after its
                 answer, are a Fault: one of the answers belonged to another request.
@@ -98,16 +98,16 @@ class SerialLine:
                     if in_step:
                         self._require_nothing_waits(self._serial)
                     self._serial.write(request)
-                    found = self._read(self._serial, end, read)
-                    if in_step and found is not None:
+                    answer = self._read(self._serial, end, parse)
+                    if in_step and answer is not None:
                         self._require_nothing_waits(self._serial)
                 except Fault as fault:  # after an invalid answer, the request of the next one would be unknown
                     self._drop(str(fault))
                     raise
                 except GONE as error:
                     raise self.lost(f"it is gone ({_plain(error)})") from None
-                if found is not None:
-                    return found
+                if answer is not None:
+                    return answer
             raise self.lost(f"no answer within {self._timeout_s * 1e3:.0f} ms")
 
     def hush(self, quiet_s: float) -> None:
@@ -120,7 +120,7 @@ class SerialLine:
                 self._serial.reset_input_buffer()
             except GONE as error:
                 raise self.lost(f"it is gone ({_plain(error)})") from None
-            self._begun = b""
+            self._partial = b""
 
     def write_blind(self, request: bytes) -> bool:
         """Send `request` without waiting for an answer, after opening the port again if need be. Never raises.
@@ -144,7 +144,7 @@ class SerialLine:
             try:
                 sent = _written(line, request)
             finally:
-                _let_go(line, sent)
+                _release(line, sent)
             return sent
         finally:
             self._lock.release()
@@ -168,28 +168,28 @@ class SerialLine:
     def _port_opened(self) -> serial.Serial:
         return serial.Serial(self.port, self._baud, timeout=self._timeout_s, write_timeout=BLOCKED_S, exclusive=True)
 
-    def _read(self, line: serial.Serial, end: bytes, read: Callable[[bytes], T | None]) -> T | None:
+    def _read(self, line: serial.Serial, end: bytes, parse: Callable[[bytes], T | None]) -> T | None:
         until_s = time.monotonic() + self._timeout_s
         while True:
-            *pieces, self._begun = self._begun.split(end)
+            *pieces, self._partial = self._partial.split(end)
             for index, piece in enumerate(pieces):
-                found = read(piece)
-                if found is not None:
-                    self._begun = end.join((*pieces[index + 1 :], self._begun))
-                    return found
+                answer = parse(piece)
+                if answer is not None:
+                    self._partial = end.join((*pieces[index + 1 :], self._partial))
+                    return answer
             late_s = time.monotonic() - until_s
             if late_s > self._timeout_s or (late_s > 0 and not line.in_waiting):
                 return None  # a delayed thread still reads an answer that has arrived
-            self._begun += line.read(max(line.in_waiting, 1))
+            self._partial += line.read(max(line.in_waiting, 1))
 
     def _require_nothing_waits(self, line: serial.Serial) -> None:
         """Raises Fault if there is an answer without a request. Empty lines are dropped."""
-        if not self._begun and not line.in_waiting:
+        if not self._partial and not line.in_waiting:
             return
-        came, self._begun = self._begun + line.read(line.in_waiting), b""
-        if came.strip():
-            raise Fault(f"{self.what} sent '{quoted(came.strip(), 80)}' when nothing had been asked: its answers may "
-                        "belong to other requests")  # fmt: skip
+        received, self._partial = self._partial + line.read(line.in_waiting), b""
+        if received.strip():
+            raise Fault(f"{self.what} sent '{quoted(received.strip(), 80)}' when nothing had been asked: its answers "
+                        "may belong to other requests")  # fmt: skip
 
     def require_same(self, before: str, answers: str) -> None:
         """Raises Fault if the name `answers` of the device is not `before`; "": no device answered before."""
@@ -206,10 +206,10 @@ class SerialLine:
 
     def _drop(self, trouble: str) -> None:
         self.trouble = trouble
-        self._again_s = time.monotonic() + AGAIN_S
+        self._retry_s = time.monotonic() + AGAIN_S
         line, self._serial = self._serial, None
         if line is not None:
-            _let_go(line)
+            _release(line)
 
 
 def _written(line: serial.Serial, request: bytes) -> bool:
@@ -229,7 +229,7 @@ def _written(line: serial.Serial, request: bytes) -> bool:
     return True
 
 
-def _let_go(line: serial.Serial, all_sent: bool = False) -> None:
+def _release(line: serial.Serial, all_sent: bool = False) -> None:
     """Unlock the port, discard unsent bytes, and close it.
 
     Unsent bytes may delay the closing by 30 s. If all were sent, nothing is discarded: on a pseudo-terminal that would
@@ -251,5 +251,5 @@ def _let_go(line: serial.Serial, all_sent: bool = False) -> None:
 
 def _plain(error: Exception) -> str:
     """The system's error text, without pyserial's additions."""
-    words = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return words.removeprefix("write failed: ").removeprefix("read failed: ")
+    message = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return message.removeprefix("write failed: ").removeprefix("read failed: ")

@@ -95,8 +95,8 @@ class Stack:
         if self.channels == 1 or self.samples > 1 or not self.table:
             return 0
         step = self.number(C=1)
-        here = {image // step % self.channels for image in self.table}
-        return here.pop() + 1 if len(here) == 1 else 0
+        channels = {image // step % self.channels for image in self.table}
+        return channels.pop() + 1 if len(channels) == 1 else 0
 
     def is_row(self, axis: str) -> bool:
         """Whether the images follow each other along this axis only."""
@@ -112,54 +112,54 @@ class Stack:
 
     def images(self, channel: int | None) -> range:
         """The numbers of the images for `pages`; they are evenly spaced."""
-        along = "C" if channel is None else "Z" if self.frames == 1 else "T"
-        size = {"C": self.channels, "Z": self.planes, "T": self.frames}[along]
-        first, step = self.number(C=channel or 0), self.number(**{along: 1})
+        axis = "C" if channel is None else "Z" if self.frames == 1 else "T"
+        size = {"C": self.channels, "Z": self.planes, "T": self.frames}[axis]
+        first, step = self.number(C=channel or 0), self.number(**{axis: 1})
         return range(first, first + size * step, step)
 
     def number(self, C: int = 0, Z: int = 0, T: int = 0) -> int:
         """Number of an image in the order of the file."""
         number, step = 0, 1
         for axis in self.order:
-            at, size = {"C": (C, self.channels), "Z": (Z, self.planes), "T": (T, self.frames)}[axis]
-            number += at * step
+            index, size = {"C": (C, self.channels), "Z": (Z, self.planes), "T": (T, self.frames)}[axis]
+            number += index * step
             step *= size
         return number
 
 
-def channel_of(stack: Stack, chosen: int, pages: int, at: Path) -> list[int] | None:
+def channel_of(stack: Stack, chosen: int, pages: int, path: Path) -> list[int] | None:
     """The pages of the chosen channel; None: all pages, in the order of the file. Raises Refused.
 
     Args:
         chosen: a channel's number from 1; 0: none was chosen.
         pages: number of images.
-        at: the file.
+        path: the file.
     """
     if stack.wrong and pages > 1:
-        raise Refused(f"{at}: {stack.wrong}")
+        raise Refused(f"{path}: {stack.wrong}")
     if stack.planes > 1 and stack.frames > 1:
-        raise Refused(f"{at}: found {stack.planes} planes in depth at each of {stack.frames} times ({stack.where}); "
+        raise Refused(f"{path}: found {stack.planes} planes in depth at each of {stack.frames} times ({stack.where}); "
                       "a video has one; save the plane that is meant in a file of its own")  # fmt: skip
     chosen = chosen or stack.only_channel
     count = stack.channels * stack.samples
     if chosen > count:
-        raise Refused(f"{at}: camera.channel_number is {chosen}, and the file has {_channels(stack)}")
+        raise Refused(f"{path}: camera.channel_number is {chosen}, and the file has {_channels(stack)}")
     if stack.series > 1 and pages > len(stack):
-        raise Refused(f"{at}: found {stack.series} series ({stack.where}), the first of {len(stack)} images, and "
+        raise Refused(f"{path}: found {stack.series} series ({stack.where}), the first of {len(stack)} images, and "
                       f"{pages} images in all; save the series that is meant in a file of its own")  # fmt: skip
     in_row = stack.channels == 1 or stack.is_row("C")
     if count == 1 or (not chosen and in_row and stack.samples in (1, COLOURS)):
-        return _in_order(stack, 0 if stack.channels == 1 else None, pages, at) if pages > 1 else None
+        return _in_order(stack, 0 if stack.channels == 1 else None, pages, path) if pages > 1 else None
     if stack.channels > 1 and stack.table is None and len(stack) != pages:
-        found = f"{pages} image{'s are' if pages > 1 else ' is'}"
-        raise Refused(f"{at}: its description says {stack.channels} channels of {len(stack) // stack.channels} images "
-                      f"({stack.where}), and {found} in the file")  # fmt: skip
+        content = f"{pages} image{'s are' if pages > 1 else ' is'}"
+        raise Refused(f"{path}: its description says {stack.channels} channels of {len(stack) // stack.channels} "
+                      f"images ({stack.where}), and {content} in the file")  # fmt: skip
     if not chosen:
-        raise Refused(f"{at}: found {_channels(stack)}; choose one with camera.channel_number (1 to {count})")
+        raise Refused(f"{path}: found {_channels(stack)}; choose one with camera.channel_number (1 to {count})")
     if stack.channels == 1 and (pages == 1 or stack.table is None):
         return None
     channel = (chosen - 1) // stack.samples
-    return stack.pages(channel) if stack.table is None else _in_order(stack, channel, pages, at)
+    return stack.pages(channel) if stack.table is None else _in_order(stack, channel, pages, path)
 
 
 def sample_of(stack: Stack, chosen: int) -> int | None:
@@ -167,21 +167,23 @@ def sample_of(stack: Stack, chosen: int) -> int | None:
     return (chosen - 1) % stack.samples if chosen and stack.samples > 1 else None
 
 
-def _in_order(stack: Stack, channel: int | None, pages: int, at: Path) -> list[int] | None:
+def _in_order(stack: Stack, channel: int | None, pages: int, path: Path) -> list[int] | None:
     """The pages of one channel (or of all in turn) by the table; None: in the order of the file. Raises Refused."""
     if stack.table is None:
         return None
     images = stack.images(channel)
-    here = sorted(images.index(image) for image in stack.table if image in images)  # at most one per page
-    if not here or here[-1] - here[0] + 1 != len(here):
-        lost = next((index for index, other in enumerate(here, here[0]) if index != other), 0) if here else 0
-        raise Refused(f"{at}: its OME-XML says of none of its {pages} pages that it is image {lost + 1} of "
+    present = sorted(images.index(image) for image in stack.table if image in images)  # at most one per page
+    if not present or present[-1] - present[0] + 1 != len(present):
+        missing = (
+            next((index for index, other in enumerate(present, present[0]) if index != other), 0) if present else 0
+        )
+        raise Refused(f"{path}: its OME-XML says of none of its {pages} pages that it is image {missing + 1} of "
                       f"{len(images)} (TiffData), and frames without a gap are needed")  # fmt: skip
     if len(stack.table) < pages:
-        raise Refused(f"{at}: found {pages} images, and its OME-XML says of {len(stack.table)} of them which they are "
-                      "(TiffData)")  # fmt: skip
-    found = [stack.table[images[index]] for index in here]
-    return None if found == list(range(pages)) else found
+        raise Refused(f"{path}: found {pages} images, and its OME-XML says of {len(stack.table)} of them which they "
+                      "are (TiffData)")  # fmt: skip
+    page_order = [stack.table[images[index]] for index in present]
+    return None if page_order == list(range(pages)) else page_order
 
 
 def _channels(stack: Stack) -> str:
@@ -207,11 +209,11 @@ def of_tiff(tiff: Any, images: int, channel: int = 0) -> tuple[Stated, Stack]:
 def _of_tiff(tiff: Any, images: int, channel: int) -> tuple[Stated, Stack]:
     first = tiff.pages[0]
     scale = _of_tags(first)
-    others = [scale]
+    alternatives = [scale]
     if tiff.is_ome or "<OME" in first.description[:BEGIN]:  # tifffile tells it by its end, which may be cut off
         stated, stack = _of_ome(tiff.ome_metadata or first.description, first, len(tiff.pages))
         if tiff.is_imagej:
-            others.append(_of_imagej(tiff.imagej_metadata or {}, first)[0])
+            alternatives.append(_of_imagej(tiff.imagej_metadata or {}, first)[0])
     elif tiff.is_imagej:
         stated, stack = _of_imagej(tiff.imagej_metadata or {}, first)
     else:
@@ -220,22 +222,22 @@ def _of_tiff(tiff: Any, images: int, channel: int) -> tuple[Stated, Stack]:
     stack = replace(stack, samples=_samples(first))
     if stated.um_per_px is None and not stated.oblong:
         stated = replace(stated, um_per_px=scale.um_per_px, oblong=scale.oblong)
-    notes = [*stated.notes, *(note for other in others for note in _disagreement(stated, other))]
-    along = "depth" if stack.planes > 1 and stack.frames == 1 else "channels" if stack.is_row("C") else ""
-    if images > 1 and (along == "depth" or (along and not channel)):
-        found = f"{stack.planes} planes in depth" if along == "depth" else f"{stack.channels} channels of one image"
-        notes.append(f"its {found} ({stack.where}) are taken as frames, one after the other in time")
+    notes = [*stated.notes, *(note for other in alternatives for note in _disagreement(stated, other))]
+    axis = "depth" if stack.planes > 1 and stack.frames == 1 else "channels" if stack.is_row("C") else ""
+    if images > 1 and (axis == "depth" or (axis and not channel)):
+        content = f"{stack.planes} planes in depth" if axis == "depth" else f"{stack.channels} channels of one image"
+        notes.append(f"its {content} ({stack.where}) are taken as frames, one after the other in time")
     many = tiff.is_ome or len(stack) > 1  # else the images are described one by one
     if stack.where and stack.table is None and many and len(stack) != images:
         notes.append(f"{stack.where} says that it has {len(stack)} image{'s' * (len(stack) > 1)}, and it has {images}")
     return replace(stated, notes=tuple(notes)), stack
 
 
-def _disagreement(taken: Stated, other: Stated) -> Iterator[str]:
+def _disagreement(used: Stated, other: Stated) -> Iterator[str]:
     """Notes on numbers of which two parts of a description say different things."""
     for unit, first, second in (
-        ("frames a second", taken.fps, other.fps),
-        ("um per pixel", taken.um_per_px, other.um_per_px),
+        ("frames a second", used.fps, other.fps),
+        ("um per pixel", used.um_per_px, other.um_per_px),
     ):
         if first and second and abs(first.value - second.value) > CONFLICT * first.value:
             yield f"{first.value:.6g} {unit} ({first.where}) is taken, and {second.value:.6g} is in {second.where}"
@@ -244,13 +246,13 @@ def _disagreement(taken: Stated, other: Stated) -> Iterator[str]:
 def images_of_one_page(tiff: Any) -> tuple[str, int]:
     """(kind of the stack, number of its images) where a TIFF says that its one page is followed by other images."""
     first = tiff.pages[0]
-    if said := tiff.imagej_metadata:
-        return "ImageJ stack", int(said.get("images", 1))
+    if metadata := tiff.imagej_metadata:
+        return "ImageJ stack", int(metadata.get("images", 1))
     if stk := first.tags.get(STK_PLANES):
         return "STK of MetaMorph", int(stk.count)
-    said = _json(first.description) or _json(first.description1)
-    images = math.prod(map(_count, said.get("shape", ()))) // max(math.prod(first.shape), 1)
-    return TRUNCATED, images if said.get("truncated") is True else 1
+    metadata = _json(first.description) or _json(first.description1)
+    images = math.prod(map(_count, metadata.get("shape", ()))) // max(math.prod(first.shape), 1)
+    return TRUNCATED, images if metadata.get("truncated") is True else 1
 
 
 def of_film(fps: float, kind: str, frames: FilmFrames, bits: int) -> Stated:
@@ -265,20 +267,20 @@ def of_film(fps: float, kind: str, frames: FilmFrames, bits: int) -> Stated:
     """
     times_s, number = np.unique(frames.times_s, return_index=True)
     step_s = np.diff(times_s)
-    said = _value(fps, FPS, f"the frame rate in its {kind} header")
-    seen = _value(mean_hz(number, times_s, math.nan), FPS, "the mean interval of its frames, pauses left out")
-    taken, notes = said or seen, list[str]()
+    header_rate = _value(fps, FPS, f"the frame rate in its {kind} header")
+    measured_rate = _value(mean_hz(number, times_s, math.nan), FPS, "the mean interval of its frames, pauses left out")
+    rate, notes = header_rate or measured_rate, list[str]()
     first = "its frames" if frames.whole else f"its first {len(frames.times_s)} frames"
-    if said is not None and seen is not None:
-        off = abs(said.value / seen.value - 1.0)
-        if off > CONFLICT + CLOCK_S / float(times_s[-1] - times_s[0]):
-            taken = seen if frames.whole else said
+    if header_rate is not None and measured_rate is not None:
+        difference = abs(header_rate.value / measured_rate.value - 1.0)
+        if difference > CONFLICT + CLOCK_S / float(times_s[-1] - times_s[0]):
+            rate = measured_rate if frames.whole else header_rate
             choice = ", which is taken" if frames.whole else "; the rate of the header is taken"
-            notes.append(f"its {kind} header says {said.value:.6g} frames a second, and the times of {first} "
-                         f"{seen.value:.6g}{choice}")  # fmt: skip
-    if seen is not None:
-        even_s = np.diff(number) / seen.value
-        if (np.abs(step_s - even_s) > UNEVEN / seen.value + CLOCK_S).any():
+            notes.append(f"its {kind} header says {header_rate.value:.6g} frames a second, and the times of {first} "
+                         f"{measured_rate.value:.6g}{choice}")  # fmt: skip
+    if measured_rate is not None:
+        expected_s = np.diff(number) / measured_rate.value
+        if (np.abs(step_s - expected_s) > UNEVEN / measured_rate.value + CLOCK_S).any():
             notes.append(f"the times of {first} are uneven (up to {step_s.max():.4g} s apart), and they are taken as "
                          "even")  # fmt: skip
     if frames.stated not in (0, frames.count):
@@ -288,11 +290,11 @@ def of_film(fps: float, kind: str, frames: FilmFrames, bits: int) -> Stated:
                      "cut off")  # fmt: skip
     if bits > 8:
         notes.append(f"its pixels have {bits} bit, and they are read as 8 bit")
-    return Stated(fps=taken, notes=tuple(notes))
+    return Stated(fps=rate, notes=tuple(notes))
 
 
-def _value(found: float, allowed: tuple[float, float], where: str) -> Value | None:
-    return Value(found, where) if math.isfinite(found) and allowed[0] <= found <= allowed[1] else None
+def _value(number: float, allowed: tuple[float, float], where: str) -> Value | None:
+    return Value(number, where) if math.isfinite(number) and allowed[0] <= number <= allowed[1] else None
 
 
 def _number(text: Any) -> float:
@@ -305,8 +307,8 @@ def _number(text: Any) -> float:
 
 def _count(text: Any) -> int:
     """The text as an integer of 1 or more; 1 if it is none."""
-    found = _number(text)
-    return int(found) if 1 <= found < 2**31 else 1
+    number = _number(text)
+    return int(number) if 1 <= number < 2**31 else 1
 
 
 def _inverse(interval: float) -> float:
@@ -315,8 +317,8 @@ def _inverse(interval: float) -> float:
 
 def _unit(text: Any) -> str:
     """The unit as in SECONDS and MICROMETRES, with u for a micro sign or the Greek letter."""
-    said = str(text).strip().replace("\\u00B5", "u").replace("\\u00b5", "u").replace("µ", "u").replace("μ", "u")
-    return said.replace("Å", "a").lower()
+    unit = str(text).strip().replace("\\u00B5", "u").replace("\\u00b5", "u").replace("µ", "u").replace("μ", "u")
+    return unit.replace("Å", "a").lower()
 
 
 def _scale(x_um: float, y_um: float, where: str, largest_um: float = UM_PER_PX[1]) -> Stated:
@@ -345,7 +347,7 @@ def _samples(first: Any) -> int:
     """Number of channels in a page, as samples of each pixel; 1 for colours. Transparency is no channel."""
     if first.photometric not in GREY:
         return 1
-    return max(int(first.samplesperpixel) - sum(int(one) in TRANSPARENCY for one in first.extrasamples), 1)
+    return max(int(first.samplesperpixel) - sum(int(code) in TRANSPARENCY for code in first.extrasamples), 1)
 
 
 def _tag(page: Any, code: int, otherwise: Any) -> Any:
@@ -355,25 +357,25 @@ def _tag(page: Any, code: int, otherwise: Any) -> Any:
 
 def _resolution(page: Any, code: int) -> float:
     """Pixels per unit; nan if not stated."""
-    found = _tag(page, code, None)
-    if not isinstance(found, tuple) or len(found) != 2 or not found[1]:
+    ratio = _tag(page, code, None)
+    if not isinstance(ratio, tuple) or len(ratio) != 2 or not ratio[1]:
         return math.nan
-    return float(found[0]) / float(found[1])
+    return float(ratio[0]) / float(ratio[1])
 
 
-def _of_imagej(said: Mapping[str, Any], first: Any) -> tuple[Stated, Stack]:
+def _of_imagej(metadata: Mapping[str, Any], first: Any) -> tuple[Stated, Stack]:
     """ImageJ: finterval in tunit, pixels per `unit` (of y per `yunit`, if stated), channels, slices and frames."""
-    unit = MICROMETRES.get(_unit(said.get("unit", "")), math.nan)
-    y_unit = MICROMETRES.get(_unit(said["yunit"]), math.nan) if said.get("yunit") else unit
+    unit = MICROMETRES.get(_unit(metadata.get("unit", "")), math.nan)
+    y_unit = MICROMETRES.get(_unit(metadata["yunit"]), math.nan) if metadata.get("yunit") else unit
     x_um, y_um = unit * _inverse(_resolution(first, 282)), y_unit * _inverse(_resolution(first, 283))
-    largest_um = LARGEST_UM_PER_PX if _unit(said.get("unit", "")) in INCHES else UM_PER_PX[1]
+    largest_um = LARGEST_UM_PER_PX if _unit(metadata.get("unit", "")) in INCHES else UM_PER_PX[1]
     scale = _scale(x_um, y_um, "its ImageJ description: pixels per unit", largest_um)
-    interval_s = _number(str(said.get("finterval")).replace(",", ".")) * SECONDS.get(
-        _unit(said.get("tunit", "s")), math.nan
+    interval_s = _number(str(metadata.get("finterval")).replace(",", ".")) * SECONDS.get(
+        _unit(metadata.get("tunit", "s")), math.nan
     )
     fps = _value(_inverse(interval_s), FPS, "its ImageJ description: finterval")
-    channels, planes = (_count(said.get(name, 1)) for name in ("channels", "slices"))
-    frames = _count(said.get("frames", _count(said.get("images", 1)) // (channels * planes)))
+    channels, planes = (_count(metadata.get(name, 1)) for name in ("channels", "slices"))
+    frames = _count(metadata.get("frames", _count(metadata.get("images", 1)) // (channels * planes)))
     stack = Stack(min(channels, MOST_CHANNELS), planes, frames, "CZT", (), "its ImageJ description")
     return Stated(fps, scale.um_per_px, scale.oblong), stack
 
@@ -383,8 +385,8 @@ def _of_shape(tiff: Any) -> Stack:
     time and the channel; or the time, the depth and the channel.
     """
     first = tiff.pages[0]
-    said = _json(first.description) or _json(first.description1)
-    sizes, axes = [_count(size) for size in said.get("shape", ())], str(said.get("axes", "")).upper()
+    metadata = _json(first.description) or _json(first.description1)
+    sizes, axes = [_count(size) for size in metadata.get("shape", ())], str(metadata.get("axes", "")).upper()
     if len(axes) != len(sizes):
         axes = ""
     longer = [index for index, size in enumerate(sizes) if size > 1]  # an axis of one image counts for nothing
@@ -399,8 +401,10 @@ def _of_shape(tiff: Any) -> Stack:
         names = "T"  # images in a row
     page_is_image = letters[count:].replace("S", "") in ("YX", "Y", "X", "")
     if len(set(names)) != count or not set(names) <= set("TZC") or not page_is_image:
-        found = f"the axes {quoted(axes, 40)}" if axes else f"a shape of {len(sizes)} axes without letters"
-        return Stack(wrong=f"found {found} ({where}; allowed: some of T, Z and C, each once, and then YX, YXS or SYX)")
+        content = f"the axes {quoted(axes, 40)}" if axes else f"a shape of {len(sizes)} axes without letters"
+        return Stack(
+            wrong=f"found {content} ({where}; allowed: some of T, Z and C, each once, and then YX, YXS or SYX)"
+        )
     size = {"T": 1, "Z": 1, "C": 1} | dict(zip(names, outer, strict=True))
     order = names[::-1] + "".join(axis for axis in "CZT" if axis not in names)
     return Stack(size["C"], size["Z"], size["T"], order, (), where)
@@ -411,10 +415,10 @@ def _json(text: str) -> dict[str, Any]:
     if not text.startswith("{"):
         return {}
     try:
-        found = json.loads(text)
+        data = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) and "shape" in found else {}
+    return data if isinstance(data, dict) and "shape" in data else {}
 
 
 def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
@@ -429,30 +433,30 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
     if why:
         note = f"its OME-XML can't be read ({why}); its pages are taken as they come"
         return Stated(notes=(note,)), Stack()
-    every = [one for one in root.iter() if _name(one) == "Pixels"] if root is not None else []
-    if root is None or not every:
-        return Stated(notes=_elsewhere(root)), Stack()
+    all_pixels = [element for element in root.iter() if _name(element) == "Pixels"] if root is not None else []
+    if root is None or not all_pixels:
+        return Stated(notes=_note_on_separate_file(root)), Stack()
     uuid = str(root.attrib.get("UUID", ""))
-    files = [_files(one) for one in every]
-    mine = [one for one, named in zip(every, files, strict=True) if uuid in named] or every
+    files = [_files(element) for element in all_pixels]
+    mine = [element for element, uuids in zip(all_pixels, files, strict=True) if uuid in uuids] or all_pixels
     pixels = mine[0]
-    own = {key: str(value) for key, value in pixels.attrib.items()}
-    scale = _scale(_side_um(own, "X"), _side_um(own, "Y"), "its OME-XML: PhysicalSizeX")
-    fps, notes = _ome_rate(own, dict(_times_s(pixels)))
+    attributes = {key: str(value) for key, value in pixels.attrib.items()}
+    scale = _scale(_side_um(attributes, "X"), _side_um(attributes, "Y"), "its OME-XML: PhysicalSizeX")
+    fps, notes = _ome_rate(attributes, dict(_times_s(pixels)))
     samples = max(int(first.samplesperpixel), 1)
     names = tuple(_names(pixels))
-    order = own.get("DimensionOrder", "XYCZT")[2:]
+    order = attributes.get("DimensionOrder", "XYCZT")[2:]
     stack = Stack(
-        min(max(_count(own.get("SizeC", 1)) // samples, 1), MOST_CHANNELS),
-        _count(own.get("SizeZ", 1)),
-        _count(own.get("SizeT", 1)),
+        min(max(_count(attributes.get("SizeC", 1)) // samples, 1), MOST_CHANNELS),
+        _count(attributes.get("SizeZ", 1)),
+        _count(attributes.get("SizeT", 1)),
         order if sorted(order) == ["C", "T", "Z"] else "CZT",
         names,
         "its OME-XML",
         len(mine),
     )
     try:
-        if uuid not in (found := set[str]().union(*files)) and len(found) > 1:
+        if uuid not in (all_uuids := set[str]().union(*files)) and len(all_uuids) > 1:
             raise ValueError("which of its files this one is, is not said")
         stack = replace(stack, table=_table(pixels, uuid, stack, samples, pages))
     except ValueError as error:
@@ -461,38 +465,38 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
     return Stated(fps, scale.um_per_px, scale.oblong, notes), stack
 
 
-def _ome_rate(own: Mapping[str, str], times_s: Mapping[int, float]) -> tuple[Value | None, tuple[str, ...]]:
+def _ome_rate(attributes: Mapping[str, str], times_s: Mapping[int, float]) -> tuple[Value | None, tuple[str, ...]]:
     """(frame rate, notes on it). The rate is that of TimeIncrement, or the mean rate by DeltaT if TimeIncrement is
     missing or differs: a camera may be slower than requested.
 
     Args:
-        own: the attributes of Pixels.
+        attributes: the attributes of Pixels.
         times_s: DeltaT by the number of the frame (TheT), of those frames that state it.
     """
     number = np.array(sorted(times_s), np.int64)
-    time_s = np.array([times_s[one] for one in number.tolist()], np.float64)
-    unit_s = SECONDS.get(_unit(own.get("TimeIncrementUnit", "s")), math.nan)
-    asked = _value(_inverse(_number(own.get("TimeIncrement")) * unit_s), FPS, "its OME-XML: TimeIncrement")
+    time_s = np.array([times_s[index] for index in number.tolist()], np.float64)
+    unit_s = SECONDS.get(_unit(attributes.get("TimeIncrementUnit", "s")), math.nan)
+    nominal = _value(_inverse(_number(attributes.get("TimeIncrement")) * unit_s), FPS, "its OME-XML: TimeIncrement")
     with np.errstate(over="ignore", invalid="ignore"):  # for absurd times the rate is not allowed
         steps_s = np.diff(time_s) / np.diff(number)  # per frame
-        found_hz = mean_hz(number, time_s, math.nan)  # as `export` writes TimeIncrement
-    seen = _value(found_hz, FPS, "its OME-XML: the mean interval of its frames' DeltaT, pauses left out")
+        measured_hz = mean_hz(number, time_s, math.nan)  # as `export` writes TimeIncrement
+    measured = _value(measured_hz, FPS, "its OME-XML: the mean interval of its frames' DeltaT, pauses left out")
     notes: tuple[str, ...] = ()
-    if asked is not None and seen is not None and abs(seen.value - asked.value) > CONFLICT * seen.value:
-        notes = (f"TimeIncrement in its OME-XML says {asked.value:.6g} frames a second, and the times of its frames "
-                 f"(DeltaT) {seen.value:.6g}, which is taken",)  # fmt: skip
-        asked = None
-    fps = asked or seen
+    if nominal is not None and measured is not None and abs(measured.value - nominal.value) > CONFLICT * measured.value:
+        notes = (f"TimeIncrement in its OME-XML says {nominal.value:.6g} frames a second, and the times of its frames "
+                 f"(DeltaT) {measured.value:.6g}, which is taken",)  # fmt: skip
+        nominal = None
+    fps = nominal or measured
     if fps is not None and len(steps_s) and np.abs(steps_s * fps.value - 1.0).max() > UNEVEN:
         notes = (*notes, f"the times of its frames are uneven (up to {steps_s.max():.4g} s apart, DeltaT in its "
                          "OME-XML), and they are taken as even")  # fmt: skip
     return fps, notes
 
 
-def _side_um(own: Mapping[str, str], axis: str) -> float:
+def _side_um(attributes: Mapping[str, str], axis: str) -> float:
     """Side of a pixel by the attributes of Pixels; nan if not stated."""
-    unit_um = MICROMETRES.get(_unit(own.get(f"PhysicalSize{axis}Unit", "um")), math.nan)
-    side = _number(own.get(f"PhysicalSize{axis}"))
+    unit_um = MICROMETRES.get(_unit(attributes.get(f"PhysicalSize{axis}Unit", "um")), math.nan)
+    side = _number(attributes.get(f"PhysicalSize{axis}"))
     return side * unit_um if side > 0 else math.nan
 
 
@@ -506,40 +510,40 @@ def _too_large(text: str) -> str:
 
 def _root(text: str) -> tuple[Any, str]:
     """(the element OME, ""), or (None, the reason) for invalid XML, and for XML that declares entities or a type."""
-    if found := next((one for one in ("<!DOCTYPE", "<!ENTITY") if one in text), ""):
-        return None, f"it contains {found}, which is not allowed"
+    if declaration := next((keyword for keyword in ("<!DOCTYPE", "<!ENTITY") if keyword in text), ""):
+        return None, f"it contains {declaration}, which is not allowed"
     try:
         return ElementTree.fromstring(text), ""
     except (ElementTree.ParseError, ValueError, RecursionError) as error:
         return None, one_line(error)
 
 
-def _elsewhere(root: Any) -> tuple[str, ...]:
+def _note_on_separate_file(root: Any) -> tuple[str, ...]:
     """A note if the description is in a separate file (BinaryOnly)."""
-    found = [one for one in root if _name(one) == "BinaryOnly"] if root is not None else []
-    files = (quoted(one.attrib.get("MetadataFile", "not named"), 60) for one in found)
+    elements = [element for element in root if _name(element) == "BinaryOnly"] if root is not None else []
+    files = (quoted(element.attrib.get("MetadataFile", "not named"), 60) for element in elements)
     return tuple(f"its OME-XML is in another file ({file}), which is not read" for file in files)
 
 
-def _table(pixels: Any, own: str, stack: Stack, samples: int, pages: int) -> dict[int, int] | None:
+def _table(pixels: Any, own_uuid: str, stack: Stack, samples: int, pages: int) -> dict[int, int] | None:
     """The page of each image of a stack by TiffData; None if not stated: then pages are in the order of the images.
 
     Args:
-        own: the UUID of this file; images in files with other UUIDs are left out, if several files are named.
+        own_uuid: the UUID of this file; images in files with other UUIDs are left out, if several files are named.
         samples: OME channels in one image, as in a colour image.
 
     Raises ValueError, with the reason why it can't be used.
     """
-    blocks = [(one, _uuid(one)) for one in pixels if _name(one) == "TiffData"]
-    if not any(one.attrib for one, _ in blocks):
+    blocks = [(element, _uuid(element)) for element in pixels if _name(element) == "TiffData"]
+    if not any(element.attrib for element, _ in blocks):
         return None
     if len(stack) > MOST_IMAGES:
         raise ValueError(f"{len(stack)} images, of at most {MOST_IMAGES}")
     files = _files(pixels)
-    here = own if own in files else next(iter(files), "")
+    file_uuid = own_uuid if own_uuid in files else next(iter(files), "")
     table: dict[int, int] = {}
     for block, uuid in blocks:
-        if uuid in ("", here):
+        if uuid in ("", file_uuid):
             for image, page in _images(block.attrib, stack, samples, pages):
                 if image in table:
                     raise ValueError(f"one image in the pages {table[image] + 1} and {page + 1}")
@@ -556,8 +560,8 @@ def _images(block: Mapping[str, Any], stack: Stack, samples: int, pages: int) ->
     if any(index >= size for index, size in zip(at, (stack.channels, stack.planes, stack.frames), strict=True)):
         raise ValueError(f"FirstC {first[0]}, FirstZ {first[1]}, FirstT {first[2]}, which the sizes have no room for")
     image = stack.number(*at)
-    rest = 1 if "IFD" in block else min(pages - ifd, len(stack) - image)
-    count = _index(block, "PlaneCount", _index(block, "NumPlanes", rest))
+    remaining = 1 if "IFD" in block else min(pages - ifd, len(stack) - image)
+    count = _index(block, "PlaneCount", _index(block, "NumPlanes", remaining))
     if image + count > len(stack):
         raise ValueError(f"PlaneCount {count} from image {image + 1} of {len(stack)} on")
     return zip(range(image, image + count), range(ifd, min(ifd + count, pages)), strict=False)
@@ -573,12 +577,12 @@ def _index(block: Mapping[str, Any], name: str, otherwise: int = 0) -> int:
 
 def _uuid(block: Any) -> str:
     """UUID of the file of a TiffData; "" if not stated."""
-    return next((str(one.text or "").strip() for one in block if _name(one) == "UUID"), "")
+    return next((str(child.text or "").strip() for child in block if _name(child) == "UUID"), "")
 
 
 def _files(pixels: Any) -> set[str]:
     """The UUIDs of the files that have images of this Pixels."""
-    return {_uuid(one) for one in pixels if _name(one) == "TiffData"} - {""}
+    return {_uuid(child) for child in pixels if _name(child) == "TiffData"} - {""}
 
 
 def _name(element: Any) -> str:
@@ -588,16 +592,16 @@ def _name(element: Any) -> str:
 
 def _names(pixels: Any) -> Iterator[str]:
     """Names of the channels; "" for a channel without name."""
-    return (str(one.attrib.get("Name", "")) for one in pixels if _name(one) == "Channel")
+    return (str(child.attrib.get("Name", "")) for child in pixels if _name(child) == "Channel")
 
 
 def _times_s(pixels: Any) -> Iterator[tuple[int, float]]:
     """(number, time) of each frame of the first channel and plane that states both."""
     for plane in pixels:
-        own = plane.attrib
-        if _name(plane) != "Plane" or _number(own.get("TheC", 0)) > 0 or _number(own.get("TheZ", 0)) > 0:
+        attributes = plane.attrib
+        if _name(plane) != "Plane" or _number(attributes.get("TheC", 0)) > 0 or _number(attributes.get("TheZ", 0)) > 0:
             continue
-        frame = _number(own.get("TheT"))
-        time_s = _number(own.get("DeltaT")) * SECONDS.get(_unit(own.get("DeltaTUnit", "s")), math.nan)
+        frame = _number(attributes.get("TheT"))
+        time_s = _number(attributes.get("DeltaT")) * SECONDS.get(_unit(attributes.get("DeltaTUnit", "s")), math.nan)
         if math.isfinite(time_s) and 0 <= frame < 2**31:
             yield int(frame), time_s

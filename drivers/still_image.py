@@ -32,25 +32,27 @@ def read_still_image(path: Path) -> Image:
     require_ending(path)
     data = io.BytesIO(read_bytes(path, MOST_BYTES, "an image (TIFF or NPY)"))
     try:
-        found: Any = _of_npy(path, data) if path.suffix.lower() == NPY else _of_tiff(path, data)
+        pixels: Any = _of_npy(path, data) if path.suffix.lower() == NPY else _of_tiff(path, data)
     except Refused:
         raise
     except Exception as error:  # noqa: BLE001  numpy and tifffile raise many errors for a damaged file
         raise Refused(f"{path}: this file can't be read as an image ({one_line(error)})") from None
-    if not isinstance(found, np.ndarray) or found.dtype.name not in TYPES:
-        raise Refused(f"{path}: found pixels of type {quoted(getattr(found, 'dtype', 'none'))} "
+    if not isinstance(pixels, np.ndarray) or pixels.dtype.name not in TYPES:
+        raise Refused(f"{path}: found pixels of type {quoted(getattr(pixels, 'dtype', 'none'))} "
                       f"(allowed: {', '.join(TYPES)})")  # fmt: skip
-    if found.ndim != 2 or 0 in found.shape:
-        raise Refused(f"{path}: found an image of shape {quoted(found.shape)}, where one of height and width is needed")
-    if not np.isfinite(found).all():
-        raise Refused(f"{path}: found {np.count_nonzero(~np.isfinite(found))} pixels that are not finite")
-    if (found < 0).any():
-        raise Refused(f"{path}: found {np.count_nonzero(found < 0)} pixels below 0 (allowed: at least 0)")
-    if (found > BRIGHTEST).any():
-        raise Refused(f"{path}: found {np.count_nonzero(found > BRIGHTEST)} pixels above {BRIGHTEST:g} "
+    if pixels.ndim != 2 or 0 in pixels.shape:
+        raise Refused(
+            f"{path}: found an image of shape {quoted(pixels.shape)}, where one of height and width is needed"
+        )
+    if not np.isfinite(pixels).all():
+        raise Refused(f"{path}: found {np.count_nonzero(~np.isfinite(pixels))} pixels that are not finite")
+    if (pixels < 0).any():
+        raise Refused(f"{path}: found {np.count_nonzero(pixels < 0)} pixels below 0 (allowed: at least 0)")
+    if (pixels > BRIGHTEST).any():
+        raise Refused(f"{path}: found {np.count_nonzero(pixels > BRIGHTEST)} pixels above {BRIGHTEST:g} "
                       f"(allowed: 0 to {BRIGHTEST:g})")  # fmt: skip
-    kind = np.dtype(np.uint8) if found.dtype == np.bool_ else found.dtype.newbyteorder("=")
-    image: Image = np.ascontiguousarray(found, kind)
+    kind = np.dtype(np.uint8) if pixels.dtype == np.bool_ else pixels.dtype.newbyteorder("=")
+    image: Image = np.ascontiguousarray(pixels, kind)
     image.setflags(write=False)
     return image
 
@@ -58,12 +60,12 @@ def read_still_image(path: Path) -> Image:
 def write_still_image(path: Path, image: Image, kind: str = "") -> None:
     """Write as TIFF or NPY, by the ending. `kind` of a replaced file: config.output_kinds. Raises Refused, OSError."""
     require_ending(path)
-    made = io.BytesIO()
+    buffer = io.BytesIO()
     if path.suffix.lower() == NPY:
-        np.save(made, image)
+        np.save(buffer, image)
     else:
-        tifffile.imwrite(made, image, photometric="minisblack")
-    write_file(path, made.getvalue(), "an image file", kind=kind)
+        tifffile.imwrite(buffer, image, photometric="minisblack")
+    write_file(path, buffer.getvalue(), "an image file", kind=kind)
 
 
 def require_ending(path: Path) -> None:

@@ -66,9 +66,9 @@ class TapeCamera:
 
 def felt_in(turn: Turn, scale: float) -> Felt:
     """The light of a recorded turn, with all positions multiplied by `scale`."""
-    spots, seen = turn.allowed, turn.tracks
+    spots, tracks = turn.allowed, turn.tracks
     command = replace(spots, position_um=spots.position_um * scale, effect_s=turn.effect_s)
-    return Felt(command, seen.particle, seen.position_um * scale)
+    return Felt(command, tracks.particle, tracks.position_um * scale)
 
 
 @dataclass

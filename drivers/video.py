@@ -100,44 +100,48 @@ class Video:
         self._pages.close()
 
 
-def open_video(made: VideoCamera, path: Path | str | None = None) -> Video:
+def open_video(config: VideoCamera, path: Path | str | None = None) -> Video:
     """The video of the settings, or the one at `path`. Raises Refused."""
-    where = str(path or made.path)
+    where = str(path or config.path)
     if not where:
         raise Refused("camera.path: a video is needed (multi-page TIFF, a folder of images, AVI or MP4)")
-    pages = open_pages(where, made.channel_number)
+    pages = open_pages(where, config.channel_number)
     with ExitStack() as refusing:
         refusing.callback(pages.close)
-        video = Video(where, pages, made.fps, made.channel)
-        for name, found, wanted in (
-            ("width_px", video.width_px, made.width_px), ("height_px", video.height_px, made.height_px),
+        video = Video(where, pages, config.fps, config.channel)
+        for name, actual, expected in (
+            ("width_px", video.width_px, config.width_px), ("height_px", video.height_px, config.height_px),
         ):  # fmt: skip
-            if wanted not in (0, found):
-                raise Refused(f"{where}: camera.{name} is {wanted}, and the video has {found} (0: as the video has it)")
+            if expected not in (0, actual):
+                raise Refused(
+                    f"{where}: camera.{name} is {expected}, and the video has {actual} (0: as the video has it)"
+                )
         refusing.pop_all()  # it stays open
     return video
 
 
-def grey(image: NDArray[Any], channel: Channel, at: str, off_grey_counts: int = 0) -> NDArray[Any]:
+def grey(image: NDArray[Any], channel: Channel, location: str, off_grey_counts: int = 0) -> NDArray[Any]:
     """The channel `channel` of an image [height, width] or [height, width, 3 or 4]. Raises Refused.
 
     "grey" is the luma of ITU-R BT.601; "as it is" takes a colour image only if its channels are equal (or differ by
     `off_grey_counts` at most).
     """
     if image.dtype.name not in DEPTHS:
-        raise Refused(f"{at}: found pixels of type {image.dtype} (allowed: {', '.join(DEPTHS)})")
+        raise Refused(f"{location}: found pixels of type {image.dtype} (allowed: {', '.join(DEPTHS)})")
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.ndim == 2:
         return image
     if image.ndim != 3 or image.shape[2] not in (3, 4):
-        raise Refused(f"{at}: found an image of shape {image.shape}, where height and width are needed, or 3 colours")
+        raise Refused(
+            f"{location}: found an image of shape {image.shape}, where height and width are needed, or 3 colours"
+        )
     if channel in CHANNELS:
         return np.asarray(image[:, :, CHANNELS.index(channel)])
     image = np.ascontiguousarray(image[:, :, :3])
     if channel == "grey" or _colour_counts(image) <= off_grey_counts:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
-    raise Refused(f"{at}: found a colour video; choose a channel with camera.channel (red, green, blue or grey)")
+    raise Refused(f"{location}: found a colour video; choose a channel with camera.channel (red, green, blue or grey)")
 
 
 def _colour_counts(image: NDArray[Any]) -> int:

@@ -41,7 +41,7 @@ MOST_IN_CHAIN = 12  # most other sources in a chain of exchanged links
 def follow(
     remembered: Ints, place_px: Floats, next_particle: int, number: int, feature_px: Floats, search_px: float,
     sqrt_time: bool, crowd_share: float, share: float, chains: bool, near_px: float, memory: int, confirm: int,
-    left: Ints,
+    budget: Ints,
 ) -> tuple[Ints, Floats, Ints, int, int, int]:  # fmt: skip
     """(new `remembered`; new `place_px`; packed result; L; D; next new ID).
 
@@ -65,34 +65,34 @@ def follow(
         near_px: features closer than this are detected as one.
         memory: frames for which a particle without a feature is remembered.
         confirm: detections after the first until a new particle is GOOD.
-        left: [1] remaining work in steps of about 1 ns; is decremented. Below 0 there is no result, and L is -1.
+        budget: [1] remaining work in steps of about 1 ns; is decremented. Below 0 there is no result, and L is -1.
     """
-    gate_px, ease, extra = _gates(remembered, place_px, number, search_px, sqrt_time, crowd_share, left)
-    first, feature, square = _candidates(place_px, AHEAD_X, gate_px, feature_px, X, left)
-    if left[0] < 0:
+    gate_px, ease, extra = _gates(remembered, place_px, number, search_px, sqrt_time, crowd_share, budget)
+    first, feature, square = _candidates(place_px, AHEAD_X, gate_px, feature_px, X, budget)
+    if budget[0] < 0:
         return remembered, place_px, np.empty(0, np.int64), -1, 0, next_particle
     price, cost = _costs(gate_px, ease, extra, first, square)
-    taken, owner, source_dual, feature_dual = _solve(first, feature, cost, price, feature_px.shape[0], left)
+    assigned, owner, source_dual, feature_dual = _solve(first, feature, cost, price, feature_px.shape[0], budget)
     doubt = np.zeros(owner.size, np.bool_)
-    unsure = False
-    if share > 0 and left[0] >= 0:
-        unsure = _doubt(first, feature, cost, square, near_px**2, price, taken, owner, share, doubt, left)
-    if share > 0 and chains and left[0] >= 0:
+    any_doubt = False
+    if share > 0 and budget[0] >= 0:
+        any_doubt = _doubt(first, feature, cost, square, near_px**2, price, assigned, owner, share, doubt, budget)
+    if share > 0 and chains and budget[0] >= 0:
         duals = source_dual, feature_dual
-        unsure |= _doubt_chains(first, feature, cost, price, taken, owner, duals, share, doubt, left)
-    if unsure:
-        left[0] -= feature_px.shape[0] * np.sum(taken == UNLINKED)  # in _merged
-    if left[0] < 0:
+        any_doubt |= _doubt_chains(first, feature, cost, price, assigned, owner, duals, share, doubt, budget)
+    if any_doubt:
+        budget[0] -= feature_px.shape[0] * np.sum(assigned == UNLINKED)  # in _merged
+    if budget[0] < 0:
         return remembered, place_px, np.empty(0, np.int64), -1, 0, next_particle
     return _settle(
-        remembered, place_px, next_particle, number, feature_px, taken, owner, doubt, near_px if unsure else 0.0,
+        remembered, place_px, next_particle, number, feature_px, assigned, owner, doubt, near_px if any_doubt else 0.0,
         memory, confirm,
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
 def _gates(
-    remembered: Ints, place_px: Floats, number: int, search_px: float, sqrt_time: bool, crowd_share: float, left: Ints
+    remembered: Ints, place_px: Floats, number: int, search_px: float, sqrt_time: bool, crowd_share: float, budget: Ints
 ) -> tuple[Floats, Floats, Floats]:
     """(gate of each source [M]; with sqrt_time the factor of d^2 and the term added to it [M], else [0])."""
     sources = remembered.shape[0]
@@ -106,7 +106,7 @@ def _gates(
                 ease[i] = 1.0 / frames
                 extra[i] = 2.0 * (search_px / SIGMAS) ** 2 * np.log(frames)
     if crowd_share > 0:
-        first, other, square = _candidates(place_px, AHEAD_X, gate_px / crowd_share, place_px, AHEAD_X, left)
+        first, other, square = _candidates(place_px, AHEAD_X, gate_px / crowd_share, place_px, AHEAD_X, budget)
         for i in range(sources):
             for k in range(first[i], first[i + 1]):
                 if other[k] != i:
@@ -131,7 +131,7 @@ def _costs(gate_px: Floats, ease: Floats, extra: Floats, first: Ints, square: Fl
 
 @njit(cache=True, nogil=True)
 def _candidates(
-    source_px: Floats, source_x: int, gate_px: Floats, feature_px: Floats, feature_x: int, left: Ints
+    source_px: Floats, source_x: int, gate_px: Floats, feature_px: Floats, feature_x: int, budget: Ints
 ) -> tuple[Ints, Ints, Floats]:
     """(first [M + 2], feature [K], distance_px^2 [K]): candidates of source i are rows first[i] to first[i + 1] - 1.
 
@@ -139,15 +139,15 @@ def _candidates(
         source_px: [M, any] expected position of each source: x in column source_x, y in the next one.
         gate_px: [M] largest distance of each source.
         feature_px: [N, any] x in column feature_x, y in the next one; each has its NEIGHBOURS nearest sources.
-        left: [1] as in `follow`; below 0 the result is empty.
+        budget: [1] as in `follow`; below 0 the result is empty.
     """
     sources, features = source_px.shape[0], feature_px.shape[0]
     first = np.zeros(sources + 2, np.int64)
     if sources == 0 or features == 0:
         return first, np.empty(0, np.int64), np.empty(0)
     start, member, inside, low_x, low_y, cells_per_px, rows, columns = _grid(source_px, source_x, gate_px)
-    near = np.empty(features * min(NEIGHBOURS, sources), np.int64)
-    near_d2 = np.empty(near.size)
+    nearest = np.empty(features * min(NEIGHBOURS, sources), np.int64)
+    near_d2 = np.empty(nearest.size)
     until = np.empty(features, np.int64)
     size = 0
     for j in range(features):
@@ -156,16 +156,16 @@ def _candidates(
         west, east = max(column - 1, 0), min(column + 2, columns)
         begin = size
         for r in range(max(row - 1, 0), min(row + 2, rows) if west < east else 0):
-            left[0] -= start[r * columns + east] - start[r * columns + west]
-            if left[0] < 0:
+            budget[0] -= start[r * columns + east] - start[r * columns + west]
+            if budget[0] < 0:
                 return np.zeros(sources + 2, np.int64), np.empty(0, np.int64), np.empty(0)
             for k in range(start[r * columns + west], start[r * columns + east]):
                 d2 = (inside[k, 0] - x) ** 2 + (inside[k, 1] - y) ** 2
                 if d2 <= inside[k, 2]:
-                    size = _insert(near, near_d2, begin, size, member[k], d2)
+                    size = _insert(nearest, near_d2, begin, size, member[k], d2)
         until[j] = size
         for k in range(begin, size):
-            first[near[k] + 2] += 1
+            first[nearest[k] + 2] += 1
     for i in range(sources):
         first[i + 2] += first[i + 1]
     feature = np.empty(size, np.int64)
@@ -173,10 +173,10 @@ def _candidates(
     k = 0
     for j in range(features):
         while k < until[j]:
-            at = first[near[k] + 1]  # next free row of this source
-            feature[at] = j
-            square[at] = near_d2[k]
-            first[near[k] + 1] = at + 1
+            slot = first[nearest[k] + 1]  # next free row of this source
+            feature[slot] = j
+            square[slot] = near_d2[k]
+            first[nearest[k] + 1] = slot + 1
             k += 1
     return first, feature, square
 
@@ -197,8 +197,8 @@ def _grid(
         widest_px = max(widest_px, gate_px[i])
     span_x, span_y = high_x - low_x, high_y - low_y
     # few sources in nine cells, and about as many cells as sources at most
-    apart_px = np.sqrt(span_x * span_y / sources)
-    side_px = max(widest_px * ROUNDING, CELL * apart_px, (span_x + span_y) / (4.0 * sources + 16.0))
+    spacing_px = np.sqrt(span_x * span_y / sources)
+    side_px = max(widest_px * ROUNDING, CELL * spacing_px, (span_x + span_y) / (4.0 * sources + 16.0))
     cells_per_px = 1.0 / side_px
     rows, columns = int(span_y * cells_per_px) + 1, int(span_x * cells_per_px) + 1
     start = np.zeros(rows * columns + 2, np.int64)
@@ -212,43 +212,43 @@ def _grid(
     member = np.empty(sources, np.int64)
     inside = np.empty((sources, 3))
     for i in range(sources):
-        at = start[cell[i] + 1]  # next free row of this cell
-        member[at] = i
-        inside[at, 0] = source_px[i, source_x]
-        inside[at, 1] = source_px[i, source_x + 1]
-        inside[at, 2] = gate_px[i] ** 2
-        start[cell[i] + 1] = at + 1
+        slot = start[cell[i] + 1]  # next free row of this cell
+        member[slot] = i
+        inside[slot, 0] = source_px[i, source_x]
+        inside[slot, 1] = source_px[i, source_x + 1]
+        inside[slot, 2] = gate_px[i] ** 2
+        start[cell[i] + 1] = slot + 1
     return start, member, inside, low_x, low_y, cells_per_px, rows, columns
 
 
 @njit(cache=True, nogil=True)
-def _insert(near: Ints, near_d2: Floats, begin: int, end: int, source: int, d2: float) -> int:
+def _insert(nearest: Ints, near_d2: Floats, begin: int, end: int, source: int, d2: float) -> int:
     """Insert a source into the sorted rows `begin` to `end`, at most NEIGHBOURS of them. Returns the new end."""
-    at = end
+    slot = end
     if end - begin == NEIGHBOURS:
         if d2 >= near_d2[end - 1]:
             return end
-        at = end - 1
+        slot = end - 1
         end -= 1
-    while at > begin and near_d2[at - 1] > d2:
-        near[at] = near[at - 1]
-        near_d2[at] = near_d2[at - 1]
-        at -= 1
-    near[at] = source
-    near_d2[at] = d2
+    while slot > begin and near_d2[slot - 1] > d2:
+        nearest[slot] = nearest[slot - 1]
+        near_d2[slot] = near_d2[slot - 1]
+        slot -= 1
+    nearest[slot] = source
+    near_d2[slot] = d2
     return end + 1
 
 
 @njit(cache=True, nogil=True)
 def _solve(
-    first: Ints, feature: Ints, square: Floats, price: Floats, features: int, left: Ints
+    first: Ints, feature: Ints, square: Floats, price: Floats, features: int, budget: Ints
 ) -> tuple[Ints, Ints, Floats, Floats]:  # fmt: skip
-    """The optimal links, by dual prices that keep every reduced cost at 0 or more. Invalid if `left` < 0 afterwards.
+    """The optimal links, by dual prices that keep every reduced cost at 0 or more. Invalid if `budget` < 0 afterwards.
 
     Returns (feature of each source [M], source of each feature [N], dual prices of sources [M] and of features [N]).
     """
     sources = price.size
-    taken = np.full(sources, WAITING, np.int64)
+    assigned = np.full(sources, WAITING, np.int64)
     owner = np.full(features, UNLINKED, np.int64)
     source_dual = price.copy()
     feature_dual = np.zeros(features)
@@ -260,52 +260,53 @@ def _solve(
                 source_dual[i] = square[k]
                 best = feature[k]
         if best == UNLINKED or owner[best] == UNLINKED:
-            taken[i] = best
+            assigned[i] = best
             if best != UNLINKED:
                 owner[best] = i
         else:
             waiting += 1
     if waiting > 0:
         cost = np.full(features, np.inf)  # of the cheapest path from the waiting source to a feature
-        came_from, touched = np.empty(features, np.int64), np.empty(features, np.int64)
+        predecessor, visited = np.empty(features, np.int64), np.empty(features, np.int64)
         done = np.zeros(features, np.bool_)
         for i in range(sources):
-            if taken[i] == WAITING and left[0] >= 0:
+            if assigned[i] == WAITING and budget[0] >= 0:
                 _augment(
-                    i, first, feature, square, price, taken, owner, source_dual, feature_dual, cost, came_from, touched,
-                    done, left,
+                    i, first, feature, square, price, assigned, owner, source_dual, feature_dual, cost, predecessor,
+                    visited, done, budget,
                 )  # fmt: skip
-    return taken, owner, source_dual, feature_dual
+    return assigned, owner, source_dual, feature_dual
 
 
 @njit(cache=True, nogil=True)
 def _augment(
-    root: int, first: Ints, feature: Ints, square: Floats, price: Floats, taken: Ints, owner: Ints, source_dual: Floats,
-    feature_dual: Floats, cost: Floats, came_from: Ints, touched: Ints, done: Bools, left: Ints,
+    root: int, first: Ints, feature: Ints, square: Floats, price: Floats, assigned: Ints, owner: Ints,
+    source_dual: Floats, feature_dual: Floats, cost: Floats, predecessor: Ints, visited: Ints,
+    done: Bools, budget: Ints,
 ) -> None:  # fmt: skip
     """Link `root` along the cheapest path that ends at a free feature or at a source left unlinked (Dijkstra)."""
     count = 0
     source, base = root, 0.0
     end, end_source, end_feature = np.inf, -1, -1
     while True:
-        alone = base + price[source] - source_dual[source]
-        if alone < end:
-            end, end_source = alone, source
+        unlinked_cost = base + price[source] - source_dual[source]
+        if unlinked_cost < end:
+            end, end_source = unlinked_cost, source
         for k in range(first[source], first[source + 1]):
             j = feature[k]
             reached = base + square[k] - source_dual[source] - feature_dual[j]
             if not done[j] and reached < cost[j]:
                 if cost[j] == np.inf:
-                    touched[count] = j
+                    visited[count] = j
                     count += 1
                 cost[j] = reached
-                came_from[j] = source
-        left[0] -= first[source + 1] - first[source] + count
-        if left[0] < 0:
+                predecessor[j] = source
+        budget[0] -= first[source + 1] - first[source] + count
+        if budget[0] < 0:
             return
         nearest, least = -1, end
         for k in range(count):
-            j = touched[k]
+            j = visited[k]
             if not done[j] and cost[j] <= least:
                 nearest, least = j, cost[j]
         if nearest < 0:
@@ -317,38 +318,38 @@ def _augment(
         source, base = owner[nearest], least
     source_dual[root] += end
     for k in range(count):
-        j = touched[k]
+        j = visited[k]
         if done[j]:
             source_dual[owner[j]] += end - cost[j]
             feature_dual[j] -= end - cost[j]
             done[j] = False
         cost[j] = np.inf
-    _relink(root, end_source, end_feature, taken, owner, came_from)
+    _relink(root, end_source, end_feature, assigned, owner, predecessor)
 
 
 @njit(cache=True, nogil=True)
-def _relink(root: int, end_source: int, end_feature: int, taken: Ints, owner: Ints, came_from: Ints) -> None:
+def _relink(root: int, end_source: int, end_feature: int, assigned: Ints, owner: Ints, predecessor: Ints) -> None:
     """Each source on the path takes the next feature; the last is left unlinked if no free feature was reached."""
     j = end_feature
     if j < 0:
-        j = taken[end_source]
-        taken[end_source] = UNLINKED
+        j = assigned[end_source]
+        assigned[end_source] = UNLINKED
         if end_source == root:
             return
     while True:
-        source = came_from[j]
-        before = taken[source]
-        taken[source] = j
+        source = predecessor[j]
+        released = assigned[source]
+        assigned[source] = j
         owner[j] = source
         if source == root:
             return
-        j = before
+        j = released
 
 
 @njit(cache=True, nogil=True)
 def _doubt(
-    first: Ints, feature: Ints, cost: Floats, square: Floats, near_px2: float, price: Floats, taken: Ints, owner: Ints,
-    share: float, doubt: Bools, left: Ints,
+    first: Ints, feature: Ints, cost: Floats, square: Floats, near_px2: float, price: Floats, assigned: Ints,
+    owner: Ints, share: float, doubt: Bools, budget: Ints,
 ) -> bool:  # fmt: skip
     """Set `doubt` [N] where another ID of a feature costs less than `share` * price more. Returns whether any is set.
 
@@ -356,37 +357,37 @@ def _doubt(
     features. A feature is also doubtful if an unlinked source has it within its gate and nearer than near_px: the two
     particles may have merged.
     """
-    unsure = False
+    any_doubt = False
     for i in range(price.size):
-        if first[i + 1] - first[i] == (taken[i] >= 0):
+        if first[i + 1] - first[i] == (assigned[i] >= 0):
             continue  # no other feature
-        if left[0] < 0:
+        if budget[0] < 0:
             return False
-        own_cost = _cost(first, feature, cost, i, taken[i]) if taken[i] >= 0 else 0.0
+        own_cost = _cost(first, feature, cost, i, assigned[i]) if assigned[i] >= 0 else 0.0
         for k in range(first[i], first[i + 1]):
             j = feature[k]
             other = owner[j]
-            left[0] -= first[other + 1] - first[other] if other >= 0 else 1
-            if taken[i] < 0:  # linked to another source, else source i would have it
+            budget[0] -= first[other + 1] - first[other] if other >= 0 else 1
+            if assigned[i] < 0:  # linked to another source, else source i would have it
                 other_cost = _cost(first, feature, cost, other, j)
                 worse = cost[k] - other_cost + price[other] - price[i]
                 if worse < share * price[other] or square[k] < near_px2:
-                    doubt[j] = unsure = True
+                    doubt[j] = any_doubt = True
             elif other < 0:
                 if cost[k] - own_cost < share * price[i]:
-                    doubt[taken[i]] = unsure = True
+                    doubt[assigned[i]] = any_doubt = True
             elif other != i:
-                crossed = _cost(first, feature, cost, other, taken[i])
+                crossed = _cost(first, feature, cost, other, assigned[i])
                 worse = cost[k] + crossed - own_cost - _cost(first, feature, cost, other, j)
                 if worse < share * price[i]:
-                    doubt[taken[i]] = doubt[j] = unsure = True
-    return unsure
+                    doubt[assigned[i]] = doubt[j] = any_doubt = True
+    return any_doubt
 
 
 @njit(cache=True, nogil=True)
 def _doubt_chains(
-    first: Ints, feature: Ints, cost: Floats, price: Floats, taken: Ints, owner: Ints, duals: tuple[Floats, Floats],
-    share: float, doubt: Bools, left: Ints,
+    first: Ints, feature: Ints, cost: Floats, price: Floats, assigned: Ints, owner: Ints, duals: tuple[Floats, Floats],
+    share: float, doubt: Bools, budget: Ints,
 ) -> bool:  # fmt: skip
     """Set `doubt` [N] where another assignment costs less than `share` * price more. Returns whether any is set.
 
@@ -394,41 +395,41 @@ def _doubt_chains(
     (Dijkstra) each source takes the feature of the next one. The last source takes the first one's feature, a free
     one, or none. A path has at most MOST_IN_CHAIN other sources.
     """
-    unsure = False
+    any_doubt = False
     features = owner.size
     reach = np.full(features, np.inf)  # reduced cost of the cheapest path from the root to a feature
-    came_from, touched = np.empty(features, np.int64), np.empty(features, np.int64)
+    predecessor, visited = np.empty(features, np.int64), np.empty(features, np.int64)
     done = np.zeros(features, np.bool_)
     for root in range(price.size):
-        if first[root + 1] - first[root] == (taken[root] >= 0):
+        if first[root + 1] - first[root] == (assigned[root] >= 0):
             continue  # no other feature
         last, count = _exchange(
-            root, share * price[root], first, feature, cost, price, taken, owner, duals, reach, came_from, touched,
-            done, left,
+            root, share * price[root], first, feature, cost, price, assigned, owner, duals, reach, predecessor, visited,
+            done, budget,
         )  # fmt: skip
         while last >= 0:
-            if taken[last] >= 0:
-                doubt[taken[last]] = unsure = True
-            last = came_from[taken[last]] if last != root else UNLINKED
+            if assigned[last] >= 0:
+                doubt[assigned[last]] = any_doubt = True
+            last = predecessor[assigned[last]] if last != root else UNLINKED
         for k in range(count):
-            reach[touched[k]] = np.inf
-            done[touched[k]] = False
-        if left[0] < 0:
+            reach[visited[k]] = np.inf
+            done[visited[k]] = False
+        if budget[0] < 0:
             return False
-    return unsure
+    return any_doubt
 
 
 @njit(cache=True, nogil=True)
 def _exchange(
-    root: int, margin: float, first: Ints, feature: Ints, cost: Floats, price: Floats, taken: Ints, owner: Ints,
-    duals: tuple[Floats, Floats], reach: Floats, came_from: Ints, touched: Ints, done: Bools, left: Ints,
+    root: int, margin: float, first: Ints, feature: Ints, cost: Floats, price: Floats, assigned: Ints, owner: Ints,
+    duals: tuple[Floats, Floats], reach: Floats, predecessor: Ints, visited: Ints, done: Bools, budget: Ints,
 ) -> tuple[int, int]:  # fmt: skip
     """The cheapest other assignment of `root` that costs less than `margin` more: (its last source, or UNLINKED; K).
 
-    Writes the path to `came_from`, and its work to `reach`, `done` and the first K rows of `touched`.
+    Writes the path to `predecessor`, and its work to `reach`, `done` and the first K rows of `visited`.
     """
     source_dual, feature_dual = duals
-    linked = taken[root]
+    linked = assigned[root]
     released = feature_dual[linked] if linked >= 0 else 0.0  # dual price of a feature that becomes free
     least, last = margin, UNLINKED
     count, source, base, passed = 0, root, 0.0, 0
@@ -438,7 +439,7 @@ def _exchange(
         for k in range(first[source], first[source + 1]):
             j = feature[k]
             through = base + cost[k] - source_dual[source] - feature_dual[j]
-            if through >= least or (source == root and j == linked) or taken[source] == j:
+            if through >= least or (source == root and j == linked) or assigned[source] == j:
                 continue
             if j == linked:
                 least, last = through, source
@@ -447,17 +448,17 @@ def _exchange(
                     least, last = through - released, source
             elif not done[j] and through < reach[j]:
                 if reach[j] == np.inf:
-                    touched[count] = j
+                    visited[count] = j
                     count += 1
                 reach[j] = through
-                came_from[j] = source
-        left[0] -= first[source + 1] - first[source] + count
+                predecessor[j] = source
+        budget[0] -= first[source + 1] - first[source] + count
         nearest, shortest = -1, least
         for k in range(count):
-            j = touched[k]
+            j = visited[k]
             if not done[j] and reach[j] < shortest:
                 nearest, shortest = j, reach[j]
-        if nearest < 0 or left[0] < 0 or passed == MOST_IN_CHAIN:
+        if nearest < 0 or budget[0] < 0 or passed == MOST_IN_CHAIN:
             break
         done[nearest] = True
         source, base, passed = owner[nearest], shortest, passed + 1
@@ -465,33 +466,33 @@ def _exchange(
 
 
 @njit(cache=True, nogil=True)
-def _cost(first: Ints, feature: Ints, cost: Floats, source: int, wanted: int) -> float:
+def _cost(first: Ints, feature: Ints, cost: Floats, source: int, target: int) -> float:
     """The cost of a link; inf if the feature is no candidate of the source."""
     for k in range(first[source], first[source + 1]):
-        if feature[k] == wanted:
+        if feature[k] == target:
             return float(cost[k])
     return np.inf
 
 
 @njit(cache=True, nogil=True)
 def _settle(
-    remembered: Ints, place_px: Floats, next_particle: int, number: int, feature_px: Floats, taken: Ints, owner: Ints,
-    doubt: Bools, near_px: float, memory: int, confirm: int,
+    remembered: Ints, place_px: Floats, next_particle: int, number: int, feature_px: Floats, assigned: Ints,
+    owner: Ints, doubt: Bools, near_px: float, memory: int, confirm: int,
 ) -> tuple[Ints, Floats, Ints, int, int, int]:  # fmt: skip
     """The result of `follow` from the links; near_px is 0 if no link is doubtful."""
-    sources, features = taken.size, owner.size
-    linked = kept = vanished = 0
+    sources, features = assigned.size, owner.size
+    linked = remaining = vanished = 0
     for i in range(sources):
-        linked += taken[i] >= 0
-        kept += taken[i] >= 0 or remembered[i, MISSED] < memory
-        vanished += taken[i] < 0 and remembered[i, MISSED] == 0
-    lost = kept - linked
-    after = np.empty((kept + features - linked, 5), np.int64)
+        linked += assigned[i] >= 0
+        remaining += assigned[i] >= 0 or remembered[i, MISSED] < memory
+        vanished += assigned[i] < 0 and remembered[i, MISSED] == 0
+    lost = remaining - linked
+    after = np.empty((remaining + features - linked, 5), np.int64)
     places = np.empty((after.shape[0], 4))
     packed = np.empty(3 * features + lost + (features + 2 * vanished if near_px > 0 else 0), np.int64)
     row = detected = missing = doubts = 0
     for i in range(sources):
-        j = taken[i]
+        j = assigned[i]
         if j >= 0:
             packed[j] = remembered[i, PARTICLE]
             packed[2 * features + detected] = j
@@ -520,7 +521,7 @@ def _settle(
     end = 3 * features + lost + doubts
     if near_px > 0:
         _sort_ids(packed, 3 * features + lost, end)
-        end += _merged(remembered, place_px, feature_px, taken, owner, near_px, packed[end:])
+        end += _merged(remembered, place_px, feature_px, assigned, owner, near_px, packed[end:])
     return after, places, packed[:end], lost, doubts, next_particle
 
 
@@ -565,12 +566,12 @@ def _state(after: Ints, row: int, confirm: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _merged(
-    remembered: Ints, place_px: Floats, feature_px: Floats, taken: Ints, owner: Ints, near_px: float, pairs: Ints
+    remembered: Ints, place_px: Floats, feature_px: Floats, assigned: Ints, owner: Ints, near_px: float, pairs: Ints
 ) -> int:
     """Write ID pairs (lost in this frame, linked source nearer than near_px) to `pairs`. Returns the length used."""
     size = 0
-    for i in range(taken.size):
-        if taken[i] >= 0 or remembered[i, MISSED] > 0:
+    for i in range(assigned.size):
+        if assigned[i] >= 0 or remembered[i, MISSED] > 0:
             continue
         nearest, least = -1, near_px**2
         for j in range(owner.size):
@@ -578,7 +579,7 @@ def _merged(
             if d2 < least:
                 nearest, least = j, d2
         if nearest >= 0 and owner[nearest] >= 0:
-            lost, near = remembered[i, PARTICLE], remembered[owner[nearest], PARTICLE]
-            pairs[size], pairs[size + 1] = min(lost, near), max(lost, near)
+            lost_particle, near_particle = remembered[i, PARTICLE], remembered[owner[nearest], PARTICLE]
+            pairs[size], pairs[size + 1] = min(lost_particle, near_particle), max(lost_particle, near_particle)
             size += 2
     return size

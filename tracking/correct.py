@@ -117,12 +117,12 @@ def _repairs(hot: Image | None) -> tuple[NDArray[np.int64], NDArray[np.int64], N
     neighbours, weights = np.repeat(places[:, None], 8, axis=1), np.zeros((len(places), 8), np.int64)
     for reach in range(max(height, width)):
         steps = NEAR if reach == 0 else tuple((max(reach, 1) * dy, max(reach, 1) * dx) for dy, dx in AROUND)
-        without = weights.sum(axis=1) == 0
-        if not without.any():
+        isolated = weights.sum(axis=1) == 0
+        if not isolated.any():
             break
         for column, (dy, dx) in enumerate(steps):
             row, col = y + dy, x + dx
-            valid = without & (row >= 0) & (row < height) & (col >= 0) & (col < width)
+            valid = isolated & (row >= 0) & (row < height) & (col >= 0) & (col < width)
             valid[valid] = sound[row[valid], col[valid]]
             neighbours[valid, column] = row[valid] * width + col[valid]
             weights[valid, column] = 1
@@ -137,16 +137,16 @@ def hot_pixels(image: Image) -> NDArray[np.bool_]:
     differ half as much: the image of a particle is wider.
     """
     counts = image.astype(np.float32)
-    away = counts - cv2.medianBlur(counts, 5)
-    noise = SPREAD * float(np.median(np.abs(away)))
-    odd = np.abs(away) > max(HOT * noise, HOT_COUNTS)
-    padded = np.pad(away, 1)
-    height, width = away.shape
-    alike = np.zeros(away.shape, np.int64)
+    deviation = counts - cv2.medianBlur(counts, 5)
+    noise = SPREAD * float(np.median(np.abs(deviation)))
+    odd = np.abs(deviation) > max(HOT * noise, HOT_COUNTS)
+    padded = np.pad(deviation, 1)
+    height, width = deviation.shape
+    similar = np.zeros(deviation.shape, np.int64)
     for dy, dx in AROUND:
-        beside = padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-        alike += (beside * np.sign(away) > ALIKE * np.abs(away)).astype(np.int64)
-    return np.asarray(odd & (alike <= FEW))
+        neighbour = padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+        similar += (neighbour * np.sign(deviation) > ALIKE * np.abs(deviation)).astype(np.int64)
+    return np.asarray(odd & (similar <= FEW))
 
 
 def inside(regions: Sequence[Rectangle | Ellipse], position_px: Floats) -> NDArray[np.bool_]:
@@ -154,8 +154,10 @@ def inside(regions: Sequence[Rectangle | Ellipse], position_px: Floats) -> NDArr
     is_inside = np.zeros(len(position_px), np.bool_)
     for region in regions:
         half = np.array([region.width_px, region.height_px]) / 2.0
-        away = (position_px - (np.array([region.left_px, region.top_px]) + half)) / half
-        is_inside |= (away**2).sum(axis=1) <= 1.0 if region.kind == "ellipse" else np.abs(away).max(axis=1) <= 1.0
+        relative = (position_px - (np.array([region.left_px, region.top_px]) + half)) / half
+        is_inside |= (
+            (relative**2).sum(axis=1) <= 1.0 if region.kind == "ellipse" else np.abs(relative).max(axis=1) <= 1.0
+        )
     return is_inside
 
 

@@ -46,9 +46,9 @@ def require_more_than_noise(frames: Sequence[Image], s: Tracking, kept: Sequence
     sentence = f"can't tell which settings suit: no spot stands out from the noise of {noise:.2g} grey levels"
     width_px, limit_px = widest(frames)
     if width_px > largest_px:
-        more = "more than " if width_px >= limit_px else "about "
+        qualifier = "more than " if width_px >= limit_px else "about "
         sentence += (
-            f", only something {more}{width_px:.0f} px wide (beam glow, or an uneven lamp); subtract a background "
+            f", only something {qualifier}{width_px:.0f} px wide (beam glow, or an uneven lamp); subtract a background "
             "(main.py correct background), or give tracking.minmass"
         )
     raise ValueError(sentence)
@@ -60,8 +60,8 @@ def doubt_about_shape(frames: Sequence[Image], s: Tracking, kept: Sequence[Featu
     Raises ValueError if they lie on the rims of objects much wider than the diameter.
     """
     ratios = [roundness(frame, s, features) for frame, features in zip(frames, kept, strict=True)]
-    every = np.concatenate(ratios)
-    share = float((every < ROUND).mean()) if len(every) else 0.0
+    all_ratios = np.concatenate(ratios)
+    share = float((all_ratios < ROUND).mean()) if len(all_ratios) else 0.0
     if share <= MOSTLY:
         return ""
     width_px, _ = widest(frames)
@@ -80,17 +80,17 @@ def doubt_about_shape(frames: Sequence[Image], s: Tracking, kept: Sequence[Featu
 
 def noise_counts(image: Image) -> float:
     """Standard deviation of the pixel noise, from second differences, which slopes and wide spots hardly change."""
-    second = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]], np.float32)
-    filtered = cv2.filter2D(image.astype(np.float32), -1, second)
+    kernel = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]], np.float32)
+    filtered = cv2.filter2D(image.astype(np.float32), -1, kernel)
     return float(SPREAD * np.median(np.abs(filtered)) / 6.0)
 
 
-def _mass_of_noise(like: Image, s: Tracking, noise: float) -> float:
-    """Quantile NOISE_SHARE of the masses that `s` finds in simulated noise with the median of the image `like`."""
-    chance = np.random.default_rng(SEED)
-    noisy = chance.normal(float(np.median(like)), noise, like.shape)
-    if like.dtype in (np.uint8, np.uint16):
-        noisy = np.clip(np.rint(noisy), 0, np.iinfo(like.dtype).max).astype(like.dtype)
+def _mass_of_noise(image: Image, s: Tracking, noise: float) -> float:
+    """Quantile NOISE_SHARE of the masses that `s` finds in simulated noise with the median of `image`."""
+    generator = np.random.default_rng(SEED)
+    noisy = generator.normal(float(np.median(image)), noise, image.shape)
+    if image.dtype in (np.uint8, np.uint16):
+        noisy = np.clip(np.rint(noisy), 0, np.iinfo(image.dtype).max).astype(image.dtype)
     features = Centroid(s)(noisy)
     return float(np.quantile(features.mass, NOISE_SHARE)) if len(features) else 0.0
 

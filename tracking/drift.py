@@ -50,25 +50,25 @@ def common(
         voters += remembered[i, MISSED] == missed and not held[i]
     if min(voters, feature_px.shape[0]) < FEWEST_VOTES:
         return CALM, 0.0, 0.0
-    every = (voters + MOST_VOTERS - 1) // MOST_VOTERS
-    voter_px = np.empty((voters // every + 1, 2))
+    stride = (voters + MOST_VOTERS - 1) // MOST_VOTERS
+    voter_px = np.empty((voters // stride + 1, 2))
     count = turn = 0
     for i in range(remembered.shape[0]):
         if remembered[i, MISSED] == missed and not held[i]:
-            if turn % every == 0:
+            if turn % stride == 0:
                 voter_px[count, 0], voter_px[count, 1] = place_px[i, AHEAD_X], place_px[i, AHEAD_X + 1]
                 count += 1
             turn += 1
     voter_px = voter_px[:count]
     near_px = NEAR * search_px
-    none = _votes(voter_px, feature_px, 0.0, 0.0, near_px)[0]
-    if 2 * none >= count:
+    votes_at_rest = _votes(voter_px, feature_px, 0.0, 0.0, near_px)[0]
+    if 2 * votes_at_rest >= count:
         return CALM, 0.0, 0.0
     x, y, rival = _peaks(voter_px, feature_px, search_px)
     votes = 0
     for _ in range(3):
         votes, x, y = _votes(voter_px, feature_px, x, y, near_px)
-    clear = votes >= FEWEST_VOTES and votes >= FEWEST_SHARE * count and votes >= AGAINST_NONE * none
+    clear = votes >= FEWEST_VOTES and votes >= FEWEST_SHARE * count and votes >= AGAINST_NONE * votes_at_rest
     if not clear or x * x + y * y < near_px * near_px:
         return CALM, 0.0, 0.0
     return (AMBIGUOUS if rival else SHARED), x, y
@@ -120,8 +120,8 @@ def _peaks(voter_px: Floats, feature_px: Floats, search_px: float) -> tuple[floa
     rival = False
     for row in range(sums.shape[0]):
         for column in range(sums.shape[1]):
-            apart = max(abs(row - middle_row), abs(column - middle_column)) > 2 * CELLS
-            rival = rival or (apart and sums[row, column] >= RIVAL * best)
+            is_separate = max(abs(row - middle_row), abs(column - middle_column)) > 2 * CELLS
+            rival = rival or (is_separate and sums[row, column] >= RIVAL * best)
     return (middle_column - half) / cells_per_px, (middle_row - half) / cells_per_px, rival
 
 
@@ -130,14 +130,14 @@ def _within(counts: Ints, reach: int) -> Ints:
     """Sum of the cells of each row from `reach` before to `reach` behind each cell."""
     sums = np.zeros_like(counts)
     for row in range(counts.shape[0]):
-        here = 0
+        total = 0
         for column in range(-reach, counts.shape[1]):
             if column + reach < counts.shape[1]:
-                here += counts[row, column + reach]
+                total += counts[row, column + reach]
             if column - reach - 1 >= 0:
-                here -= counts[row, column - reach - 1]
+                total -= counts[row, column - reach - 1]
             if column >= 0:
-                sums[row, column] = here
+                sums[row, column] = total
     return sums
 
 
@@ -152,7 +152,7 @@ def _steps(
     """
     features = feature_px.shape[0]
     step_px, old, sums = np.full((features, 2), np.nan), np.zeros(features, np.bool_), np.zeros(2)
-    linked = again = near = far = source = 0
+    linked = followed = near = far = source = 0
     for k in range(features):
         j = packed[2 * features + k]
         while source < remembered.shape[0] and remembered[source, 0] < packed[j]:
@@ -167,21 +167,21 @@ def _steps(
             continue
         x, y = feature_px[j, 0] - place_px[source, AHEAD_X], feature_px[j, 1] - place_px[source, AHEAD_X + 1]
         step_px[j, 0], step_px[j, 1] = x, y
-        again += 1
+        followed += 1
         sums[0] += x
         sums[1] += y
         square = x * x + y * y
         near += square <= NEAR * search_px * NEAR * search_px
         far += square > FAR * search_px * FAR * search_px
-    return step_px, old, sums, linked, again, near, far
+    return step_px, old, sums, linked, followed, near, far
 
 
 @njit(cache=True, nogil=True)
 def watch(
     remembered: Ints, place_px: Floats, held: Bools, packed: Ints, feature_px: Floats, search_px: float, missed: int,
-    wary: Bools,
+    doubtful: Bools,
 ) -> int:  # fmt: skip
-    """The alarm of a frame's links: CALM, SHARED, AMBIGUOUS, CROWDED or SURGING. Sets `wary` [N] at the doubtful links.
+    """The alarm of a frame's links: CALM, SHARED, AMBIGUOUS, CROWDED or SURGING. Sets `doubtful` [N] at doubtful links.
 
     Links that agree with a SHARED move are not doubtful.
 
@@ -192,19 +192,21 @@ def watch(
     features, voters = feature_px.shape[0], 0
     for i in range(remembered.shape[0]):
         voters += remembered[i, MISSED] == missed and not held[i]
-    step_px, old, sums, linked, again, near, far = _steps(
+    step_px, old, sums, linked, followed, near, far = _steps(
         remembered, place_px, held, packed, feature_px, search_px, missed
     )
-    new, vanished = features - linked, voters - again
+    new, vanished = features - linked, voters - followed
     surge = min(new, vanished) >= FEWEST_SURGE and new >= SURGE * features and vanished >= SURGE * voters
-    unlinked = features - again
+    unlinked = features - followed
     surge = surge or (
         min(unlinked, vanished) >= FEWEST_SURGE and unlinked >= GONE * features and vanished >= GONE * voters
     )
-    expected = MANY_FAR * again
-    crowd = again >= MANY and far > expected + 2.0 * np.sqrt(expected * (1.0 - MANY_FAR))
-    aside = sums[0] * sums[0] + sums[1] * sums[1] > (0.5 * NEAR * search_px * again) * (0.5 * NEAR * search_px * again)
-    if (2 if aside else 3) * near >= again and not surge and not crowd:
+    expected = MANY_FAR * followed
+    crowd = followed >= MANY and far > expected + 2.0 * np.sqrt(expected * (1.0 - MANY_FAR))
+    is_shifted = sums[0] * sums[0] + sums[1] * sums[1] > (0.5 * NEAR * search_px * followed) * (
+        0.5 * NEAR * search_px * followed
+    )
+    if (2 if is_shifted else 3) * near >= followed and not surge and not crowd:
         return CALM
     kind, x, y = common(remembered, place_px, held, feature_px, search_px, missed)
     if kind == CALM and not surge and not crowd:
@@ -212,7 +214,7 @@ def watch(
     for j in range(features):
         off_x, off_y = step_px[j, 0] - x, step_px[j, 1] - y
         agrees = off_x * off_x + off_y * off_y < NEAR * search_px * NEAR * search_px  # False where the step is nan
-        wary[j] = old[j] and not (kind == SHARED and agrees)
+        doubtful[j] = old[j] and not (kind == SHARED and agrees)
     if kind != CALM:
         return kind
     return SURGING if surge else CROWDED

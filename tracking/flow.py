@@ -48,8 +48,8 @@ def velocity_of(flow: Flow, position_px: Floats, s: Tracking) -> Floats:
 
 def _profile(flow: Flow, across_px: Floats, along: int, s: Tracking) -> Floats | None:
     """[M] mean velocity along the channel in the nearest bin of `channel_fewest` or more particles; else None."""
-    which = np.floor(flow.position_px[:, 1 - along] / s.channel_bin_px).astype(np.int64)
-    bins, bin_index, count = np.unique(which, return_inverse=True, return_counts=True)
+    bin_number = np.floor(flow.position_px[:, 1 - along] / s.channel_bin_px).astype(np.int64)
+    bins, bin_index, count = np.unique(bin_number, return_inverse=True, return_counts=True)
     enough = count >= s.channel_fewest
     if not enough.any():
         return None
@@ -60,9 +60,9 @@ def _profile(flow: Flow, across_px: Floats, along: int, s: Tracking) -> Floats |
     return profile
 
 
-def velocities_px(before_px: Floats, now_px: Floats, frames: Ints) -> Floats:
+def velocities_px(previous_px: Floats, now_px: Floats, frames: Ints) -> Floats:
     """[K, 2] moves in px per frame, over `frames` [K] frames."""
-    velocity_px: Floats = (now_px - before_px) / frames[:, None]
+    velocity_px: Floats = (now_px - previous_px) / frames[:, None]
     return velocity_px
 
 

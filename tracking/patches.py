@@ -23,18 +23,18 @@ def cut(image: NDArray[Any], position_px: Floats, size_px: int) -> tuple[NDArray
     column = corner[:, :1] + np.arange(size_px)  # [N, size]
     row = corner[:, 1:] + np.arange(size_px)
     height, width = image.shape
-    whole = (column[:, 0] >= 0) & (column[:, -1] < width) & (row[:, 0] >= 0) & (row[:, -1] < height)
+    complete = (column[:, 0] >= 0) & (column[:, -1] < width) & (row[:, 0] >= 0) & (row[:, -1] < height)
     row, column = row.clip(0, height - 1), column.clip(0, width - 1)
-    return image[row[:, :, None], column[:, None, :]], whole
+    return image[row[:, :, None], column[:, None, :]], complete
 
 
 def sorted_by(classifier: Classifier | None, labels: Any, image: NDArray[Any], tracks: Tracks) -> tuple[Any, Tracks]:
     """(classifier memory, tracks with species and their age). A GOOD particle of unknown species becomes UNSORTED."""
     if classifier is None:
         return None, tracks
-    patches, whole = cut(image, tracks.position_px, classifier.patch_px)
+    patches, complete = cut(image, tracks.position_px, classifier.patch_px)
     labels = classifier.start() if labels is None else labels
-    labels, species, age = classifier.step(labels, tracks.particle, patches, whole)
+    labels, species, age = classifier.step(labels, tracks.particle, patches, complete)
     unsorted = (species == UNKNOWN) & (tracks.state == State.GOOD)
     state = np.where(unsorted, np.uint8(State.UNSORTED), tracks.state)
     return labels, replace(tracks, species=species, species_age=age, state=state)

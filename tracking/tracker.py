@@ -97,7 +97,7 @@ class LinkingTracker:
 
     def step(self, memory: TrackerMemory, frame: Frame, expected: Expected = NOBODY) -> tuple[TrackerMemory, Tracks]:
         """(new memory, the tracks in `frame` by rising particle)."""
-        memory = self._under_these_settings(memory)
+        memory = self._for_settings(memory)
         if self.rules.leads:
             memory = replace(memory, seen=led(memory.seen, frame.number, self.settings))
         led_px = memory.seen.expected_px
@@ -105,22 +105,24 @@ class LinkingTracker:
             memory = self.expect(memory, expected)
         held = (memory.seen.expected_px != led_px).any(axis=1)
         clean = replace(frame, image=self.correct(frame.image)) if self.correct else frame
-        found, agreement = self._find(memory, clean)
-        found = outside(found, self.settings.excluded_regions)
-        choice, rival = self._chosen(memory, clean, found)
-        found = outside(self._placed(clean, found, choice), self.settings.excluded_regions)
-        seen, linked = link(memory.seen, frame.number, found.position_px, self.settings, held, self.rules)
+        features, agreement = self._find(memory, clean)
+        features = outside(features, self.settings.excluded_regions)
+        choice, rival = self._chosen(memory, clean, features)
+        features = outside(self._refined(clean, features, choice), self.settings.excluded_regions)
+        link_memory, linked = link(memory.seen, frame.number, features.position_px, self.settings, held, self.rules)
         light = _running(
-            memory.seen.who, memory.light, seen.who, linked.particle, linked.order, found.mass, found.signal,
-            (LEAST_MASS, LARGEST_MASS, LEAST_SIGNAL),
+            memory.seen.who, memory.light, link_memory.who, linked.particle, linked.order, features.mass,
+            features.signal, (LEAST_MASS, LARGEST_MASS, LEAST_SIGNAL),
         )  # fmt: skip
         notes = (choice.why,) if choice and choice != memory.choice else ()
-        notes = (*notes, *self._about(memory.agreement, agreement))
-        tracks = self._tracks(frame.time_s, found.only(linked.order), linked, notes)
+        notes = (*notes, *self._window_notes(memory.agreement, agreement))
+        tracks = self._tracks(frame.time_s, features.only(linked.order), linked, notes)
         labels, tracks = sorted_by(self.classifier, memory.labels, frame.image, tracks)
-        return TrackerMemory(seen, light, choice, labels, rival, memory.looks + 1, self.settings, agreement), tracks
+        return TrackerMemory(
+            link_memory, light, choice, labels, rival, memory.looks + 1, self.settings, agreement
+        ), tracks
 
-    def _under_these_settings(self, memory: TrackerMemory) -> TrackerMemory:
+    def _for_settings(self, memory: TrackerMemory) -> TrackerMemory:
         """The memory without brightness, choice and agreement if the settings have changed. Identities are kept."""
         if memory.settings == self.settings:
             return memory
@@ -130,10 +132,10 @@ class LinkingTracker:
         """(the features of one frame, agreement of windows with full frames)."""
         if self.settings.locator not in ("windows", "auto"):
             return self.locate(frame.image), memory.agreement
-        known = WindowMemory(memory.seen.expected_px, memory.light[:, 0], memory.light[:, 1])
-        return Windows(self.settings, self.rules).look(frame.image, known, memory.looks, memory.agreement)
+        window_memory = WindowMemory(memory.seen.expected_px, memory.light[:, 0], memory.light[:, 1])
+        return Windows(self.settings, self.rules).look(frame.image, window_memory, memory.looks, memory.agreement)
 
-    def _about(self, before: Agreement, now: Agreement) -> tuple[str, ...]:
+    def _window_notes(self, before: Agreement, now: Agreement) -> tuple[str, ...]:
         """Notes on the use of windows, each given once."""
         if now.whole and not before.whole:
             return ("windows: the whole frame is looked at from now on, since windows place particles elsewhere",)
@@ -141,11 +143,11 @@ class LinkingTracker:
             return (f"windows: a new particle is found within {self.settings.late_looks} looks",)
         return ()
 
-    def _chosen(self, memory: TrackerMemory, frame: Frame, found: Features) -> tuple[Choice | None, Choice | None]:
+    def _chosen(self, memory: TrackerMemory, frame: Frame, features: Features) -> tuple[Choice | None, Choice | None]:
         """(the choice of `auto`, another choice that is adopted if the next judgement confirms it)."""
         if self.settings.locator != "auto" or (memory.choice is not None and memory.looks % AGAIN):
             return memory.choice, memory.rival
-        newest = choose(frame.image, found, self.settings, self.rules)
+        newest = choose(frame.image, features, self.settings, self.rules)
         if memory.choice is None:
             return newest, None
         if newest is None or newest.name == memory.choice.name:
@@ -154,38 +156,38 @@ class LinkingTracker:
             return newest, None
         return memory.choice, newest
 
-    def _placed(self, frame: Frame, found: Features, choice: Choice | None) -> Features:
+    def _refined(self, frame: Frame, features: Features, choice: Choice | None) -> Features:
         """The features with positions by the chosen locator, unless that would take too long."""
-        if choice is None or choice.name == "centroid" or len(found) > MOST:
-            return found
+        if choice is None or choice.name == "centroid" or len(features) > MOST:
+            return features
         sharpen = radial.sharpen if choice.name == "radial" else gaussian.sharpen
-        return sharpen(frame.image, found, self.settings, self.rules)
+        return sharpen(frame.image, features, self.settings, self.rules)
 
     def expect(self, memory: TrackerMemory, expected: Expected) -> TrackerMemory:
         """The memory in which remembered particles are expected at the positions of `expected`, if they are in it."""
-        seen = memory.seen
-        if len(expected.particle) == 0 or len(seen) == 0:
+        link_memory = memory.seen
+        if len(expected.particle) == 0 or len(link_memory) == 0:
             return memory
-        row = np.minimum(np.searchsorted(seen.particle, expected.particle), len(seen) - 1)
-        known = seen.particle[row] == expected.particle
-        there_px = self.px_to_um.inverse(expected.position_um[known])
-        return replace(memory, seen=seen.expecting(row[known], there_px))
+        row = np.minimum(np.searchsorted(link_memory.particle, expected.particle), len(link_memory) - 1)
+        is_remembered = link_memory.particle[row] == expected.particle
+        expected_px = self.px_to_um.inverse(expected.position_um[is_remembered])
+        return replace(memory, seen=link_memory.expecting(row[is_remembered], expected_px))
 
-    def _tracks(self, time_s: float, found: Features, linked: Linked, notes: tuple[str, ...]) -> Tracks:
+    def _tracks(self, time_s: float, features: Features, linked: Linked, notes: tuple[str, ...]) -> Tracks:
         return Tracks(
             time_s=time_s,
             particle=linked.particle[linked.order],
-            position_um=self.px_to_um(found.position_px),
+            position_um=self.px_to_um(features.position_px),
             state=linked.state[linked.order],
-            species=np.zeros(len(found), np.int64),
-            cell=np.zeros(len(found), np.int64),
-            position_px=found.position_px,
-            mass=found.mass,
-            size_px=found.size_px,
-            ecc=found.ecc,
-            signal=found.signal,
-            raw_mass=found.raw_mass,
-            ep_px=found.ep_px,
+            species=np.zeros(len(features), np.int64),
+            cell=np.zeros(len(features), np.int64),
+            position_px=features.position_px,
+            mass=features.mass,
+            size_px=features.size_px,
+            ecc=features.ecc,
+            signal=features.signal,
+            raw_mass=features.raw_mass,
+            ep_px=features.ep_px,
             lost=linked.lost,
             notes=notes + linked.notes,
         )
@@ -207,24 +209,27 @@ def _running(
         particle, order, mass, signal: [N] of the features, and their rows by rising particle.
         bounds: least and largest mass, and least signal, that a window accepts, as shares of the means.
     """
-    made = np.empty((now.shape[0], 2))
-    old = seen = 0
+    updated = np.empty((now.shape[0], 2))
+    old_row = detected = 0
     for row in range(now.shape[0]):
         name = now[row, 0]
-        while old < before.shape[0] and before[old, 0] < name:
-            old += 1
-        known = old < before.shape[0] and before[old, 0] == name
-        made[row] = np.nan
-        if known:
-            made[row] = light[old]
-        if seen < order.size and particle[order[seen]] == name:
-            j = order[seen]
+        while old_row < before.shape[0] and before[old_row, 0] < name:
+            old_row += 1
+        was_known = old_row < before.shape[0] and before[old_row, 0] == name
+        updated[row] = np.nan
+        if was_known:
+            updated[row] = light[old_row]
+        if detected < order.size and particle[order[detected]] == name:
+            j = order[detected]
             least, largest, dimmest = bounds
-            like = least * made[row, 0] <= mass[j] <= largest * made[row, 0] and signal[j] >= dimmest * made[row, 1]
-            if not like:  # or not yet known
-                made[row, 0], made[row, 1] = mass[j], signal[j]
+            is_similar = (
+                least * updated[row, 0] <= mass[j] <= largest * updated[row, 0]
+                and signal[j] >= dimmest * updated[row, 1]
+            )
+            if not is_similar:  # or not yet known
+                updated[row, 0], updated[row, 1] = mass[j], signal[j]
             else:
-                made[row, 0] += NEWEST_SHARE * (mass[j] - made[row, 0])
-                made[row, 1] += NEWEST_SHARE * (signal[j] - made[row, 1])
-            seen += 1
-    return made
+                updated[row, 0] += NEWEST_SHARE * (mass[j] - updated[row, 0])
+                updated[row, 1] += NEWEST_SHARE * (signal[j] - updated[row, 1])
+            detected += 1
+    return updated

@@ -110,7 +110,7 @@ def _with_size(frames: Sequence[Image], base: Tracking, fixed: dict[str, Any]) -
     width_px, invert, contrast = _blobs([frame.astype(np.float32) for frame in clean])
     why = [f"{'dark' if invert else 'bright'} blobs {width_px:.1f} px wide stand out most ({contrast:.0f} grey levels)"]
     free = {
-        "invert": invert, "diameter_px": _odd(5 * width_px), "separation_px": None, "smoothing_size_px": None,
+        "invert": invert, "diameter_px": _odd_size(5 * width_px), "separation_px": None, "smoothing_size_px": None,
     }  # fmt: skip
     rough = replace(base, **(free | fixed | {"minmass": 0.0, "maxsize_px": None}))
     radius_px, bright = _rim(frames, rough)
@@ -120,12 +120,12 @@ def _with_size(frames: Sequence[Image], base: Tracking, fixed: dict[str, Any]) -
     rough = replace(rough, maxsize_px=fixed.get("maxsize_px"))
     if "diameter_px" in fixed:
         return rough, [*why, f"diameter_px is {rough.diameter_px}, as given"]
-    sized = replace(rough, diameter_px=max(_odd(2 * radius_px), 5))
+    sized = replace(rough, diameter_px=max(_odd_size(2 * radius_px), 5))
     why.append(f"their mean profile ends {radius_px:.1f} px from the centre, so diameter_px is {sized.diameter_px}")
-    even = _even(frames, sized, fixed)
-    if even.diameter_px > sized.diameter_px:
-        why.append(f"places favour a part of the pixel below diameter_px {even.diameter_px}, so it is that")
-    return even, why
+    unbiased = _with_even_phases(frames, sized, fixed)
+    if unbiased.diameter_px > sized.diameter_px:
+        why.append(f"places favour a part of the pixel below diameter_px {unbiased.diameter_px}, so it is that")
+    return unbiased, why
 
 
 def _with_separation(
@@ -136,14 +136,14 @@ def _with_separation(
     if "separation_px" in fixed:
         return s, candidates, f"separation_px is {s.least_distance_px:g}, as given"
     # neighbours closer than the default separation are resolved with a smaller one only
-    near = _candidates(frames, replace(s, separation_px=CROWDED * s.diameter_px))
+    candidates_near = _candidates(frames, replace(s, separation_px=CROWDED * s.diameter_px))
     least = _least(candidates, fixed)
-    apart_px = _nearest([f.only(f.mass > least) for f in near], s.diameter_px)
-    if apart_px is None:
+    spacing_px = _nearest([f.only(f.mass > least) for f in candidates_near], s.diameter_px)
+    if spacing_px is None:
         sentence = f"neighbours are farther apart than diameter + 1, so separation_px is {s.least_distance_px:g}"
         return s, candidates, sentence
-    sentence = f"neighbours come closer than diameter + 1, so separation_px is {apart_px:g}"
-    return replace(s, separation_px=apart_px), near, sentence
+    sentence = f"neighbours come closer than diameter + 1, so separation_px is {spacing_px:g}"
+    return replace(s, separation_px=spacing_px), candidates_near, sentence
 
 
 def _candidates(frames: Sequence[Image], s: Tracking) -> list[Features]:
@@ -161,10 +161,10 @@ def _least(candidates: Sequence[Features], fixed: dict[str, Any]) -> float:
 
 def inspect(frames: Sequence[Image], s: Tracking) -> Inspection:
     """Apply the settings to frames: kept and rejected features, and the bias of sub-pixel positions."""
-    every = Centroid(replace(s, minmass=0.0, maxsize_px=None))
+    locate = Centroid(replace(s, minmass=0.0, maxsize_px=None))
     kept, rejected = [], []
     for frame in frames:
-        features = every(frame)
+        features = locate(frame)
         good = (features.mass > s.minmass) & ~inside(s.excluded_regions, features.position_px)
         if s.maxsize_px is not None:
             good &= features.size_px < s.maxsize_px
@@ -181,8 +181,8 @@ def particles(places: Sequence[Floats]) -> int:
     number = len(places[0])
     for before, now in pairwise(places):
         if len(now):
-            away_px = cKDTree(before).query(now)[0] if len(before) else np.full(len(now), np.inf)
-            number += int(np.count_nonzero(away_px > RESTING_PX))
+            distance_px = cKDTree(before).query(now)[0] if len(before) else np.full(len(now), np.inf)
+            number += int(np.count_nonzero(distance_px > RESTING_PX))
     return number
 
 
@@ -208,12 +208,12 @@ def phases(places: Sequence[Floats]) -> tuple[Floats, str]:
             f"sub-pixel bias: phase {phase:.1f} of {'xy'[worst_axis]} is {1 + drawn:.2f} times as frequent as it "
             f"should be, the opposite one {1 - drawn:.2f} times; a larger diameter_px helps"
         )
-    worst, even = float(np.abs(share - 1).max()), number / PHASES
-    if worst > max(ALARM, CHANCE / np.sqrt(even) + 1 / even):  # counts are integers: 1 is within chance
-        axis, at = np.unravel_index(np.abs(share - 1).argmax(), share.shape)
+    worst, expected = float(np.abs(share - 1).max()), number / PHASES
+    if worst > max(ALARM, CHANCE / np.sqrt(expected) + 1 / expected):  # counts are integers: 1 is within chance
+        axis, phase_bin = np.unravel_index(np.abs(share - 1).argmax(), share.shape)
         return share, (
-            f"sub-pixel bias: phase {at / PHASES:.1f} of {'xy'[axis]} is {share[axis, at]:.2f} times as frequent as it "
-            "should be; a larger diameter_px helps"
+            f"sub-pixel bias: phase {phase_bin / PHASES:.1f} of {'xy'[axis]} is {share[axis, phase_bin]:.2f} times as "
+            "frequent as it should be; a larger diameter_px helps"
         )
     return share, ""
 
@@ -223,7 +223,7 @@ def _wave(position_px: Floats) -> NDArray[np.complex128]:
     return np.asarray(2.0 * np.exp(2j * np.pi * position_px.T).mean(axis=1))
 
 
-def _odd(value: float) -> int:
+def _odd_size(value: float) -> int:
     return max(2 * round((value - 1) / 2) + 1, 3)
 
 
@@ -276,11 +276,11 @@ def _rim(frames: Sequence[Image], s: Tracking) -> tuple[float, bool]:
     return float(last + part), bright
 
 
-def _even(frames: Sequence[Image], s: Tracking, fixed: dict[str, Any]) -> Tracking:
+def _with_even_phases(frames: Sequence[Image], s: Tracking, fixed: dict[str, Any]) -> Tracking:
     """Settings with the least diameter, up to LARGER more, that has even phases; else with the most even phases."""
     tried: list[tuple[float, Tracking]] = []
-    for more in range(0, LARGER + 1, 2):
-        trial = replace(s, diameter_px=s.diameter_px + more)
+    for increase in range(0, LARGER + 1, 2):
+        trial = replace(s, diameter_px=s.diameter_px + increase)
         candidates = _candidates(frames, trial)
         least = _least(candidates, fixed)
         places = [f.position_px[f.mass > least] for f in candidates]
@@ -298,8 +298,8 @@ def _gap(masses: Floats) -> float:
     count = np.arange(1, len(logs))
     low = np.cumsum(logs)[:-1] / count
     high = (logs.sum() - np.cumsum(logs)[:-1]) / (len(logs) - count)
-    between = count * (len(logs) - count) * (high - low) ** 2
-    cut = int(between.argmax())
+    variance_between = count * (len(logs) - count) * (high - low) ** 2
+    cut = int(variance_between.argmax())
     if high[cut] - low[cut] < np.log(APART):
         return float(0.5 * np.exp(logs[len(logs) // 20]))  # one class only
     return float(np.exp(0.5 * (logs[cut] + logs[cut + 1])))

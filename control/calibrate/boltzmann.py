@@ -60,12 +60,12 @@ def _poisson(design: Floats, count: Floats) -> tuple[Floats, Floats]:
     """Maximum-likelihood coefficients of ln(mean count) = design @ c, and their covariance (iterated least squares)."""
     expected = count + 0.5
     for _ in range(100):
-        before = expected
+        previous = expected
         target = np.log(expected) + (count - expected) / expected
         weighted = design * expected[:, None]
         covariance = np.linalg.inv(design.T @ weighted)
         coefficient = covariance @ (weighted.T @ target)
         expected = np.exp(np.clip(design @ coefficient, -20.0, 50.0))
-        if np.allclose(before, expected, rtol=1e-10):
+        if np.allclose(previous, expected, rtol=1e-10):
             break
     return np.asarray(coefficient, np.float64), np.asarray(covariance, np.float64)

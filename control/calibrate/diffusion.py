@@ -55,10 +55,10 @@ def best_lags(error_ratio: float, frames: int) -> tuple[int, int]:
     x = max(error_ratio, 0.0)
     offset_free, offset_most = 2.0 + 1.6 * x**0.51, 3.0 + max(4.5 * frames**0.4 - 8.5, 0.0) ** 1.2
     slope_free, slope_most = 2.0 + 1.35 * x**0.6, 0.8 + 0.564 * frames
-    return _least(offset_free, offset_most), _least(slope_free, slope_most)
+    return _lags(offset_free, offset_most), _lags(slope_free, slope_most)
 
 
-def _least(free: float, most: float) -> int:
+def _lags(free: float, most: float) -> int:
     return max(int(free * most / (free**3 + most**3) ** (1.0 / 3.0)), 2)
 
 
@@ -70,12 +70,12 @@ def by_msd(trace_um: Floats, *, frame_s: float, exposure_s: float) -> Diffusion:
     place_um = np.asarray(trace_um, np.float64).reshape(len(trace_um), -1, 1)  # each trace is a particle on a line
     frames = len(place_um)
     offset_lags = slope_lags = max(frames // 10, 2)
-    each = np.empty((0, place_um.shape[1]))  # [L, K]
+    msd_of_each = np.empty((0, place_um.shape[1]))  # [L, K]
     for _ in range(20):
-        more = np.arange(len(each), max(offset_lags, slope_lags)) + 1
-        each = np.concatenate([each, msd(place_um, more, of_each=True, less_drift=True)])
-        mean = np.array([np.nanmean(row) for row in each])
-        lag_s = frame_s * np.arange(1, len(each) + 1)
+        new_lags = np.arange(len(msd_of_each), max(offset_lags, slope_lags)) + 1
+        msd_of_each = np.concatenate([msd_of_each, msd(place_um, new_lags, of_each=True, less_drift=True)])
+        mean = np.array([np.nanmean(row) for row in msd_of_each])
+        lag_s = frame_s * np.arange(1, len(msd_of_each) + 1)
         slope = np.polyfit(lag_s[:slope_lags], mean[:slope_lags], 1)[0]
         offset = np.polyfit(lag_s[:offset_lags], mean[:offset_lags], 1)[1]
         ratio = math.inf if slope <= 0 else max(offset / (slope * frame_s), 0.0)
@@ -83,7 +83,7 @@ def by_msd(trace_um: Floats, *, frame_s: float, exposure_s: float) -> Diffusion:
         if lags == (offset_lags, slope_lags):
             break
         offset_lags, slope_lags = lags
-    slopes = np.array([np.polyfit(lag_s[:slope_lags], row, 1)[0] for row in each[:slope_lags].T]) / 2.0
+    slopes = np.array([np.polyfit(lag_s[:slope_lags], row, 1)[0] for row in msd_of_each[:slope_lags].T]) / 2.0
     slopes = slopes[np.isfinite(slopes)]
     error = float(slopes.std(ddof=1) / math.sqrt(len(slopes))) if len(slopes) > 1 else math.nan
     return Diffusion(Estimate(slope / 2.0, error), float(offset / 2.0 + slope / 2.0 * exposure_s / 3.0))

@@ -50,9 +50,9 @@ def expected_response(
     held for `hold_s` (a delay of half of it: P13), averaged over the exposure.
     """
     omega = 2.0 * np.pi * np.asarray(frequency_hz)
-    held = np.sinc(omega * hold_s / (2.0 * np.pi)) * np.exp(-0.5j * omega * hold_s)
+    hold_response = np.sinc(omega * hold_s / (2.0 * np.pi)) * np.exp(-0.5j * omega * hold_s)
     blurred = np.sinc(omega * exposure_s / (2.0 * np.pi))
-    return np.asarray(np.exp(-1j * omega * latency_s) * held * blurred / (1.0 + 1j * omega / rate_hz))
+    return np.asarray(np.exp(-1j * omega * latency_s) * hold_response * blurred / (1.0 + 1j * omega / rate_hz))
 
 
 def by_phase(
@@ -94,6 +94,7 @@ def by_phase(
     number = len(responses)
     if number < 2:
         return Followed(Estimate(latency_s, math.nan), Estimate(rate, math.nan))
-    without = np.array([fit(np.delete(responses, index, axis=0).mean(axis=0)) for index in range(number)])  # jackknife
-    error = np.sqrt((number - 1) / number * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    # jackknife
+    leave_one_out = np.array([fit(np.delete(responses, index, axis=0).mean(axis=0)) for index in range(number)])
+    error = np.sqrt((number - 1) / number * ((leave_one_out - leave_one_out.mean(axis=0)) ** 2).sum(axis=0))
     return Followed(Estimate(latency_s, float(error[0])), Estimate(rate, float(error[1])))

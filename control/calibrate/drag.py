@@ -33,11 +33,11 @@ def stiffness_pn_per_um(lag: Estimate, drag_pn_s_per_um: float, *, late_s: float
 
     Raises ValueError if no lag remains.
     """
-    left_s = lag.value - late_s
-    if not left_s > 0:
+    corrected_s = lag.value - late_s
+    if not corrected_s > 0:
         raise ValueError(f"the particle lags {lag.value:.3g} s behind its trap, and {late_s:.3g} s of it is latency")
-    stiffness = drag_pn_s_per_um / left_s
-    return Estimate(stiffness, stiffness * lag.error / left_s)
+    stiffness = drag_pn_s_per_um / corrected_s
+    return Estimate(stiffness, stiffness * lag.error / corrected_s)
 
 
 def centre_stiffness_pn_per_um(lag_um: float, push_pn: float, *, waist_um: float, kt_pn_um: float) -> float:

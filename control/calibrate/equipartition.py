@@ -60,8 +60,8 @@ def stiffness_pn_per_um(
 
     def surplus(stiffness: float) -> float:
         rate_hz = stiffness / drag_pn_s_per_um
-        kept = 1.0 if math.isinf(seconds) else kept_by_mean(rate_hz, seconds)
-        return kt_pn_um / stiffness * blur_ratio(rate_hz, exposure_s) * kept - true_um2
+        remaining = 1.0 if math.isinf(seconds) else kept_by_mean(rate_hz, seconds)
+        return kt_pn_um / stiffness * blur_ratio(rate_hz, exposure_s) * remaining - true_um2
 
     low = first / 1000.0
     while surplus(low) < 0:  # a trace much shorter than the relaxation time has less variance than kT / k

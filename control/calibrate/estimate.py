@@ -46,9 +46,9 @@ def disagreement(estimates: Mapping[str, Estimate], *, tolerance: float = 0.05, 
         for second in names[index + 1 :]:
             a, b = estimates[first], estimates[second]
             difference = abs(a.value - b.value)
-            allowed = max(tolerance * abs(a.value + b.value) / 2.0 + 3.0 * math.hypot(a.error, b.error), least)
-            if not difference <= allowed and not difference / allowed <= worst:
-                worst = difference / allowed
+            limit = max(tolerance * abs(a.value + b.value) / 2.0 + 3.0 * math.hypot(a.error, b.error), least)
+            if not difference <= limit and not difference / limit <= worst:
+                worst = difference / limit
                 values = f"{first} ({a.value:.4g} ± {a.error:.2g}) and {second} ({b.value:.4g} ± {b.error:.2g})"
                 sentence = f"{values} disagree"
     return sentence

@@ -119,26 +119,28 @@ def by_flash(
 
     def fitted(keep: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """(latencies on and off, half-widths of the ranges of equally good fits)."""
-        late, half = np.full(2, late_s), np.zeros(2)
+        delay_s, half = np.full(2, late_s), np.zeros(2)
         for _ in range(3):
             for which in (0, 1):
 
                 def residual(trial_s: float, index: int = which) -> float:
-                    both = np.where(np.arange(2) == index, trial_s, late)
-                    share = np.diff(pattern.share(middle_s, exposure_s, float(both[0]), float(both[1])))[keep]
-                    kept = change[keep]
-                    return float(kept @ kept - (share @ kept) ** 2 / (share @ share))
+                    trial_delay_s = np.where(np.arange(2) == index, trial_s, delay_s)
+                    share = np.diff(
+                        pattern.share(middle_s, exposure_s, float(trial_delay_s[0]), float(trial_delay_s[1]))
+                    )[keep]
+                    observed = change[keep]
+                    return float(observed @ observed - (share @ observed) ** 2 / (share @ share))
 
-                low_s, high_s = _range(residual, float(late[which]), period_s, int(keep.sum()) - 3)
-                late[which], half[which] = (low_s + high_s) / 2.0, (high_s - low_s) / 2.0
-        return late, half
+                low_s, high_s = _range(residual, float(delay_s[which]), period_s, int(keep.sum()) - 3)
+                delay_s[which], half[which] = (low_s + high_s) / 2.0, (high_s - low_s) / 2.0
+        return delay_s, half
 
-    late, half = fitted(np.ones(len(change), np.bool_))
+    delay_s, half = fitted(np.ones(len(change), np.bool_))
     parts = [fitted(frame * STRETCHES // len(frame) != part)[0] for part in range(STRETCHES)]
     scatter = np.sqrt((STRETCHES - 1) * np.var(parts, axis=0))
     error = np.maximum(scatter, half)
-    share = np.diff(pattern.share(middle_s, exposure_s, float(late[0]), float(late[1])))
-    on, off = (Estimate(float(late[k]), float(error[k])) for k in (0, 1))
+    share = np.diff(pattern.share(middle_s, exposure_s, float(delay_s[0]), float(delay_s[1])))
+    on, off = (Estimate(float(delay_s[k]), float(error[k])) for k in (0, 1))
     return Flashed(on, off, float(share @ change / (share @ share)))
 
 
@@ -149,12 +151,12 @@ def _range(residual: Callable[[float], float], near_s: float, period_s: float, f
     near_s = float(grid_s[np.argmin(each)])
     best = minimize_scalar(residual, bounds=(near_s - step_s, near_s + step_s), method="bounded",
                            options={"xatol": 1e-5 * period_s})  # fmt: skip
-    allowed = float(best.fun) * (1.0 + WHITE / freedom) + 1e-12 * each.max()
+    limit = float(best.fun) * (1.0 + WHITE / freedom) + 1e-12 * each.max()
     ends = []
     for side_s in (-period_s, period_s):
         inside, outside = 0.0, 1.0
         for _ in range(20):
             half = (inside + outside) / 2.0
-            inside, outside = (half, outside) if residual(best.x + half * side_s) <= allowed else (inside, half)
+            inside, outside = (half, outside) if residual(best.x + half * side_s) <= limit else (inside, half)
         ends.append(float(best.x) + inside * side_s)
     return ends[0], ends[1]

@@ -94,8 +94,8 @@ def _fit(point: Floats, target: Floats, order: int, end: str) -> tuple[FittedMap
         if rank < design.shape[1]:
             raise ValueError("the points lie on a line, and a map needs them all over the field")
         residual = target - design @ solution
-        before, weight = weight, biweight(np.hypot(*residual.T), design.shape[1], least=1e-9 * float(np.ptp(target)))
-        if np.allclose(before, weight, atol=1e-6):
+        previous, weight = weight, biweight(np.hypot(*residual.T), design.shape[1], least=1e-9 * float(np.ptp(target)))
+        if np.allclose(previous, weight, atol=1e-6):
             break
     matrix = (solution[1:3] / radius).T
     (a, b), (c, d) = matrix.tolist()
@@ -105,11 +105,11 @@ def _fit(point: Floats, target: Floats, order: int, end: str) -> tuple[FittedMap
         Affine("sensor_px", end, ((a, b), (c, d)), (shift[0], shift[1])),
         (float(centre[0]), float(centre[1])), radius, terms,
     )  # fmt: skip
-    back = np.linalg.inv(matrix)
+    inverse = np.linalg.inv(matrix)
     used = weight > 0
     hat = np.einsum("kp,pq,kq->k", design, np.linalg.pinv(design.T @ (design * weight[:, None])), design) * weight
     leave_one_out = residual[used] / np.maximum(1.0 - hat[used], 1e-3)[:, None]
-    return FittedMap(warp, point, residual @ back.T, used), float(np.sqrt((leave_one_out**2).sum(axis=1).mean()))
+    return FittedMap(warp, point, residual @ inverse.T, used), float(np.sqrt((leave_one_out**2).sum(axis=1).mean()))
 
 
 def biweight(distance: Floats, parameters: int, least: float = 0.0) -> Floats:
@@ -131,18 +131,18 @@ def consensus(point: Floats, target: Floats, *, within: float, tries: int = 2000
     """
     if len(point) < 3:
         raise ValueError(f"{len(point)} pairs are too few for a map")
-    chance = np.random.default_rng(seed)
-    ones = np.column_stack([point, np.ones(len(point))])
+    generator = np.random.default_rng(seed)
+    homogeneous = np.column_stack([point, np.ones(len(point))])
     best = np.zeros(len(point), np.bool_)
     for _ in range(tries):
-        three = chance.choice(len(point), 3, replace=False)
+        three = generator.choice(len(point), 3, replace=False)
         try:
-            matrix = np.linalg.solve(ones[three], target[three])
+            matrix = np.linalg.solve(homogeneous[three], target[three])
         except np.linalg.LinAlgError:
             continue
         if abs(np.linalg.det(matrix[:2])) < 1e-6:
             continue
-        inside = np.hypot(*(ones @ matrix - target).T) < within
+        inside = np.hypot(*(homogeneous @ matrix - target).T) < within
         if inside.sum() > best.sum():
             best = inside
     return best

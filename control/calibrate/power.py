@@ -55,9 +55,9 @@ def fit_efficiency(
     for basis in (np.empty((5, 0)), round_about[:, None], np.eye(5)):
         if number >= 2 * (1 + basis.shape[1]) or not fits:
             design = np.column_stack([np.ones(number), columns @ basis]) * weight[:, None]
-            found = np.linalg.lstsq(design, stiffness_per_mw * weight, rcond=None)[0]
-            chi2 = float(((design @ found - stiffness_per_mw * weight) ** 2).sum())
-            fits.append((np.concatenate([found[:1], basis @ found[1:]]), len(found), chi2))
+            coefficients = np.linalg.lstsq(design, stiffness_per_mw * weight, rcond=None)[0]
+            chi2 = float(((design @ coefficients - stiffness_per_mw * weight) ** 2).sum())
+            fits.append((np.concatenate([coefficients[:1], basis @ coefficients[1:]]), len(coefficients), chi2))
     _, terms, chi2 = fits[-1]
     scatter = max(chi2 / max(number - terms, 1), 1.0)
     best = min(fits, key=lambda fit: fit[2] / scatter + fit[1] * float(np.log(number)))[0]

@@ -39,8 +39,8 @@ def periodogram_um2_per_hz(trace_um: Floats, fps: float) -> tuple[Floats, Floats
     Without the frequency 0 and the highest one, which have other statistics.
     """
     trace_um = np.asarray(trace_um, np.float64).reshape(len(trace_um), -1)
-    moved = trace_um - trace_um.mean(axis=0)
-    power = np.abs(np.fft.rfft(moved, axis=0)) ** 2 * 2.0 / (fps * len(trace_um))
+    centred_um = trace_um - trace_um.mean(axis=0)
+    power = np.abs(np.fft.rfft(centred_um, axis=0)) ** 2 * 2.0 / (fps * len(trace_um))
     frequency_hz = np.fft.rfftfreq(len(trace_um), 1.0 / fps)
     inner = slice(1, (len(trace_um) + 1) // 2)
     return np.asarray(frequency_hz[inner], np.float64), np.asarray(power[inner].mean(axis=1), np.float64)

@@ -163,8 +163,8 @@ class Flashing:
         grid_um = low_um + np.stack(np.meshgrid(share, share), axis=-1).reshape(-1, 2) * (high_um - low_um)
         if len(position_um) == 0:
             grid_um = (low_um + high_um)[None] / 2.0
-        apart_um = np.hypot(*np.moveaxis(grid_um[:, None] - position_um[None], -1, 0)).min(axis=1, initial=np.inf)
-        x_um, y_um = grid_um[int(np.argmax(apart_um))]
+        distance_um = np.hypot(*np.moveaxis(grid_um[:, None] - position_um[None], -1, 0)).min(axis=1, initial=np.inf)
+        x_um, y_um = grid_um[int(np.argmax(distance_um))]
         return float(x_um), float(y_um)
 
 
@@ -198,16 +198,16 @@ class Carrying:
         since_s = now_s if math.isnan(memory.since_s) else memory.since_s
         offset_um = self.offset_um(now_s - since_s)
         particle, place_um, free = self._catchable(seen)
-        known = np.isin(particle, memory.particle)
+        was_held = np.isin(particle, memory.particle)
         anchor_um = place_um - offset_um  # [N, 2] for particles caught now
-        old = memory.anchor_um[np.searchsorted(memory.particle, particle[known])]
-        near = np.hypot(*(self._inside(old + offset_um) - place_um[known]).T) <= self.waist_um
-        anchor_um[known] = np.where(near[:, None], old, anchor_um[known])
-        held = known | (free & (np.cumsum(free & ~known) + known.sum() <= self.carry.number))
+        old = memory.anchor_um[np.searchsorted(memory.particle, particle[was_held])]
+        near = np.hypot(*(self._inside(old + offset_um) - place_um[was_held]).T) <= self.waist_um
+        anchor_um[was_held] = np.where(near[:, None], old, anchor_um[was_held])
+        held = was_held | (free & (np.cumsum(free & ~was_held) + was_held.sum() <= self.carry.number))
         particle, anchor_um = particle[held], anchor_um[held]
-        gone = np.isin(memory.particle, seen.tracks.lost)  # not detected now, perhaps in the next frame
-        everyone = np.concatenate([particle, memory.particle[gone]])
-        anchors = np.concatenate([anchor_um, memory.anchor_um[gone]])
+        is_lost = np.isin(memory.particle, seen.tracks.lost)  # not detected now, perhaps in the next frame
+        everyone = np.concatenate([particle, memory.particle[is_lost]])
+        anchors = np.concatenate([anchor_um, memory.anchor_um[is_lost]])
         order = np.argsort(everyone, kind="stable")
         after = Held(since_s, everyone[order], anchors[order])
         return after, spots(particle, self._inside(anchor_um + offset_um), self.carry.depth_kt)
@@ -215,18 +215,18 @@ class Carrying:
     def offset_um(self, time_s: float) -> Floats:
         """[2] offset of all spots by path and oscillation, `time_s` after the beginning."""
         carry = self.carry
-        way = np.array([*carry.path_um, carry.path_um[0]])  # [P + 1, 2] closed path
-        travel_s = np.hypot(*np.diff(way, axis=0).T) / carry.speed_um_per_s  # [P]
+        path_um = np.array([*carry.path_um, carry.path_um[0]])  # [P + 1, 2] closed path
+        travel_s = np.hypot(*np.diff(path_um, axis=0).T) / carry.speed_um_per_s  # [P]
         leg_s = np.where(travel_s > 0, travel_s, 0.0) + carry.rest_s  # rest, then travel
         total_s = float(leg_s.sum())
         shake = np.array(carry.shake_um) * np.sin(2.0 * np.pi * np.array(carry.shake_hz) * time_s)
         if total_s <= 0:
-            return np.asarray(way[0] + shake)
-        left_s = time_s % total_s
-        leg = min(int(np.searchsorted(np.cumsum(leg_s), left_s, side="right")), len(leg_s) - 1)
-        within_s = left_s - (np.cumsum(leg_s)[leg] - leg_s[leg]) - carry.rest_s
+            return np.asarray(path_um[0] + shake)
+        cycle_s = time_s % total_s
+        leg = min(int(np.searchsorted(np.cumsum(leg_s), cycle_s, side="right")), len(leg_s) - 1)
+        within_s = cycle_s - (np.cumsum(leg_s)[leg] - leg_s[leg]) - carry.rest_s
         share = min(max(within_s / travel_s[leg], 0.0), 1.0) if travel_s[leg] > 0 else 0.0
-        return np.asarray(way[leg] + share * (way[leg + 1] - way[leg]) + shake)
+        return np.asarray(path_um[leg] + share * (path_um[leg + 1] - path_um[leg]) + shake)
 
     def _catchable(self, seen: Seen) -> tuple[Ints, Floats, NDArray[np.bool_]]:
         """(ID [N], position [N, 2], [N] whether no other particle is within apart_um) of all GOOD particles."""

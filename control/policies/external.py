@@ -66,8 +66,8 @@ class External(Force):
             return (*now.trap_terms, (kappa, self.delay_s if self.delay_s is not None else now.lag_s))
 
         def scatter_um2(now: Conditions) -> float:
-            own_hz = now.trap_hz if now.lag_s > 0.0 else terms(now)[0][0]
-            return linear.drift_variance_um2_per_s2(d, terms(now)) / own_hz**2
+            rate_hz = now.trap_hz if now.lag_s > 0.0 else terms(now)[0][0]
+            return linear.drift_variance_um2_per_s2(d, terms(now)) / rate_hz**2
 
         conditions = conditions.settled(scatter_um2)
         if not conditions.holds:
@@ -80,11 +80,11 @@ class External(Force):
             rms = f"{1e3 * math.sqrt(variance_um2):.3g} nm"
             rows.append(Foreseen("rms about the minimum", rms, f"{source}{conditions.mean}"))
         if self.delay_s is not None and at_um < 1e-3:
-            stays = "stable" if math.isfinite(variance_um2) else "never settles"
+            stability = "stable" if math.isfinite(variance_um2) else "never settles"
             if math.isnan(variance_um2):
-                stays = "too fast to say"
+                stability = "too fast to say"
             source = "without a lag stable below π/2 (P14)"
-            rows.append(Foreseen("z = κτ", f"{kappa * delay_s:.3g}, {stays}", source, stays != "stable"))
+            rows.append(Foreseen("z = κτ", f"{kappa * delay_s:.3g}, {stability}", source, stability != "stable"))
         elif variance_um2 == math.inf:
             rows.append(
                 Foreseen("rms about the minimum", "never settles", "the latency is too long for this stiffness", True)

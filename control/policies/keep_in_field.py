@@ -42,55 +42,59 @@ class Kept:
 
     def step(self, memory: tuple[frozenset[int], Any], seen: Seen) -> tuple[tuple[frozenset[int], Any], Forces]:
         carried, inner = memory
-        inner, wanted = self.policy.step(inner, seen)
+        inner, forces = self.policy.step(inner, seen)
         tracks = seen.tracks
         good = tracks.state == State.GOOD
         particle, position_um = tracks.particle[good], tracks.position_um[good]
         aim_um = self.aim(position_um)
-        was = np.isin(particle, list(carried))
+        was_carried = np.isin(particle, list(carried))
         arrived = (aim_um == position_um).all(axis=1)
-        now = ~arrived & (was | self.at_edge(position_um))  # [N] a wide margin may reach into the middle region
+        # [N]; a wide margin may reach into the middle region
+        is_carried = ~arrived & (was_carried | self.at_edge(position_um))
         notes = (
-            *(f"particle {who} is brought back" for who in particle[now & ~was]),
-            *(f"particle {who} is free again" for who in particle[was & ~now]),
+            *(f"particle {number} is brought back" for number in particle[is_carried & ~was_carried]),
+            *(f"particle {number} is free again" for number in particle[was_carried & ~is_carried]),
         )
-        gone = carried & {int(who) for who in tracks.lost}  # not detected now: carried on when detected again
-        return (gone | {int(who) for who in particle[now]}, inner), self.carry(
-            wanted, particle[now], aim_um[now] - position_um[now], notes
+        lost = carried & {int(number) for number in tracks.lost}  # not detected now: carried on when detected again
+        return (lost | {int(number) for number in particle[is_carried]}, inner), self.carry(
+            forces, particle[is_carried], aim_um[is_carried] - position_um[is_carried], notes
         )
 
     def at_edge(self, position_um: Floats) -> NDArray[np.bool_]:
         """[N] whether a position is within the margin of the edge, or beyond it."""
         low = np.asarray(self.low_um) + self.keep.margin_um
         high = np.asarray(self.high_um) - self.keep.margin_um
-        beyond: NDArray[np.bool_] = np.any((position_um < low) | (position_um > high), axis=1)
-        return beyond
+        outside: NDArray[np.bool_] = np.any((position_um < low) | (position_um > high), axis=1)
+        return outside
 
     def aim(self, position_um: Floats) -> Floats:
         """[N, 2] the nearest point of the middle region."""
         middle = (np.asarray(self.low_um) + np.asarray(self.high_um)) / 2.0
         return np.clip(position_um, middle - self.keep.release_um, middle + self.keep.release_um)
 
-    def carry(self, wanted: Forces, particle: NDArray[np.int64], way_um: Floats, notes: tuple[str, ...]) -> Forces:
-        """The forces with the trap's largest force along `way_um` [C, 2] on `particle` [C], and no other on them."""
+    def carry(
+        self, forces: Forces, particle: NDArray[np.int64], direction_um: Floats, notes: tuple[str, ...]
+    ) -> Forces:
+        """The forces with the trap's largest force along `direction_um` [C, 2] on `particle` [C], and no other."""
         if len(particle) == 0:
-            return replace(wanted, notes=(*wanted.notes, *notes))
-        stays = ~np.isin(wanted.particle, particle)
-        lit = ~np.isin(wanted.ring_particle, particle)
+            return replace(forces, notes=(*forces.notes, *notes))
+        keep = ~np.isin(forces.particle, particle)
+        keep_ring = ~np.isin(forces.ring_particle, particle)
         reach_pn = self.light.stiffness_pn_per_um * self.light.waist_um / 2.0
-        pull_pn = reach_pn * way_um / np.hypot(way_um[:, :1], way_um[:, 1:])  # hypot: squares would underflow
-        order = np.argsort(np.concatenate([wanted.particle[stays], particle]), kind="stable")
+        # hypot: squares would underflow
+        pull_pn = reach_pn * direction_um / np.hypot(direction_um[:, :1], direction_um[:, 1:])
+        order = np.argsort(np.concatenate([forces.particle[keep], particle]), kind="stable")
         return replace(
-            wanted,
-            particle=np.concatenate([wanted.particle[stays], particle])[order],
-            force_pn=np.concatenate([wanted.force_pn[stays], pull_pn])[order],
-            delay_s=np.concatenate([wanted.delay_s[stays], np.full(len(particle), np.nan)])[order],
-            carried=np.concatenate([wanted.carried[stays], np.ones(len(particle), np.bool_)])[order],
-            ring_particle=wanted.ring_particle[lit],
-            ring_um=wanted.ring_um[lit],
-            ring_radius_um=wanted.ring_radius_um[lit],
-            ring_kt=wanted.ring_kt[lit],
-            ring_delay_s=wanted.ring_delay_s[lit],
-            withheld=tuple(said for said in wanted.withheld if said[0] not in particle),
-            notes=(*wanted.notes, *notes),
+            forces,
+            particle=np.concatenate([forces.particle[keep], particle])[order],
+            force_pn=np.concatenate([forces.force_pn[keep], pull_pn])[order],
+            delay_s=np.concatenate([forces.delay_s[keep], np.full(len(particle), np.nan)])[order],
+            carried=np.concatenate([forces.carried[keep], np.ones(len(particle), np.bool_)])[order],
+            ring_particle=forces.ring_particle[keep_ring],
+            ring_um=forces.ring_um[keep_ring],
+            ring_radius_um=forces.ring_radius_um[keep_ring],
+            ring_kt=forces.ring_kt[keep_ring],
+            ring_delay_s=forces.ring_delay_s[keep_ring],
+            withheld=tuple(entry for entry in forces.withheld if entry[0] not in particle),
+            notes=(*forces.notes, *notes),
         )

@@ -45,27 +45,27 @@ class Motile(Force):
         return Constant(magnitude_pn=self.drive_pn)
 
     def pull(self, now: Now) -> Pull:
-        way_um = now.position_um - now.past_um(self.delay_s)  # [N, 2]
-        length_um = np.hypot(way_um[:, 0], way_um[:, 1])
-        heading = way_um / np.where(length_um == 0.0, 1.0, length_um)[:, None]
+        displacement_um = now.position_um - now.past_um(self.delay_s)  # [N, 2]
+        length_um = np.hypot(displacement_um[:, 0], displacement_um[:, 1])
+        heading = displacement_um / np.where(length_um == 0.0, 1.0, length_um)[:, None]
         perceived = self.perceived(now, heading)
         moves = perceived >= self.threshold if self.moves == "above" else perceived < self.threshold
         return Pull(np.where(moves[:, None], self.drive_pn * heading, np.where(np.isnan(heading), np.nan, 0.0)))
 
     def perceived(self, now: Now, heading: Floats) -> Floats:
         """[N] perception: the sum over the other particles in the cone of view of each particle."""
-        sees, seen = np.nonzero(now.cell[:, None] == now.cell[None])  # [P] pairs of one cell
-        others = sees != seen
-        sees, seen = sees[others], seen[others]
-        apart_um = now.position_um[seen] - now.position_um[sees]  # [P, 2]
-        distance_um = np.maximum(np.hypot(apart_um[:, 0], apart_um[:, 1]), 1e-9)
-        ahead = (apart_um * heading[sees]).sum(axis=1) / distance_um
-        inside: NDArray[np.bool_] = ahead >= math.cos(math.radians(self.half_angle_deg)) - 1e-12
+        observer, observed = np.nonzero(now.cell[:, None] == now.cell[None])  # [P] pairs of one cell
+        distinct = observer != observed
+        observer, observed = observer[distinct], observed[distinct]
+        offset_um = now.position_um[observed] - now.position_um[observer]  # [P, 2]
+        distance_um = np.maximum(np.hypot(offset_um[:, 0], offset_um[:, 1]), 1e-9)
+        cosine = (offset_um * heading[observer]).sum(axis=1) / distance_um
+        inside: NDArray[np.bool_] = cosine >= math.cos(math.radians(self.half_angle_deg)) - 1e-12
         if self.perceives == "vision":
             weight = 1.0 / (2.0 * math.pi * distance_um)
         else:
             weight = np.exp(-distance_um / self.length_um)
-        return np.bincount(sees, np.where(inside, weight, 0.0), minlength=len(now.particle)).astype(np.float64)
+        return np.bincount(observer, np.where(inside, weight, 0.0), minlength=len(now.particle)).astype(np.float64)
 
     def glow(self, now: Now) -> Glow:
         return Glow()
@@ -80,9 +80,9 @@ class Motile(Force):
             return [conditions.not_held("speed while it moves")]
         delay_s = self.delay_s or 0.0
         hidden = speed * delay_s < math.sqrt(4.0 * conditions.plant.diffusion_um2_per_s * delay_s)
-        said = [
+        rows = [
             Foreseen("speed while it moves", f"{speed:.3g} µm/s", "F/γ(1 + z of the latency) along its own heading")
         ]
         if hidden:
-            said.append(Foreseen("heading", "hidden by diffusion", "vτ is below √(4Dτ)", True))
-        return said
+            rows.append(Foreseen("heading", "hidden by diffusion", "vτ is below √(4Dτ)", True))
+        return rows

@@ -34,19 +34,19 @@ class Pair(Force):
             raise ValueError("the species matrix needs as many columns as rows")
 
     def pull(self, now: Now) -> Pull:
-        feels, acts = np.nonzero(now.cell[:, None] == now.cell[None])  # [P] pairs of one cell
-        others = feels != acts
-        feels, acts = feels[others], acts[others]
-        offset_um = now.position_um[feels] - now.past_um(self.delay_s)[acts]  # [P, 2]
+        target, source = np.nonzero(now.cell[:, None] == now.cell[None])  # [P] pairs of one cell
+        distinct = target != source
+        target, source = target[distinct], source[distinct]
+        offset_um = now.position_um[target] - now.past_um(self.delay_s)[source]  # [P, 2]
         force_pn = self.shape.force_pn(offset_um, kt_pn_um=now.plant.kt_pn_um, time_s=now.seen.effect_s)
         matrix = np.asarray(self.matrix)
         species = np.minimum(now.species, len(matrix) - 1)  # a species beyond the matrix counts as its last one
-        strength = matrix[species[feels], species[acts]]  # [P]
+        strength = matrix[species[target], species[source]]  # [P]
         # a source without a known past exerts no force; `without_past` withholds its own light
-        known = (strength != 0.0) & np.isfinite(offset_um).all(axis=1)
-        pull_pn = np.where(known[:, None], strength[:, None] * force_pn, 0.0)
+        active = (strength != 0.0) & np.isfinite(offset_um).all(axis=1)
+        pull_pn = np.where(active[:, None], strength[:, None] * force_pn, 0.0)
         total_pn = np.zeros_like(now.position_um)
-        np.add.at(total_pn, feels, pull_pn)
+        np.add.at(total_pn, target, pull_pn)
         return Pull(total_pn)
 
     def glow(self, now: Now) -> Glow:
@@ -99,10 +99,10 @@ class Pair(Force):
             return (*now.trap_terms, (rate, now.lag_s), (sign * rate, delay_s))
 
         def scatter_um2(now: Conditions) -> float:
-            own_hz = now.trap_hz if now.lag_s > 0.0 else terms(now)[0][0]
+            rate_hz = now.trap_hz if now.lag_s > 0.0 else terms(now)[0][0]
             bond, middle = terms(now), terms(now, -1.0)
-            apart = linear.drift_variance_um2_per_s2(2.0 * d, bond) / 4.0
-            return (apart + linear.drift_variance_um2_per_s2(0.5 * d, middle)) / own_hz**2
+            relative = linear.drift_variance_um2_per_s2(2.0 * d, bond) / 4.0
+            return (relative + linear.drift_variance_um2_per_s2(0.5 * d, middle)) / rate_hz**2
 
         conditions = conditions.settled(scatter_um2)
         if not conditions.holds:

@@ -80,37 +80,37 @@ class Predictive:
     def start(self) -> PredictiveMemory:
         return PredictiveMemory(Learning.of(self.believed), said_hz=self.believed.rate_hz)
 
-    def step(self, known: PredictiveMemory, seen: Seen) -> tuple[PredictiveMemory, Forces]:
-        known = self.informed(known, seen)
-        response = known.learning.now
+    def step(self, memory: PredictiveMemory, seen: Seen) -> tuple[PredictiveMemory, Forces]:
+        memory = self.informed(memory, seen)
+        response = memory.learning.now
         now = Now.of(seen, self.plant, self.middle_um)
-        place_um, variance_um2 = self.predicted(known, now)
+        place_um, variance_um2 = self.predicted(memory, now)
         trap_um = place_um + self.way_um(response, now, place_um, variance_um2)
         offset_um = within(trap_um - now.position_um, self.light.waist_um / 2.0)
         unknown, withheld = without_past(now, self.forces)
         keep = ~unknown & np.isfinite(offset_um).all(axis=1)
-        said = abs(response.rate_hz / known.said_hz - 1.0) > NOTICE
-        return replace(known, said_hz=response.rate_hz if said else known.said_hz), Forces(
+        changed = abs(response.rate_hz / memory.said_hz - 1.0) > NOTICE
+        return replace(memory, said_hz=response.rate_hz if changed else memory.said_hz), Forces(
             particle=now.particle[keep],
             force_pn=self.light.stiffness_pn_per_um * offset_um[keep],
             delay_s=np.full(int(np.count_nonzero(keep)), achieved_s(self.forces)),
             carried=np.zeros(int(np.count_nonzero(keep)), np.bool_),
             withheld=withheld,
-            notes=(self.words(response),) if said else (),
+            notes=(self.words(response),) if changed else (),
         )
 
-    def informed(self, known: PredictiveMemory, seen: Seen) -> PredictiveMemory:
+    def informed(self, memory: PredictiveMemory, seen: Seen) -> PredictiveMemory:
         """The memory with the traps of the last turn, and with the response learned from the newest sighting."""
-        told = known.told
+        traps = memory.told
         if math.isfinite(seen.allowed.effect_s):
-            told = (*told, Told.by(seen.allowed, known.seen_s))
-        sights = seen.history.sightings
-        oldest_s = min((sight.time_s for sight in sights[-3:]), default=seen.tracks.time_s) - seen.hold_s
-        told = (*(one for one, after in pairwise(told) if after.effect_s > oldest_s), *told[-1:])
-        learning = known.learning
-        if self.learn and told and sights and sights[-1].time_s == seen.tracks.time_s:
-            learning = learning.step(sights, told, seen.hold_s, alone(seen.tracks, self.plant.diameter_um))
-        return PredictiveMemory(learning, told, sights[-1].time_s if sights else known.seen_s, known.said_hz)
+            traps = (*traps, Told.by(seen.allowed, memory.seen_s))
+        sightings = seen.history.sightings
+        oldest_s = min((sighting.time_s for sighting in sightings[-3:]), default=seen.tracks.time_s) - seen.hold_s
+        traps = (*(trap for trap, after in pairwise(traps) if after.effect_s > oldest_s), *traps[-1:])
+        learning = memory.learning
+        if self.learn and traps and sightings and sightings[-1].time_s == seen.tracks.time_s:
+            learning = learning.step(sightings, traps, seen.hold_s, alone(seen.tracks, self.plant.diameter_um))
+        return PredictiveMemory(learning, traps, sightings[-1].time_s if sightings else memory.seen_s, memory.said_hz)
 
     def words(self, response: Response) -> str:
         stiffer = response.rate_hz / self.believed.rate_hz
@@ -118,13 +118,13 @@ class Predictive:
             f"learned: a trap's rate is {stiffer:.3g} times the believed one, and {1e3 * response.late_s:.2g} ms late"
         )
 
-    def predicted(self, known: PredictiveMemory, now: Now) -> tuple[Floats, Floats]:
+    def predicted(self, memory: PredictiveMemory, now: Now) -> tuple[Floats, Floats]:
         """(position [N, 2], its variance [N] per axis) of each particle when the next command acts."""
-        response = known.learning.now
-        sure = np.full(len(now.particle), response.sight_um2)
-        acts_s = now.seen.effect_s + response.late_s
+        response = memory.learning.now
+        sight_um2 = np.full(len(now.particle), response.sight_um2)
+        effect_s = now.seen.effect_s + response.late_s
         place_um, variance, _ = response.relaxed(
-            now.position_um, sure, now.particle, known.told, now.seen.tracks.time_s, acts_s
+            now.position_um, sight_um2, now.particle, memory.told, now.seen.tracks.time_s, effect_s
         )
         return place_um, np.maximum(variance, 0.0)
 
@@ -143,13 +143,13 @@ class Predictive:
         pull = self._force_per_um(now, place_um, at_um)
         reach = np.sqrt(2.0 * (blur + tau))  # [N, 1] half-width of the stencil: <f> = f + (P + tau) f'' / 2
         near = np.mean([self._force_per_um(now, place_um, at_um + reach * side) for side in AROUND], axis=0)
-        way = within(tau * (2.0 * pull - near), FARTHEST * np.sqrt(2.0 * tau))
-        return np.asarray(way / (1.0 - keep))
+        shift = within(tau * (2.0 * pull - near), FARTHEST * np.sqrt(2.0 * tau))
+        return np.asarray(shift / (1.0 - keep))
 
     def _force_per_um(self, now: Now, centre_um: Floats, place_um: Floats) -> Floats:
         """[N, 2] F / kT of the whole law on particles at place_um, while the others are at centre_um."""
-        there = replace(now, position_um=place_um, newest_um=centre_um)
-        total = sum((force.pull(there).force_pn for force in self.forces), np.zeros_like(place_um))
+        moved = replace(now, position_um=place_um, newest_um=centre_um)
+        total = sum((force.pull(moved).force_pn for force in self.forces), np.zeros_like(place_um))
         return np.asarray(total / self.plant.kt_pn_um)
 
 

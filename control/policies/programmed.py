@@ -84,14 +84,14 @@ class Landscape:
 def painted(force: Force, rings: Rings, now: Now, unknown: NDArray[np.bool_]) -> tuple[NDArray[np.generic], ...]:
     """Rings of one force: (particle [M], centre [M, 2], radius [M], depth kT [M], delay [M])."""
     glow = force.glow(now)
-    known = np.all(np.isfinite(glow.centre_um), axis=1)  # [C]
-    if len(known) == len(unknown):
-        known &= ~unknown
-    count, number = int(np.count_nonzero(known)), len(rings.radius_um)
+    valid = np.all(np.isfinite(glow.centre_um), axis=1)  # [C]
+    if len(valid) == len(unknown):
+        valid &= ~unknown
+    count, number = int(np.count_nonzero(valid)), len(rings.radius_um)
     delay_s = np.nan if force.delay_s is None else force.delay_s
     return (
-        np.repeat(glow.particle[known], number),
-        np.repeat(glow.centre_um[known], number, axis=0),
+        np.repeat(glow.particle[valid], number),
+        np.repeat(glow.centre_um[valid], number, axis=0),
         np.tile(rings.radius_um, count),
         np.tile(rings.total_kt, count),
         np.full(count * number, delay_s),
@@ -101,12 +101,12 @@ def painted(force: Force, rings: Rings, now: Now, unknown: NDArray[np.bool_]) ->
 def without_past(now: Now, forces: tuple[Force, ...]) -> tuple[NDArray[np.bool_], tuple[tuple[int, str], ...]]:
     """([N] whether a past position of the particle is unknown, (particle, reason) of these particles)."""
     unknown = np.zeros(len(now.particle), np.bool_)
-    said: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     for delay_s in {force.delay_s for force in forces if force.delay_s is not None}:
         missing = np.isnan(now.past_um(delay_s)).any(axis=1)
         unknown |= missing
-        said |= {int(who): f"where it was {delay_s:g} s ago is not known" for who in now.particle[missing]}
-    return unknown, tuple(sorted(said.items()))
+        reasons |= {int(number): f"where it was {delay_s:g} s ago is not known" for number in now.particle[missing]}
+    return unknown, tuple(sorted(reasons.items()))
 
 
 def achieved_s(forces: tuple[Force, ...]) -> float:

@@ -94,14 +94,14 @@ class PythonPolicy:
 
     def step(self, memory: Any, seen: Seen) -> tuple[Any, Forces]:
         """The law's forces on the trusted particles. Raises Fault for an error in the law, or an invalid result."""
-        now, withheld = self._known(Now.of(seen_only(seen), self.plant, self.middle_um))
+        now, withheld = self._with_known_past(Now.of(seen_only(seen), self.plant, self.middle_um))
         number = len(now.particle)
         try:
             memory, answer = self.law.step(memory, now)
-            given = np.asanyarray(answer)
+            result = np.asanyarray(answer)
         except BaseException as error:
             raise self._fault(error) from error
-        force_pn = self._forces(given, number)
+        force_pn = self._forces(result, number)
         delay_s = max(self.delays_s, default=np.nan)
         return memory, Forces(
             particle=now.particle.copy(),
@@ -111,14 +111,14 @@ class PythonPolicy:
             withheld=withheld,
         )
 
-    def _known(self, now: Now) -> tuple[Now, tuple[tuple[int, str], ...]]:
+    def _with_known_past(self, now: Now) -> tuple[Now, tuple[tuple[int, str], ...]]:
         """`now` with the particles whose past is known at all delays; the others, each with a reason."""
         keep = np.ones(len(now.particle), np.bool_)
         reasons: dict[int, str] = {}
         for delay_s in self.delays_s:
             missing = np.isnan(now.past_um(delay_s)).any(axis=1)
             keep &= ~missing
-            reasons |= {int(who): f"where it was {delay_s:g} s ago is not known" for who in now.particle[missing]}
+            reasons |= {int(number): f"where it was {delay_s:g} s ago is not known" for number in now.particle[missing]}
         if not reasons:
             return now, ()
         rows: dict[str, Any] = {
@@ -126,16 +126,16 @@ class PythonPolicy:
         }
         return replace(now, **rows), tuple(sorted(reasons.items()))
 
-    def _forces(self, given: NDArray[Any], number: int) -> Floats:
+    def _forces(self, result: NDArray[Any], number: int) -> Floats:
         """A law's result as forces [number, 2] pN. Raises Fault for a wrong shape or type, and for masked values."""
-        if given.shape != (number, 2):
-            raise Fault(f"the law {self.title} gave forces of shape {given.shape}, where ({number}, 2) is needed")
-        if given.dtype.kind not in "biuf":
-            raise Fault(f"the law {self.title} gave forces of type {given.dtype}, where real numbers are needed")
-        if np.ma.is_masked(given):
+        if result.shape != (number, 2):
+            raise Fault(f"the law {self.title} gave forces of shape {result.shape}, where ({number}, 2) is needed")
+        if result.dtype.kind not in "biuf":
+            raise Fault(f"the law {self.title} gave forces of type {result.dtype}, where real numbers are needed")
+        if np.ma.is_masked(result):
             raise Fault(f"the law {self.title} gave masked forces, where a number is needed for each particle")
         with np.errstate(over="ignore"):  # of wider types; the interlock trips if a force is not finite
-            return np.array(given, np.float64)
+            return np.array(result, np.float64)
 
     def _fault(self, error: BaseException) -> Fault:
         """The error in one sentence, with the line of the law that raised it. A signal is raised again."""

@@ -52,9 +52,9 @@ class Told:
     @classmethod
     def by(cls, command: Command, seen_s: float) -> Told:
         """The traps of a command that was decided on the sighting at `seen_s`."""
-        own = np.flatnonzero(command.particle >= 0)
-        own = own[np.argsort(command.particle[own], kind="stable")]
-        return cls(command.effect_s, command.particle[own], command.position_um[own], seen_s)
+        rows = np.flatnonzero(command.particle >= 0)
+        rows = rows[np.argsort(command.particle[rows], kind="stable")]
+        return cls(command.effect_s, command.particle[rows], command.position_um[rows], seen_s)
 
     def of(self, particle: Ints) -> tuple[NDArray[np.bool_], Floats]:
         """([N] whether each particle has a trap, [N, 2] position of the trap; 0 where there is none)."""
@@ -62,9 +62,9 @@ class Told:
         if len(self.particle) == 0:
             return np.zeros(len(particle), np.bool_), trap_um
         row = np.minimum(np.searchsorted(self.particle, particle), len(self.particle) - 1)
-        held = self.particle[row] == particle
-        trap_um[held] = self.trap_um[row[held]]
-        return held, trap_um
+        has_trap = self.particle[row] == particle
+        trap_um[has_trap] = self.trap_um[row[has_trap]]
+        return has_trap, trap_um
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Response:
     late_s: float = 0.0  # delay of a command beyond its planned time
 
     def relaxed(
-        self, place_um: Floats, variance_um2: Floats, particle: Ints, told: tuple[Told, ...], start_s: float,
+        self, place_um: Floats, variance_um2: Floats, particle: Ints, traps: tuple[Told, ...], start_s: float,
         end_s: float,
     ) -> tuple[Floats, Floats, NDArray[np.bool_]]:  # fmt: skip
         """(position [N, 2], its variance [N] per axis, [N] whether the particle always had a trap) at end_s.
@@ -85,19 +85,19 @@ class Response:
         A particle relaxes towards its trap; without a trap it diffuses freely.
         """
         d = self.diffusion_um2_per_s
-        always = np.ones(len(particle), np.bool_)
-        starts_s = [start_s, *(max(one.effect_s + self.late_s, start_s) for one in told)]
+        always_held = np.ones(len(particle), np.bool_)
+        starts_s = [start_s, *(max(trap.effect_s + self.late_s, start_s) for trap in traps)]
         ends_s = [*starts_s[1:], end_s]
-        for one, begin_s, until_s in zip((None, *told), starts_s, ends_s, strict=True):
+        for trap, begin_s, until_s in zip((None, *traps), starts_s, ends_s, strict=True):
             lasting_s = min(until_s, end_s) - begin_s
             if lasting_s <= 0:
                 continue
-            held, trap_um = (np.zeros_like(always), place_um) if one is None else one.of(particle)
-            keep = np.where(held, math.exp(-self.rate_hz * lasting_s), 1.0)  # [N]
-            place_um = np.where(held[:, None], trap_um + keep[:, None] * (place_um - trap_um), place_um)
-            grown = np.where(held, d / self.rate_hz * (1.0 - keep**2), 2.0 * d * lasting_s)
-            variance_um2, always = keep**2 * variance_um2 + grown, always & held
-        return place_um, variance_um2, always
+            has_trap, trap_um = (np.zeros_like(always_held), place_um) if trap is None else trap.of(particle)
+            keep = np.where(has_trap, math.exp(-self.rate_hz * lasting_s), 1.0)  # [N]
+            place_um = np.where(has_trap[:, None], trap_um + keep[:, None] * (place_um - trap_um), place_um)
+            grown = np.where(has_trap, d / self.rate_hz * (1.0 - keep**2), 2.0 * d * lasting_s)
+            variance_um2, always_held = keep**2 * variance_um2 + grown, always_held & has_trap
+        return place_um, variance_um2, always_held
 
 
 @dataclass(frozen=True)
@@ -119,55 +119,57 @@ class Learning:
     def of(cls, first: Response) -> Learning:
         return cls(first, first)
 
-    def step(self, sights: tuple[Sighting, ...], told: tuple[Told, ...], hold_s: float, alone: Ints) -> Learning:
-        """The estimates after the newest sighting, from the particles `alone`, which are pushed by their traps only."""
-        if len(sights) < 3 or sights[-1].time_s - sights[-3].time_s > 2.5 * hold_s:
+    def step(self, sightings: tuple[Sighting, ...], traps: tuple[Told, ...], hold_s: float, isolated: Ints) -> Learning:
+        """The estimates after the newest sighting, from the particles `isolated`, which only their traps push."""
+        if len(sightings) < 3 or sightings[-1].time_s - sightings[-3].time_s > 2.5 * hold_s:
             return self._interrupted()
-        older, before, newest = sights[-3:]
+        older, before, newest = sightings[-3:]
         lasting_s = newest.time_s - before.time_s
-        who = np.intersect1d(np.intersect1d(alone, before.particle), older.particle)
-        place, was, long_ago = (_rows(sight, who) for sight in (newest, before, older))
-        yhat, tilt, always = self._foreseen(was, who, told, before.time_s, newest.time_s, hold_s)
-        error = place - yhat  # [N, 2]
-        sums = self.sums if self.sums[1] else self._believed(lasting_s)
-        fits = always & (np.abs(error) < OUTLIER * math.sqrt(sums[0] / sums[1])).all(axis=1)
-        if not fits.any():
+        particle = np.intersect1d(np.intersect1d(isolated, before.particle), older.particle)
+        place_um, before_um, older_um = (_rows(sighting, particle) for sighting in (newest, before, older))
+        yhat, tilt, always_held = self._predicted(before_um, particle, traps, before.time_s, newest.time_s, hold_s)
+        error = place_um - yhat  # [N, 2]
+        sums = self.sums if self.sums[1] else self._initial_sums(lasting_s)
+        inlier = always_held & (np.abs(error) < OUTLIER * math.sqrt(sums[0] / sums[1])).all(axis=1)
+        if not inlier.any():
             return self._interrupted()
-        who, error, tilt, long_ago = who[fits], error[fits], tilt[fits], long_ago[fits]
-        there = trap_at(told, before.time_s - self.now.late_s, who)
+        particle, error, tilt, older_um = particle[inlier], error[inlier], tilt[inlier], older_um[inlier]
+        trap_um = trap_at(traps, before.time_s - self.now.late_s, particle)
         strength = self.now.rate_hz * lasting_s * math.exp(-self.now.rate_hz * lasting_s)
-        if any(one.seen_s >= before.time_s and one.effect_s < newest.time_s for one in told):
+        if any(trap.seen_s >= before.time_s and trap.effect_s < newest.time_s for trap in traps):
             tilt[..., 1] = 0.0
-        instrument = np.stack([strength * (there - long_ago), tilt[..., 1]], axis=-1)  # [N, 2 axes, 2]
+        instrument = np.stack([strength * (trap_um - older_um), tilt[..., 1]], axis=-1)  # [N, 2 axes, 2]
         forget = math.exp(-lasting_s / FORGET_S)
-        theta, information = self._moved(error, tilt, instrument, forget, sums[0] / sums[1])
-        sums = forget * sums + self._squares(who, error)
-        after = Learning(self.first, self.now, theta, information, who, error, sums)
+        theta, information = self._updated(error, tilt, instrument, forget, sums[0] / sums[1])
+        sums = forget * sums + self._squares(particle, error)
+        after = Learning(self.first, self.now, theta, information, particle, error, sums)
         return replace(after, now=after._response(lasting_s, hold_s))
 
     def _interrupted(self) -> Learning:
         return replace(self, particle=np.empty(0, np.int64), innovation_um=np.empty((0, 2)))
 
-    def _foreseen(
-        self, was_um: Floats, who: Ints, told: tuple[Told, ...], start_s: float, end_s: float, hold_s: float
+    def _predicted(
+        self, start_um: Floats, particle: Ints, traps: tuple[Told, ...], start_s: float, end_s: float, hold_s: float
     ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
         """(yhat [N, 2], its derivatives dyhat/dtheta [N, 2, 2], [N] whether the particle always had a trap)."""
-        none = np.zeros(len(who))
+        no_variance = np.zeros(len(particle))
         step = 1e-4
-        yhat, _, always = self.now.relaxed(was_um, none, who, told, start_s, end_s)
+        yhat, _, always_held = self.now.relaxed(start_um, no_variance, particle, traps, start_s, end_s)
         faster = replace(self.now, rate_hz=self.now.rate_hz * (1.0 + step))
         later = replace(self.now, late_s=self.now.late_s + step * hold_s)
-        moved = [one.relaxed(was_um, none, who, told, start_s, end_s)[0] for one in (faster, later)]
-        return yhat, np.stack([(one - yhat) / step for one in moved], axis=-1), always
+        moved = [
+            varied.relaxed(start_um, no_variance, particle, traps, start_s, end_s)[0] for varied in (faster, later)
+        ]
+        return yhat, np.stack([(varied - yhat) / step for varied in moved], axis=-1), always_held
 
-    def _believed(self, lasting_s: float) -> Floats:
+    def _initial_sums(self, lasting_s: float) -> Floats:
         """The sums for the initial values, with the weight of BELIEF_PAIRS innovations."""
         keep = math.exp(-self.first.rate_hz * lasting_s)
         q = self.first.diffusion_um2_per_s / self.first.rate_hz * (1.0 - keep**2)
         v = self.first.sight_um2
         return BELIEF_PAIRS * np.array([q + v * (1.0 + keep**2), 1.0, -keep * v, 1.0])
 
-    def _moved(
+    def _updated(
         self, error: Floats, tilt: Floats, instrument: Floats, forget: float, noise_um2: float
     ) -> tuple[Floats, Floats]:
         """(new theta, its information S [2, 2])."""
@@ -176,17 +178,17 @@ class Learning:
         theta = self.theta + np.linalg.solve(information, np.einsum("nai,na->i", instrument, error))
         return np.clip(theta, -FARTHEST, FARTHEST), information
 
-    def _last(self, who: Ints) -> Floats:
+    def _last(self, particle: Ints) -> Floats:
         """[N, 2] last innovation of each particle; 0 where there is none."""
-        last = np.zeros((len(who), 2))
-        _, row, column = np.intersect1d(who, self.particle, assume_unique=True, return_indices=True)
+        last = np.zeros((len(particle), 2))
+        _, row, column = np.intersect1d(particle, self.particle, assume_unique=True, return_indices=True)
         last[row] = self.innovation_um[column]
         return last
 
-    def _squares(self, who: Ints, error: Floats) -> Floats:
+    def _squares(self, particle: Ints, error: Floats) -> Floats:
         """Contribution of these innovations to the sums."""
-        product = error * self._last(who)
-        followed = 2 * len(np.intersect1d(who, self.particle, assume_unique=True))
+        product = error * self._last(particle)
+        followed = 2 * len(np.intersect1d(particle, self.particle, assume_unique=True))
         return np.array([(error**2).sum(), error.size, product.sum(), followed])
 
     def _response(self, lasting_s: float, hold_s: float) -> Response:
@@ -200,10 +202,10 @@ class Learning:
         return Response(rate_hz, d, v, hold_s * float(self.theta[1]))
 
 
-def trap_at(told: tuple[Told, ...], time_s: float, particle: Ints) -> Floats:
+def trap_at(traps: tuple[Told, ...], time_s: float, particle: Ints) -> Floats:
     """[N, 2] positions of the traps that acted at this time; 0 for particles without one."""
-    acting = [one for one in told if one.effect_s <= time_s]
-    return (acting[-1] if acting else told[0]).of(particle)[1]
+    acting = [trap for trap in traps if trap.effect_s <= time_s]
+    return (acting[-1] if acting else traps[0]).of(particle)[1]
 
 
 def alone(tracks: Tracks, diameter_um: float) -> Ints:
@@ -216,6 +218,6 @@ def alone(tracks: Tracks, diameter_um: float) -> Ints:
     return np.asarray(tracks.particle[trusted], np.int64)
 
 
-def _rows(sight: Sighting, particle: Ints) -> Floats:
+def _rows(sighting: Sighting, particle: Ints) -> Floats:
     """[N, 2] positions of particles that are in the sighting."""
-    return sight.position_um[np.searchsorted(sight.particle, particle)]
+    return sighting.position_um[np.searchsorted(sighting.particle, particle)]

@@ -20,16 +20,16 @@ VALUES = {kind: attrgetter(*(field.name for field in fields(kind))) for kind in 
 
 def seen_only(seen: Seen) -> Seen:
     """The same tracks, history and command, read-only. The arrays of a history are always read-only."""
-    kept = seen.history
-    history = History(kept.depth_s, kept.sightings, MappingProxyType(kept.begun_s))
+    source = seen.history
+    history = History(source.depth_s, source.sightings, MappingProxyType(source.begun_s))
     return Seen(_columns(seen.tracks), history, seen.effect_s, seen.hold_s, _columns(seen.allowed))
 
 
 def _columns(columns: Columns) -> Columns:
     values: tuple[Any, ...] = VALUES[type(columns)](columns)
-    made: Any = type(columns)
-    found: Columns = made(*[read_only(value) if type(value) is np.ndarray else value for value in values])
-    return found
+    cls: Any = type(columns)
+    copied: Columns = cls(*[read_only(value) if type(value) is np.ndarray else value for value in values])
+    return copied
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,10 @@ class Capped(Central):
         """Force [...] in kT/um, positive outward, at distances [...] of core_um or more."""
 
     def radial_energy_pn_um(self, r_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
-        held_um = np.maximum(r_um, self.core_um)
-        return kt_pn_um * (self.bare_energy_kt(held_um) + self.bare_force_kt_per_um(held_um) * (held_um - r_um))
+        clamped_um = np.maximum(r_um, self.core_um)
+        return kt_pn_um * (
+            self.bare_energy_kt(clamped_um) + self.bare_force_kt_per_um(clamped_um) * (clamped_um - r_um)
+        )
 
     def radial_force_pn(self, r_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
         return kt_pn_um * self.bare_force_kt_per_um(np.maximum(r_um, self.core_um))

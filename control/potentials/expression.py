@@ -57,22 +57,22 @@ def parse(text: str, names: tuple[str, ...]) -> ast.expr:
     where(a < b, then, else).
     """
     assert_length(text)
-    lead, body = len(text) - len(text.lstrip()), text.strip()
+    blanks, body = len(text) - len(text.lstrip()), text.strip()
     if not body:
         raise FormulaError("the formula is empty", text, 0)
     for column, letter in enumerate(body):
         if letter not in LETTERS:
-            raise FormulaError(f"{letter!r} has no place in a formula", text, lead + column)
+            raise FormulaError(f"{letter!r} has no place in a formula", text, blanks + column)
     for word in WORD.finditer(body):
         if word[0][0] in "0123456789." and word[0].endswith(KEYWORDS):  # Python would accept it with a warning
-            raise FormulaError(RUNS_INTO, text, lead + word.start())
+            raise FormulaError(RUNS_INTO, text, blanks + word.start())
     try:
         tree = ast.parse(body, mode="eval").body
     except SyntaxError as error:
-        raise FormulaError(_reason(error), text, lead + (error.offset or len(body) + 1) - 1) from None
+        raise FormulaError(_reason(error), text, blanks + (error.offset or len(body) + 1) - 1) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise FormulaError(f"this can't be read as a formula ({error})", text, 0) from None
-    _Check(text, lead, names).expression(tree, 1)
+    _Check(text, blanks, names).expression(tree, 1)
     return tree
 
 
@@ -100,9 +100,9 @@ def names_in(tree: ast.expr) -> frozenset[str]:
 class _Check:
     """Walks a syntax tree and refuses nodes that are not in the language."""
 
-    def __init__(self, text: str, lead: int, names: tuple[str, ...]) -> None:
+    def __init__(self, text: str, blanks: int, names: tuple[str, ...]) -> None:
         self.text = text
-        self.lead = lead  # blanks before the parsed text
+        self.lead = blanks  # blanks before the parsed text
         self.names = names
 
     def refuse(self, sentence: str, node: ast.expr) -> FormulaError:
@@ -141,8 +141,8 @@ class _Check:
             raise self.refuse(f"'{name}' needs its arguments in parentheses", node)
         if name not in self.names and name not in CONSTANTS:
             names = [*self.names, *CONSTANTS]
-            near = difflib.get_close_matches(name, [*names, *FUNCTIONS, "where"], 1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
+            similar = difflib.get_close_matches(name, [*names, *FUNCTIONS, "where"], 1)
+            hint = f"; did you mean '{similar[0]}'?" if similar else ""
             raise self.refuse(f"'{name}' is not known here{hint} (allowed: {', '.join(names)})", node)
 
     def operator(self, node: ast.BinOp) -> None:
@@ -159,12 +159,12 @@ class _Check:
     def call(self, node: ast.Call, depth: int) -> None:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name not in FUNCTIONS and name != "where":
-            near = difflib.get_close_matches(name, [*FUNCTIONS, "where"], 1) if name else []
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            what = f"'{name}' is not a function here" if name else "only a function's name can stand before '('"
+            similar = difflib.get_close_matches(name, [*FUNCTIONS, "where"], 1) if name else []
+            hint = f"; did you mean '{similar[0]}'?" if similar else ""
+            problem = f"'{name}' is not a function here" if name else "only a function's name can stand before '('"
             if name in self.names:
                 hint = f"; a product is written {name}*(...)"
-            raise self.refuse(f"{what}{hint} (allowed are {', '.join([*FUNCTIONS, 'where'])})", node.func)
+            raise self.refuse(f"{problem}{hint} (allowed are {', '.join([*FUNCTIONS, 'where'])})", node.func)
         number = 3 if name == "where" else FUNCTIONS[name][0]
         if node.keywords or len(node.args) != number:
             count = "1 argument" if number == 1 else f"{number} arguments"
@@ -183,12 +183,12 @@ class _Check:
         self.expression(node.comparators[0], depth + 1)
 
 
-def column_of(text: str, node: ast.expr, lead: int) -> int:
+def column_of(text: str, node: ast.expr, blanks: int) -> int:
     """Column of a node in the text, counted from 0; for an operation that of its sign."""
     if isinstance(node, ast.BinOp):
-        between = range(lead + (node.left.end_col_offset or 0), lead + node.right.col_offset)
-        return next((column for column in between if text[column] in "+-*/^<>"), lead + node.col_offset)
-    return lead + node.col_offset
+        between = range(blanks + (node.left.end_col_offset or 0), blanks + node.right.col_offset)
+        return next((column for column in between if text[column] in "+-*/^<>"), blanks + node.col_offset)
+    return blanks + node.col_offset
 
 
 def culprit(tree: ast.expr, variables: Mapping[str, Dual]) -> ast.expr:
@@ -207,7 +207,7 @@ def _kind(node: ast.expr) -> str:
     """Name of a Python construct, for error sentences."""
     if isinstance(node, ast.Constant):
         return f"{node.value!r}"
-    words: dict[type[ast.expr], str] = {
+    names: dict[type[ast.expr], str] = {
         ast.Attribute: "a dot after a name",
         ast.Lambda: "lambda",
         ast.IfExp: "if ... else (write where(a < b, then, else))",
@@ -216,7 +216,7 @@ def _kind(node: ast.expr) -> str:
         ast.Tuple: "a comma outside of a function",
         ast.GeneratorExp: "a loop",
     }
-    return words.get(type(node), f"this ({type(node).__name__})")
+    return names.get(type(node), f"this ({type(node).__name__})")
 
 
 def evaluate(tree: ast.expr, variables: Mapping[str, Dual]) -> Dual:
@@ -237,8 +237,8 @@ def _evaluate(node: ast.expr, variables: Mapping[str, Dual]) -> Dual:
         case ast.BinOp(left=left, op=operator, right=right):
             return _combine(operator, _evaluate(left, variables), _evaluate(right, variables))
         case ast.Call(func=ast.Name(id="where"), args=[ast.Compare() as condition, yes, no]):
-            holds = _holds(condition, variables)
-            return choose(holds, _evaluate(yes, variables), _evaluate(no, variables))
+            mask = _comparison(condition, variables)
+            return choose(mask, _evaluate(yes, variables), _evaluate(no, variables))
         case ast.Call(func=ast.Name(id=name), args=arguments):
             return FUNCTIONS[name][1](*(_evaluate(argument, variables) for argument in arguments))
         case _:
@@ -259,6 +259,6 @@ def _combine(operator: ast.operator, left: Dual, right: Dual) -> Dual:
             return left**right
 
 
-def _holds(node: ast.Compare, variables: Mapping[str, Dual]) -> NDArray[np.bool_]:
+def _comparison(node: ast.Compare, variables: Mapping[str, Dual]) -> NDArray[np.bool_]:
     left, right = _evaluate(node.left, variables).value, _evaluate(node.comparators[0], variables).value
     return np.asarray(COMPARISONS[type(node.ops[0])](left, right))

@@ -73,9 +73,9 @@ class Formula(Central):
         return self.limits_um[1] if self.central else math.inf
 
     def radial_energy_pn_um(self, r_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
-        held_um = np.clip(r_um, *self.limits_um)
-        value, slope = self._radial(held_um, kt_pn_um, time_s)
-        return np.asarray(value + slope * np.minimum(r_um - held_um, 0.0))
+        clamped_um = np.clip(r_um, *self.limits_um)
+        value, slope = self._radial(clamped_um, kt_pn_um, time_s)
+        return np.asarray(value + slope * np.minimum(r_um - clamped_um, 0.0))
 
     def radial_force_pn(self, r_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
         _, slope = self._radial(np.clip(r_um, *self.limits_um), kt_pn_um, time_s)
@@ -89,9 +89,9 @@ class Formula(Central):
     def force_pn(self, offset_um: Floats, *, kt_pn_um: float, time_s: float = 0.0) -> Floats:
         if self.central:
             return super().force_pn(offset_um, kt_pn_um=kt_pn_um, time_s=time_s)
-        held_um = np.clip(offset_um, *self.limits_um)
-        _, gradient = self._planar(held_um, kt_pn_um, time_s)
-        force_pn = np.where(held_um == offset_um, -gradient, 0.0)
+        clamped_um = np.clip(offset_um, *self.limits_um)
+        _, gradient = self._planar(clamped_um, kt_pn_um, time_s)
+        force_pn = np.where(clamped_um == offset_um, -gradient, 0.0)
         return np.where(np.isnan(offset_um).any(axis=-1, keepdims=True), np.nan, force_pn)
 
     def _radial(self, r_um: Floats, kt_pn_um: float, time_s: float) -> tuple[Floats, Floats]:
@@ -143,11 +143,11 @@ def _from_distance(r_um: Floats) -> dict[str, Dual]:
 
 def _from_offset(offset_um: Floats) -> dict[str, Dual]:
     x_um, y_um = offset_um[..., 0], offset_um[..., 1]
-    one, zero = np.ones_like(x_um), np.zeros_like(x_um)
+    ones, zeros = np.ones_like(x_um), np.zeros_like(x_um)
     r_um = np.hypot(x_um, y_um)
-    away_um = np.where(r_um == 0.0, 1.0, r_um)
+    divisor_um = np.where(r_um == 0.0, 1.0, r_um)
     return {
-        "x": Dual(x_um, (one, zero)),
-        "y": Dual(y_um, (zero, one)),
-        "r": Dual(r_um, (x_um / away_um, y_um / away_um)),
+        "x": Dual(x_um, (ones, zeros)),
+        "y": Dual(y_um, (zeros, ones)),
+        "r": Dual(r_um, (x_um / divisor_um, y_um / divisor_um)),
     }

@@ -36,11 +36,11 @@ class GaussianRing(Central):
         return ((self.radius_um,), (self.depth_kt,)) if self.width_um <= BEAM * waist_um / 2.0 else None
 
 
-def valley(away_um: Floats, width_um: float, depth_pn_um: float) -> Floats:
+def valley(distance_um: Floats, width_um: float, depth_pn_um: float) -> Floats:
     """Energy [...] of a Gaussian valley, at distances [...] from its minimum."""
-    return -depth_pn_um * np.exp(-0.5 * (away_um / width_um) ** 2)
+    return -depth_pn_um * np.exp(-0.5 * (distance_um / width_um) ** 2)
 
 
-def valley_force(away_um: Floats, width_um: float, depth_pn_um: float) -> Floats:
+def valley_force(distance_um: Floats, width_um: float, depth_pn_um: float) -> Floats:
     """Force [...] along the distance from the minimum."""
-    return valley(away_um, width_um, depth_pn_um) * away_um / width_um**2
+    return valley(distance_um, width_um, depth_pn_um) * distance_um / width_um**2

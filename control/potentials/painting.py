@@ -48,7 +48,7 @@ def paint(shape: Shape | None, *, waist_um: float, kt_pn_um: float) -> Rings:
     _require_few(radius_um, waist_um)
     peak_um = np.array([_peak_um(float(radius), waist_um) for radius in radius_um])
     total_kt, _ = nnls(_depth(peak_um[:, None], radius_um[None], waist_um), depth_kt)
-    return _judged(shape, radius_um, total_kt, waist_um, kt_pn_um)
+    return _with_residual(shape, radius_um, total_kt, waist_um, kt_pn_um)
 
 
 def painted_energy_pn_um(rings: Rings, r_um: Floats, *, waist_um: float, kt_pn_um: float) -> Floats:
@@ -86,8 +86,8 @@ def saddle_node_delay_s(outward_pn: Callable[[Floats], Floats], *, drag_pn_s_per
     best = int(np.argmax(rate))
     if rate[best] <= 0.0:
         return math.inf
-    around = (r_um[max(best - 1, 0)], r_um[min(best + 1, len(r_um) - 1)])
-    finer = minimize_scalar(lambda r: -outward_pn(np.array([r]))[0] / r, bounds=around, method="bounded")
+    bracket_um = (r_um[max(best - 1, 0)], r_um[min(best + 1, len(r_um) - 1)])
+    finer = minimize_scalar(lambda r: -outward_pn(np.array([r]))[0] / r, bounds=bracket_um, method="bounded")
     return drag_pn_s_per_um / max(float(rate[best]), -float(finer.fun))
 
 
@@ -106,8 +106,8 @@ def _peak_um(ring_um: float, waist_um: float) -> float:
         return 0.0
     within = (max(0.0, ring_um - waist_um), ring_um)
     ring = np.array(ring_um)
-    found = minimize_scalar(lambda r: -float(_depth(np.array(r), ring, waist_um)), bounds=within, method="bounded")
-    return float(found.x)
+    optimum = minimize_scalar(lambda r: -float(_depth(np.array(r), ring, waist_um)), bounds=within, method="bounded")
+    return float(optimum.x)
 
 
 def _fitted(shape: Central, waist_um: float, kt_pn_um: float) -> Rings:
@@ -120,18 +120,18 @@ def _fitted(shape: Central, waist_um: float, kt_pn_um: float) -> Rings:
             f"and this potential reaches {shape.reach_um:.4g} um"
         )
     ring_um = np.arange(0.0, shape.reach_um + waist_um / 4.0, waist_um / 2.0)  # [M]
-    r_um, wanted_kt = _wanted(shape, 4 * len(ring_um), kt_pn_um)
-    highest = int(np.argmin(wanted_kt))
-    if -wanted_kt[highest] > REPULSIVE * max(float(wanted_kt.max()), 0.0):
+    r_um, target_kt = _target(shape, 4 * len(ring_um), kt_pn_um)
+    highest = int(np.argmin(target_kt))
+    if -target_kt[highest] > REPULSIVE * max(float(target_kt.max()), 0.0):
         raise Refused(
-            f"a painted landscape can't repel, and this potential is {-wanted_kt[highest]:.3g} kT above its far value "
+            f"a painted landscape can't repel, and this potential is {-target_kt[highest]:.3g} kT above its far value "
             f"at r = {r_um[highest]:.3g} um; use mode: steered for it"
         )
     depth = _depth(r_um[:, None], ring_um[None], waist_um)  # [K, M]
-    total_kt, _ = nnls(depth, np.maximum(wanted_kt, 0.0), maxiter=100 * len(ring_um))
+    total_kt, _ = nnls(depth, np.maximum(target_kt, 0.0), maxiter=100 * len(ring_um))
     keep = total_kt > FEEBLE * total_kt.max()
     _require_few(ring_um[keep], waist_um)
-    return _judged(shape, ring_um[keep], total_kt[keep], waist_um, kt_pn_um)
+    return _with_residual(shape, ring_um[keep], total_kt[keep], waist_um, kt_pn_um)
 
 
 def _require_few(radius_um: Floats, waist_um: float) -> None:
@@ -144,17 +144,17 @@ def _require_few(radius_um: Floats, waist_um: float) -> None:
         )
 
 
-def _wanted(shape: Central, number: int, kt_pn_um: float) -> tuple[Floats, Floats]:
+def _target(shape: Central, number: int, kt_pn_um: float) -> tuple[Floats, Floats]:
     """(distances [number + 1] up to the reach, depth of the potential below its far value there, kT)."""
     r_um = np.linspace(0.0, shape.reach_um, number + 1)
     energy_kt = shape.radial_energy_pn_um(r_um, kt_pn_um=kt_pn_um) / kt_pn_um
     return r_um, energy_kt[-1] - energy_kt
 
 
-def _judged(shape: Central, ring_um: Floats, total_kt: Floats, waist_um: float, kt_pn_um: float) -> Rings:
+def _with_residual(shape: Central, ring_um: Floats, total_kt: Floats, waist_um: float, kt_pn_um: float) -> Rings:
     """These rings, with their residual."""
     if not math.isfinite(shape.reach_um):
         return Rings(ring_um, total_kt)
-    r_um, wanted_kt = _wanted(shape, 400, kt_pn_um)
+    r_um, target_kt = _target(shape, 400, kt_pn_um)
     painted_kt = _depth(r_um[:, None], ring_um, waist_um) @ total_kt
-    return Rings(ring_um, total_kt, float(np.abs(painted_kt - wanted_kt).max()))
+    return Rings(ring_um, total_kt, float(np.abs(painted_kt - target_kt).max()))

@@ -44,14 +44,14 @@ def seen_ring_speed_um_per_s(
         frames_late: m, frames between the positions from which the force is computed.
         frames_apart: the lag in frames.
     """
-    m, apart = frames_late, frames_apart
+    m, lag_frames = frames_late, frames_apart
     tau_s, z = m * hold_s, rate_hz * m * hold_s
     v_um_per_s = ring_speed_um_per_s(rate_hz, radius_um, tau_s)
-    kick = across(m, SETTLED * m + apart)  # [T] y after a kick of 1, by frame
-    own, wide = (_leap(kick, lag) for lag in (m, apart))
-    longer = _surplus(own, own, m) / (1.0 + z)  # of rho
-    seen = (_surplus(wide, own, apart) - apart * (z / m) * longer) / apart
-    return v_um_per_s * (1.0 + seen * 2.0 * diffusion_um2_per_s / (v_um_per_s**2 * hold_s))
+    kick = across(m, SETTLED * m + lag_frames)  # [T] y after a kick of 1, by frame
+    step_direction, lag_direction = (_displacement_direction(kick, lag) for lag in (m, lag_frames))
+    longer = _surplus(step_direction, step_direction, m) / (1.0 + z)  # of rho
+    increase = (_surplus(lag_direction, step_direction, lag_frames) - lag_frames * (z / m) * longer) / lag_frames
+    return v_um_per_s * (1.0 + increase * 2.0 * diffusion_um2_per_s / (v_um_per_s**2 * hold_s))
 
 
 def ring_long_diffusion_um2_per_s(
@@ -74,27 +74,31 @@ def ring_long_diffusion_um2_per_s(
     m = frames_late
     tau_s, z = m * hold_s, rate_hz * m * hold_s
     v_um_per_s = ring_speed_um_per_s(rate_hz, radius_um, tau_s)
-    own = _leap(across(m, SETTLED * m + m), m)
-    late = 2.0 / (m + 1.0)  # of a kick
-    off = own[1:] - late
-    more = 2.0 * _surplus(own, own, m) / (m * (1.0 + z)) - float((off**2).sum()) - late * float(off.sum())
+    step_direction = _displacement_direction(across(m, SETTLED * m + m), m)
+    final = 2.0 / (m + 1.0)  # of a kick
+    deviation = step_direction[1:] - final
+    correction = (
+        2.0 * _surplus(step_direction, step_direction, m) / (m * (1.0 + z))
+        - float((deviation**2).sum())
+        - final * float(deviation.sum())
+    )
     kick = 2.0 * diffusion_um2_per_s / (v_um_per_s**2 * hold_s)
     turn_hz = heading_diffusion_rad2_per_s(diffusion_um2_per_s, v_um_per_s, tau_s + hold_s)
-    run = v_um_per_s**2 / (2.0 * turn_hz) * (1.0 + more * kick)
+    run = v_um_per_s**2 / (2.0 * turn_hz) * (1.0 + correction * kick)
     if math.isfinite(far_s):
         run *= 1.0 + (math.exp(-turn_hz * far_s) - math.exp(-turn_hz * near_s)) / (turn_hz * (far_s - near_s))
     return run + diffusion_um2_per_s / (2.0 * (1.0 + z) ** 2)
 
 
-def _leap(kick: Floats, lag: int) -> Floats:
+def _displacement_direction(kick: Floats, lag: int) -> Floats:
     """[T] direction of the displacement over `lag` frames, by frames after a kick, for a run with v0 dt = 1."""
     return np.asarray((kick - np.concatenate([np.zeros(lag), kick[:-lag]])) / lag)
 
 
-def _surplus(direction: Floats, own: Floats, lag: int) -> float:
-    """Increase in length of `lag` steps in the directions `own`, along the `direction` of their sum, over 2 D / v0."""
+def _surplus(direction: Floats, directions: Floats, lag: int) -> float:
+    """Increase in length of `lag` steps in these `directions`, along the `direction` of their sum, over 2 D / v0."""
     turned = [
-        float(((direction - np.concatenate([np.zeros(step), own[: len(own) - step]])) ** 2).sum())
+        float(((direction - np.concatenate([np.zeros(step), directions[: len(directions) - step]])) ** 2).sum())
         for step in range(1, lag + 1)
     ]
     return float(direction[1 : lag + 1].sum()) - 0.5 * sum(turned)

@@ -235,22 +235,22 @@ def minimum(shape: Any, plant: Plant) -> tuple[float, float]:
         return math.inf, 0.0
     at_um = float(r_um[deepest])
     step_um = 1e-4
-    beyond, before = (
+    force_after, force_before = (
         float(shape.radial_force_pn(np.array([max(at_um + side, 1e-9)]), kt_pn_um=plant.kt_pn_um)[0])
         for side in (step_um, -step_um if at_um > step_um else 0.0)
     )
-    return at_um, (before - beyond) / (2.0 * step_um if at_um > step_um else step_um)
+    return at_um, (force_before - force_after) / (2.0 * step_um if at_um > step_um else step_um)
 
 
 def innermost(energy: NDArray[np.float64]) -> int:
     """Index of the innermost minimum that is as deep as the deepest, within ALIKE times the rise beyond the deepest."""
     deepest = int(np.nanargmin(energy))
-    beyond = energy[deepest:]
-    rise = float(np.nanmax(beyond)) - float(energy[deepest])
+    outer = energy[deepest:]
+    rise = float(np.nanmax(outer)) - float(energy[deepest])
     padded = np.concatenate([[np.inf], np.where(np.isnan(energy), np.inf, energy), [np.inf]])
     valley = (energy <= padded[:-2]) & (energy <= padded[2:])
-    alike = valley & (energy <= energy[deepest] + ALIKE * (rise if math.isfinite(rise) else 0.0))
-    return int(np.argmax(alike))
+    as_deep = valley & (energy <= energy[deepest] + ALIKE * (rise if math.isfinite(rise) else 0.0))
+    return int(np.argmax(as_deep))
 
 
 @dataclass(frozen=True)
@@ -263,14 +263,16 @@ class Foreseen:
     warning: bool = False
 
 
-def of_painting(asked: Any, acting: Any, plant: Plant) -> list[Foreseen]:
+def of_painting(requested: Any, acting: Any, plant: Plant) -> list[Foreseen]:
     """Deviations of painted light from the requested shape; empty if there are none, or if no light is painted."""
     if not isinstance(acting, Painted):
         return []
-    rows, (asked_um, _), (at_um, _) = [], minimum(asked, plant), minimum(acting, plant)
-    if abs(asked_um - at_um) > 0.25 * acting.waist_um:
-        source = f"asked for: {asked_um:.3g} µm; light of a waist of {acting.waist_um:g} µm has no finer rings (2.5)"
-        rows.append(Foreseen("painted minimum at", f"{at_um:.3g} µm", source, True))
+    rows, (requested_um, _), (actual_um, _) = [], minimum(requested, plant), minimum(acting, plant)
+    if abs(requested_um - actual_um) > 0.25 * acting.waist_um:
+        source = (
+            f"asked for: {requested_um:.3g} µm; light of a waist of {acting.waist_um:g} µm has no finer rings (2.5)"
+        )
+        rows.append(Foreseen("painted minimum at", f"{actual_um:.3g} µm", source, True))
     if acting.depth_kt < SHALLOW_KT:
         source = f"a particle soon leaves a minimum of less than {SHALLOW_KT:g} kT"
         rows.append(Foreseen("painted depth", f"{acting.depth_kt:.2g} kT", source, True))

@@ -30,11 +30,11 @@ def msd_um2(diffusion_um2_per_s: float, rate_hz: float, delay_s: float, lag_s: F
     pieces = _pieces(z, last)  # [last, nodes]
     index = np.clip(np.floor(lag_s / delay_s).astype(np.int64), 0, last - 1)
     within = 2.0 * (lag_s / delay_s - index) - 1.0  # [...] -1 to 1
-    found = np.empty_like(lag_s)
+    early = np.empty_like(lag_s)
     for piece in np.unique(index):
-        found[index == piece] = chebyshev.chebval(within[index == piece], pieces[piece])
+        early[index == piece] = chebyshev.chebval(within[index == piece], pieces[piece])
     late = late_msd_um2(1.0, z, 1.0, lag_s / delay_s)
-    return scale * np.where(lag_s > steps * delay_s, late, found)
+    return scale * np.where(lag_s > steps * delay_s, late, early)
 
 
 @lru_cache(maxsize=32)
@@ -87,9 +87,9 @@ def held_long_diffusion_um2_per_s(
         after_s: s, from the beginning of a hold to the sighting in it.
     """
     keep = math.exp(-rate_hz * hold_s)
-    back = (delay_s - hold_s / 2.0 + after_s) / hold_s
-    held = diffusion_um2_per_s * (1.0 - keep**2) / (2.0 * rate_hz * hold_s)
-    return held / (math.exp(-rate_hz * after_s) + (1.0 - keep) * back) ** 2
+    delay_holds = (delay_s - hold_s / 2.0 + after_s) / hold_s
+    thermal_um2_per_s = diffusion_um2_per_s * (1.0 - keep**2) / (2.0 * rate_hz * hold_s)
+    return thermal_um2_per_s / (math.exp(-rate_hz * after_s) + (1.0 - keep) * delay_holds) ** 2
 
 
 def late_msd_um2(diffusion_um2_per_s: float, rate_hz: float, delay_s: float, lag_s: Floats) -> Floats:
@@ -146,5 +146,5 @@ def sampled_diffusion_um2_per_s(
     """P13: long-time D for a trap that moves once a frame to the position of the particle `frames_late` frames ago."""
     keep = math.exp(-rate_hz * frame_s)
     thermal = diffusion_um2_per_s * (1.0 - keep**2) / (2.0 * rate_hz * frame_s)
-    seen = (1.0 - keep) ** 2 * error_um**2 / (2.0 * frame_s)
-    return (thermal + seen) / (1.0 + (1.0 - keep) * frames_late) ** 2
+    from_error = (1.0 - keep) ** 2 * error_um**2 / (2.0 * frame_s)
+    return (thermal + from_error) / (1.0 + (1.0 - keep) * frames_late) ** 2

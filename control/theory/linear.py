@@ -67,7 +67,7 @@ def _spectrum_integral(diffusion_um2_per_s: float, terms: Terms, pulled: bool) -
     if not _decays(omega, f, terms):
         return math.inf
     within = _integral(omega, f, terms, pulled=pulled)
-    return 2.0 * diffusion_um2_per_s / math.pi * (within + _beyond(float(omega[-1]), terms, pulled=pulled))
+    return 2.0 * diffusion_um2_per_s / math.pi * (within + _tail_integral(float(omega[-1]), terms, pulled=pulled))
 
 
 def _summed(terms: Terms) -> list[tuple[float, float]]:
@@ -86,7 +86,7 @@ def _decays(omega: Floats, f: Complexes, terms: Terms) -> bool:
     return abs(turned - (0.0 if neutral else math.pi / 2.0)) <= math.pi / 2.0
 
 
-def _beyond(last: float, terms: Terms, *, pulled: bool) -> float:
+def _tail_integral(last: float, terms: Terms, *, pulled: bool) -> float:
     """The integral of `_integral` from `last` to infinity, to the second order in 1 / BEYOND.
 
     With g = f - i omega, 1 / |f|^2 is (1 - 2 Im g / omega) / omega^2 there, and all integrals are of the forms
@@ -102,10 +102,10 @@ def _beyond(last: float, terms: Terms, *, pulled: bool) -> float:
 
     if not pulled:
         return 1.0 / last + 2.0 * float(rate @ of_sin(delay_s))
-    apart_s = delay_s[:, None] - delay_s
+    difference_s = delay_s[:, None] - delay_s
     # cos(omega a) sin(omega d) is half of sin(omega (d + a)) + sin(omega (d - a)); every a occurs with both signs
-    later = 2.0 * np.einsum("i,j,k,ijk", rate, rate, rate, of_sin(delay_s + apart_s[..., None]))
-    return float(rate @ of_cos(apart_s) @ rate + later)
+    second_order = 2.0 * np.einsum("i,j,k,ijk", rate, rate, rate, of_sin(delay_s + difference_s[..., None]))
+    return float(rate @ of_cos(difference_s) @ rate + second_order)
 
 
 def _inverse_response(omega: Floats, terms: Terms) -> Complexes:

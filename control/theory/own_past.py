@@ -140,7 +140,7 @@ class OwnPast:
         weak = np.flatnonzero(~carries[first:])  # [...] rows counted from it
 
         def root(row: int) -> float:
-            return float(brentq(lambda one: float(surplus_pn(one)), v[row], v[row - 1])) if row else float(v[0])
+            return float(brentq(lambda speed: float(surplus_pn(speed)), v[row], v[row - 1])) if row else float(v[0])
 
         return root(first), root(first + int(weak[0])) if len(weak) else 0.0
 
@@ -169,11 +169,11 @@ class OwnPast:
         """Effective kappa of a runner: minus the slope of the force at v (tau - a), over the drag."""
         at_um = self.speed_um_per_s * (self.delay_s - self.age_s)
         kt_pn_um = self.conditions.plant.kt_pn_um
-        before, beyond = (
+        force_before, force_after = (
             float(self.felt.radial_force_pn(np.array([at_um + side]), kt_pn_um=kt_pn_um)[0])
             for side in (-min(SLOPE_UM, at_um), SLOPE_UM)
         )
-        return self.conditions.acting_hz((before - beyond) / (SLOPE_UM + min(SLOPE_UM, at_um)))
+        return self.conditions.acting_hz((force_before - force_after) / (SLOPE_UM + min(SLOPE_UM, at_um)))
 
     def slow_z(self, rate_hz: float) -> float:
         """z = kappa_t a + kappa (tau - a) for a trap of rate kappa_t that is placed from a position of age a; kappa tau
@@ -203,8 +203,8 @@ class OwnPast:
         conditions = self.conditions
         force_pn = self.felt.radial_force_pn(np.array([v * (self.delay_s - age_s)]), kt_pn_um=conditions.plant.kt_pn_um)
         offset_um = float(conditions.wanted_pn(force_pn)[0]) / conditions.light.stiffness_pn_per_um
-        left_um = min(offset_um, 0.5 * conditions.light.waist_um) - v * age_s
-        return self.delay_s + age_s + v / left_um * age_s * self.delay_s
+        margin_um = min(offset_um, 0.5 * conditions.light.waist_um) - v * age_s
+        return self.delay_s + age_s + v / margin_um * age_s * self.delay_s
 
     @property
     def persistence_s(self) -> float:

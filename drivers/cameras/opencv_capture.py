@@ -63,9 +63,9 @@ def number_or_address(source: str) -> int | str:
 
 def refuse_pipe(source: str) -> None:
     """Raises Refused for a pipe or a socket: OpenCV would wait for its other end, and block signals meanwhile."""
-    found = kind_of(Path(source)) if os.path.exists(source) else ""  # a network address is not a path
-    if found not in ("", "a file", "a device"):
-        raise Refused(f"camera.source: {quoted(source)} is {found} (allowed: the number, the device or the address of "
+    kind = kind_of(Path(source)) if os.path.exists(source) else ""  # a network address is not a path
+    if kind not in ("", "a file", "a device"):
+        raise Refused(f"camera.source: {quoted(source)} is {kind} (allowed: the number, the device or the address of "
                       "a camera, or a film)")  # fmt: skip
 
 
@@ -78,17 +78,17 @@ class OpenCVCapture:
 
     identity = ""  # OpenCV does not identify the camera
 
-    def __init__(self, made: OpenCVCamera, clock: Clock) -> None:
-        self._made, self._clock = made, clock
-        refuse_pipe(made.source)
-        self._film = Path(made.source).is_file()
+    def __init__(self, config: OpenCVCamera, clock: Clock) -> None:
+        self._config, self._clock = config, clock
+        refuse_pipe(config.source)
+        self._film = Path(config.source).is_file()
         if self._film:
-            require_film(Path(made.source))
+            require_film(Path(config.source))
         be_quiet()
-        self._capture = cv2.VideoCapture(number_or_address(made.source))
+        self._capture = cv2.VideoCapture(number_or_address(config.source))
         if not self._capture.isOpened():
             self._capture.release()
-            raise Fault(f"the camera '{made.source}' can't be opened")
+            raise Fault(f"the camera '{config.source}' can't be opened")
         self.returned: tuple[Returned, ...] = () if self._film else self._set()
         self._box: Latest[Frame] = Latest()
         self._stop = threading.Event()
@@ -97,7 +97,7 @@ class OpenCVCapture:
         except Ended:
             self._capture.release()
             raise Fault(
-                f"{made.source}: the first frame of this film can't be decoded; the film may be cut off"
+                f"{config.source}: the first frame of this film can't be decoded; the film may be cut off"
             ) from None
         except BaseException:
             self._capture.release()
@@ -111,7 +111,7 @@ class OpenCVCapture:
         return self._box.replaced
 
     def read(self) -> Frame | None:
-        return self._box.take(max(SILENT_S, 5.0 / self._made.fps))
+        return self._box.take(max(SILENT_S, 5.0 / self._config.fps))
 
     def close(self) -> None:
         self._stop.set()
@@ -120,23 +120,23 @@ class OpenCVCapture:
 
     def _set(self) -> tuple[Returned, ...]:
         """Set every setting, and read each back."""
-        made = self._made
-        asked = [
-            ("width_px", cv2.CAP_PROP_FRAME_WIDTH, float(made.width_px), 1.0),
-            ("height_px", cv2.CAP_PROP_FRAME_HEIGHT, float(made.height_px), 1.0),
-            ("fps", cv2.CAP_PROP_FPS, made.fps, 1.0),
+        config = self._config
+        requests = [
+            ("width_px", cv2.CAP_PROP_FRAME_WIDTH, float(config.width_px), 1.0),
+            ("height_px", cv2.CAP_PROP_FRAME_HEIGHT, float(config.height_px), 1.0),
+            ("fps", cv2.CAP_PROP_FPS, config.fps, 1.0),
         ]
         if sys.platform == "linux":  # other systems use other numbers
             self._capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, MANUAL)
-            asked.append(("exposure_s", cv2.CAP_PROP_EXPOSURE, made.exposure_s, V4L2_S))
-        if made.gain > 0:
-            asked.append(("gain", cv2.CAP_PROP_GAIN, made.gain, 1.0))
-        found = []
-        for name, number, value, unit in asked:
+            requests.append(("exposure_s", cv2.CAP_PROP_EXPOSURE, config.exposure_s, V4L2_S))
+        if config.gain > 0:
+            requests.append(("gain", cv2.CAP_PROP_GAIN, config.gain, 1.0))
+        results = []
+        for name, number, value, unit in requests:
             self._capture.set(number, value / unit)
-            returned = self._capture.get(number)
-            found.append(Returned(f"camera.{name}", value, returned * unit if returned > 0 else float("nan")))
-        return tuple(found)
+            readback = self._capture.get(number)
+            results.append(Returned(f"camera.{name}", value, readback * unit if readback > 0 else float("nan")))
+        return tuple(results)
 
     def _grab(self) -> None:
         number, began_s = 0, time.monotonic()
@@ -144,7 +144,7 @@ class OpenCVCapture:
             while not self._stop.is_set():
                 number += 1
                 if self._film:
-                    self._stop.wait(max(began_s + number / self._made.fps - time.monotonic(), 0.0))
+                    self._stop.wait(max(began_s + number / self._config.fps - time.monotonic(), 0.0))
                 self._box.put(self._frame(number))
         except Ended:
             self._box.close()
@@ -155,24 +155,24 @@ class OpenCVCapture:
 
     def _frame(self, number: int) -> Frame:
         """The next frame. Raises Ended after a film's last, Fault, Refused."""
-        made = self._made
+        config = self._config
         try:
-            got, image = self._capture.read()
+            success, image = self._capture.read()
         except cv2.error as error:
             raise Fault(
-                f"the camera '{made.source}' gives an image that can't be decoded ({one_line(error)})"
+                f"the camera '{config.source}' gives an image that can't be decoded ({one_line(error)})"
             ) from None
         arrived_s = self._clock.now_s()
-        if not got and self._film:
-            raise Ended(f"{made.source}: the film is over")
-        if not got:
-            raise Fault(f"the camera '{made.source}' gives no more frames")
+        if not success and self._film:
+            raise Ended(f"{config.source}: the film is over")
+        if not success:
+            raise Fault(f"the camera '{config.source}' gives no more frames")
         image = image if image.ndim == 2 else image[:, :, ::-1]  # OpenCV: blue, green, red
-        image = np.ascontiguousarray(grey(image, made.channel, f"camera '{made.source}'"))
-        if image.shape != (made.height_px, made.width_px):
+        image = np.ascontiguousarray(grey(image, config.channel, f"camera '{config.source}'"))
+        if image.shape != (config.height_px, config.width_px):
             raise Refused(
-                f"camera '{made.source}': its image is {image.shape[1]}x{image.shape[0]}, and the settings say "
-                f"{made.width_px}x{made.height_px}"
+                f"camera '{config.source}': its image is {image.shape[1]}x{image.shape[0]}, and the settings say "
+                f"{config.width_px}x{config.height_px}"
             )
         image.setflags(write=False)
-        return Frame(number, arrived_s - made.readout_s - made.exposure_s / 2.0, image)
+        return Frame(number, arrived_s - config.readout_s - config.exposure_s / 2.0, image)

@@ -60,8 +60,8 @@ class SerialGalvo(RealDeflector):
         return SerialGalvoDriver(self, clock)
 
     def put_out(self, clock: Clock, longest_s: float = math.inf) -> None:
-        made = replace(self, timeout_s=min(self.timeout_s, longest_s))
-        SerialGalvoDriver(made, clock).close()  # the greeting darkens it and checks that
+        config = replace(self, timeout_s=min(self.timeout_s, longest_s))
+        SerialGalvoDriver(config, clock).close()  # the greeting darkens it and checks that
 
 
 class SerialGalvoDriver:
@@ -72,8 +72,8 @@ class SerialGalvoDriver:
     connects again.
     """
 
-    def __init__(self, made: SerialGalvo, clock: Clock) -> None:
-        self._made, self._clock = made, clock
+    def __init__(self, config: SerialGalvo, clock: Clock) -> None:
+        self._config, self._clock = config, clock
         self._sequence = 0
         self._reader = protocol.Reader()
         self._staged: NDArray[np.void] | None = None
@@ -81,7 +81,7 @@ class SerialGalvoDriver:
         self._info: Info | None = None
         self._watchdogs = 0
         self._trips_s: deque[float] = deque(maxlen=REMEMBERED)
-        self._line = SerialLine("the galvo", made.port, made.baud, made.timeout_s, self._greet)
+        self._line = SerialLine("the galvo", config.port, config.baud, config.timeout_s, self._greet)
         self._line.connect()
 
     @property
@@ -103,22 +103,22 @@ class SerialGalvoDriver:
     @property
     def low_v(self) -> tuple[float, float]:
         x, y = self.info.low
-        return max(x * self._step_v, -self._made.range_v), max(y * self._step_v, -self._made.range_v)
+        return max(x * self._step_v, -self._config.range_v), max(y * self._step_v, -self._config.range_v)
 
     @property
     def high_v(self) -> tuple[float, float]:
         x, y = self.info.high
-        return min(x * self._step_v, self._made.range_v), min(y * self._step_v, self._made.range_v)
+        return min(x * self._step_v, self._config.range_v), min(y * self._step_v, self._config.range_v)
 
     @property
     def returned(self) -> tuple[Returned, ...]:
         """Its reported values beside the settings. The delay includes the median of the last round trips."""
-        made, info = self._made, self.info
+        config, info = self._config, self.info
         return (
-            Returned("deflector.range_v", made.range_v, info.range_v),
-            Returned("deflector.settle_s", made.settle_s, info.settle_ns * 1e-9),
-            Returned("deflector.min_dwell_s", made.min_dwell_s, info.min_dwell_ns * 1e-9),
-            Returned("deflector.delay_s", made.delay_s, info.delay_ns * 1e-9 + float(np.median(self.round_trip_s))),
+            Returned("deflector.range_v", config.range_v, info.range_v),
+            Returned("deflector.settle_s", config.settle_s, info.settle_ns * 1e-9),
+            Returned("deflector.min_dwell_s", config.min_dwell_s, info.min_dwell_ns * 1e-9),
+            Returned("deflector.delay_s", config.delay_s, info.delay_ns * 1e-9 + float(np.median(self.round_trip_s))),
         )
 
     @property
@@ -137,12 +137,12 @@ class SerialGalvoDriver:
             raise Fault(f"{self._line.what}: a spot is outside of the field that it can reach")
         if not 0 < len(codes) <= info.spots:
             raise Fault(f"{self._line.what}: {len(codes)} spots were asked, and it holds {info.spots}")
-        dwell_ns = np.rint(np.maximum(dwell_s, self._made.min_dwell_s) * 1e9)  # [M]
+        dwell_ns = np.rint(np.maximum(dwell_s, self._config.min_dwell_s) * 1e9)  # [M]
         dwell_ns = np.clip(dwell_ns, max(info.min_dwell_ns, 1), 2**32 - 1)
         spots = np.zeros(len(codes), protocol.SPOT)
         spots["x"], spots["y"], spots["dwell_ns"] = codes[:, 0], codes[:, 1], dwell_ns
         self._staged = spots
-        return DeflectorReadback(codes * self._step_v, dwell_ns * 1e-9, self._clock.now_s() + self._made.delay_s)
+        return DeflectorReadback(codes * self._step_v, dwell_ns * 1e-9, self._clock.now_s() + self._config.delay_s)
 
     def modulate(self, fraction: Floats, at_most_s: float) -> Floats:
         """Send the fractions, rounded down to the modulator's steps, with the visits of the last `steer`."""
@@ -153,7 +153,7 @@ class SerialGalvoDriver:
             raise Fault(f"{self._line.what}: a power is not between nothing and the laser's set point")
         power = np.floor(fraction * protocol.FULL_POWER + ROUNDING)  # [M]
         spots["power"] = power
-        longest_s = min(self._made.watchdog_s, at_most_s, self.info.longest_watchdog_ms * 1e-3)
+        longest_s = min(self._config.watchdog_s, at_most_s, self.info.longest_watchdog_ms * 1e-3)
         sent_s = self._clock.now_s()
         if sent_s > self._lit_until_s:  # a late batch must not light the beam again
             self._watchdogs = self._blanked().watchdogs
@@ -216,9 +216,9 @@ class SerialGalvoDriver:
         if self._info is not None:
             self._line.require_same(self._info.name, info.name)
         for name, planned_s, needed_ns in (
-            ("settle_s", self._made.settle_s, info.settle_ns),
-            ("min_dwell_s", self._made.min_dwell_s, info.min_dwell_ns),
-            ("delay_s", self._made.delay_s, info.delay_ns),
+            ("settle_s", self._config.settle_s, info.settle_ns),
+            ("min_dwell_s", self._config.min_dwell_s, info.min_dwell_ns),
+            ("delay_s", self._config.delay_s, info.delay_ns),
         ):
             if round(planned_s * 1e9) < needed_ns:
                 raise Fault(f"{self._line.what}: deflector.{name} is {planned_s:g} s, and the device needs "

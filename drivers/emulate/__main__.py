@@ -21,10 +21,12 @@ def main() -> int:
     parser.add_argument("--log", type=Path)
     parser.add_argument("--fault", action="append", default=[])
     parser.add_argument("--ends-with-input", action="store_true")
-    given = parser.parse_args()
-    options = Options(given.link, given.stream, given.log, tuple(given.fault), given.ends_with_input)
+    arguments = parser.parse_args()
+    options = Options(
+        arguments.link, arguments.stream, arguments.log, tuple(arguments.fault), arguments.ends_with_input
+    )
     try:
-        Emulator(KINDS[given.kind], options).run()
+        Emulator(KINDS[arguments.kind], options).run()
     except KeyboardInterrupt:
         return 0
     except Refused as refused:

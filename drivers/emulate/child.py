@@ -28,7 +28,7 @@ class Child:
             command += ["--fault", fault]
         self.kind, self.link = kind, link
         self.events: list[dict[str, Any]] = []
-        self._news: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1, start_new_session=True
@@ -42,26 +42,26 @@ class Child:
             raise Fault(f"the emulated {kind} did not start: {why[-1] if why else 'without output'}")
         self.stream_port = int(ready["stream"].rpartition(":")[2])
 
-    def order(self, words: str) -> None:
+    def order(self, line: str) -> None:
         """Send a line of the control channel (drivers/emulate/faults.py). Raises Fault if the emulator is gone."""
         try:
             assert self.process.stdin is not None
-            self.process.stdin.write(words + "\n")
+            self.process.stdin.write(line + "\n")
             self.process.stdin.flush()
         except (OSError, ValueError) as error:
             raise Fault(f"the emulated {self.kind} does not take orders: {error}") from None
 
-    def wait_for(self, event: str, timeout_s: float = 60.0, **like: Any) -> dict[str, Any] | None:
+    def wait_for(self, event: str, timeout_s: float = 60.0, **values: Any) -> dict[str, Any] | None:
         """The next event with this name and these values, after the last one returned; None after timeout_s."""
         until_s = time.monotonic() + timeout_s
-        while (left_s := until_s - time.monotonic()) > 0:
+        while (remaining_s := until_s - time.monotonic()) > 0:
             try:
-                record = self._news.get(timeout=left_s)
+                record = self._events.get(timeout=remaining_s)
             except queue.Empty:
                 return None
             if record is None:
                 return None
-            if record["event"] == event and all(record.get(key) == value for key, value in like.items()):
+            if record["event"] == event and all(record.get(key) == value for key, value in values.items()):
                 return record
         return None
 
@@ -102,5 +102,5 @@ class Child:
         for line in self.process.stdout:
             record = json.loads(line)
             self.events.append(record)
-            self._news.put(record)
-        self._news.put(None)
+            self._events.put(record)
+        self._events.put(None)

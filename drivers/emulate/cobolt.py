@@ -16,8 +16,8 @@ class CoboltDevice:
 
     deadline_ns = None  # it has no watchdog
 
-    def __init__(self, max_power_mw: float, tell: Callable[[dict[str, Any]], None], now_ns: int) -> None:
-        self._max_power_mw, self._tell = max_power_mw, tell
+    def __init__(self, max_power_mw: float, notify: Callable[[dict[str, Any]], None], now_ns: int) -> None:
+        self._max_power_mw, self._notify = max_power_mw, notify
         self._set_point_mw = 0.0
         self._emits = False
         self._closed = True  # the interlock's circuit
@@ -80,13 +80,13 @@ class CoboltDevice:
         return self._obey(command, now_ns)
 
     def _obey(self, command: str, now_ns: int) -> str:
-        word, _, value = command.partition(" ")
-        match word:
+        name, _, value = command.partition(" ")
+        match name:
             case "l0":
                 self._switch(False, "l0", now_ns)
             case "l1" | "@cob1":
                 if self._closed and not self._fault:
-                    self._switch(True, word, now_ns)
+                    self._switch(True, name, now_ns)
             case "cf":
                 self._fault = 0 if self._closed else INTERLOCK
             case "p":
@@ -118,4 +118,4 @@ class CoboltDevice:
 
     def _report(self, event: str, why: str, now_ns: int) -> None:
         self._since_ns = now_ns
-        self._tell({"event": event, "why": why, **self.state()})
+        self._notify({"event": event, "why": why, **self.state()})

@@ -31,50 +31,50 @@ class Trouble:
     ended: bool = False
 
 
-def ordered(trouble: Trouble, words: str) -> Trouble:
+def ordered(faults: Trouble, line: str) -> Trouble:
     """The state after one line of the control channel. Raises Refused for anything not in WORDS."""
-    match words.split():
+    match line.split():
         case ["well" | "silence" | "garbage" | "half" as answers]:
-            return replace(trouble, answers=answers)
+            return replace(faults, answers=answers)
         case ["late", number]:
             if not 0 <= (late_s := _number(number)) < 60:
-                raise Refused(f"'{words}': a time from 0 to 60 s is needed")
-            return replace(trouble, answers="late", late_s=late_s)
+                raise Refused(f"'{line}': a time from 0 to 60 s is needed")
+            return replace(faults, answers="late", late_s=late_s)
         case ["disconnect"]:
-            return replace(trouble, plugged=False)
+            return replace(faults, plugged=False)
         case ["connect"]:
-            return replace(trouble, plugged=True)
+            return replace(faults, plugged=True)
         case ["interlock", "open" | "closed" as state]:
-            return replace(trouble, interlock_closed=state == "closed")
+            return replace(faults, interlock_closed=state == "closed")
         case ["power", number]:
             if not 0 <= (factor := _number(number)) <= LARGEST_FACTOR:
-                raise Refused(f"'{words}': a factor from 0 to {LARGEST_FACTOR:g} is needed")
-            return replace(trouble, power_factor=factor)
+                raise Refused(f"'{line}': a factor from 0 to {LARGEST_FACTOR:g} is needed")
+            return replace(faults, power_factor=factor)
         case ["mode", number] if number in MODES:
-            return replace(trouble, mode=int(number))
+            return replace(faults, mode=int(number))
         case ["end"]:
-            return replace(trouble, ended=True)
-    raise Refused(f"'{words}' is not an order to an emulator (allowed: {WORDS})")
+            return replace(faults, ended=True)
+    raise Refused(f"'{line}' is not an order to an emulator (allowed: {WORDS})")
 
 
-def _number(word: str) -> float:
+def _number(text: str) -> float:
     """The number, or -1 if the word is none."""
     try:
-        return float(word)
+        return float(text)
     except ValueError:
         return -1.0
 
 
-def spoiled(trouble: Trouble, answer: bytes, chance: random.Random) -> tuple[float, bytes]:
+def spoiled(faults: Trouble, answer: bytes, generator: random.Random) -> tuple[float, bytes]:
     """(delay in s, bytes that are sent) for an answer."""
-    match trouble.answers:
+    match faults.answers:
         case "silence":
             return 0.0, b""
         case "garbage":
-            return 0.0, chance.randbytes(len(answer))
+            return 0.0, generator.randbytes(len(answer))
         case "half":
             return 0.0, answer[: len(answer) // 2]
         case "late":
-            return trouble.late_s, answer
+            return faults.late_s, answer
         case "well":
             return 0.0, answer

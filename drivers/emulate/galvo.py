@@ -17,8 +17,8 @@ NOTHING: NDArray[np.void] = np.empty(0, protocol.SPOT)
 class GalvoDevice:
     """Bytes in, answers out, at given times. Changes of the beam are reported through `tell`, with times in ns."""
 
-    def __init__(self, info: Info, tell: Callable[[dict[str, Any]], None], now_ns: int) -> None:
-        self.info, self._tell = info, tell
+    def __init__(self, info: Info, notify: Callable[[dict[str, Any]], None], now_ns: int) -> None:
+        self.info, self._notify = info, notify
         self._reader = protocol.Reader()
         self._spots = NOTHING
         self._cause = Cause.POWER_UP
@@ -107,7 +107,7 @@ class GalvoDevice:
         self._count_visits(now_ns)
         self._spots, self._cause, self._since_ns = spots, Cause.LIT, now_ns + self.info.delay_ns
         self._until_ns = now_ns + watchdog_ms * 1_000_000
-        self._tell({"event": "batch", "sequence": packet.sequence, "received_ns": now_ns, **self.state()})
+        self._notify({"event": "batch", "sequence": packet.sequence, "received_ns": now_ns, **self.state()})
         return self._done(packet.sequence, now_ns)
 
     def _refuse(self, packet: Packet, why: Refusal, spot: int, now_ns: int) -> Packet:
@@ -121,14 +121,14 @@ class GalvoDevice:
         self._spots, self._cause, self._until_ns = NOTHING, cause, None
         if changed:
             self._since_ns = at_ns
-            self._tell({"event": "dark", **self.state()})
+            self._notify({"event": "dark", **self.state()})
 
     def _count_visits(self, now_ns: int) -> None:
         """Add the complete visits since the table began, jumps included."""
         if self._cause is Cause.LIT:
             visit_ns = self._spots["dwell_ns"].astype(np.int64) + self.info.settle_ns
-            cycles, left_ns = divmod(max(now_ns - self._since_ns, 0), int(visit_ns.sum()))
-            visits = cycles * len(visit_ns) + int(np.searchsorted(np.cumsum(visit_ns), left_ns, "right"))
+            cycles, remainder_ns = divmod(max(now_ns - self._since_ns, 0), int(visit_ns.sum()))
+            visits = cycles * len(visit_ns) + int(np.searchsorted(np.cumsum(visit_ns), remainder_ns, "right"))
             self._visits = (self._visits + visits) % 2**32
 
     def _done(self, sequence: int, now_ns: int) -> Packet:

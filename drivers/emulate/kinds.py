@@ -14,7 +14,7 @@ RANGE_V = 10.0
 LASER_MW = 200.0
 
 
-def galvo(tell: Tell, now_ns: int) -> Device:
+def galvo(notify: Tell, now_ns: int) -> Device:
     """A galvo with +-10 V, 16 bits, 512 spots and jumps of 10 us."""
     full = LARGEST_CODE
     info = Info(
@@ -22,12 +22,12 @@ def galvo(tell: Tell, now_ns: int) -> Device:
         min_dwell_ns=20_000, settle_ns=10_000, delay_ns=100_000, longest_watchdog_ms=1000,
         name="Cybloids emulated galvo 1.0",
     )  # fmt: skip
-    return GalvoDevice(info, tell, now_ns)
+    return GalvoDevice(info, notify, now_ns)
 
 
-def cobolt(tell: Tell, now_ns: int) -> Device:
+def cobolt(notify: Tell, now_ns: int) -> Device:
     """A laser of 200 mW."""
-    return CoboltDevice(LASER_MW, tell, now_ns)
+    return CoboltDevice(LASER_MW, notify, now_ns)
 
 
 KINDS: dict[str, Callable[[Tell, int], Device]] = {"galvo": galvo, "cobolt": cobolt}

@@ -117,7 +117,7 @@ class Listener:
 
     def _read_all(self, line: socket.socket) -> None:
         partial = b""
-        begins = True
+        at_start = True
         while not self._closed.is_set():
             data = line.recv(65536)
             if not data:
@@ -125,9 +125,9 @@ class Listener:
             *lines, partial = (partial + data).split(b"\n")
             for line_bytes in lines:
                 state = json.loads(line_bytes)
-                if begins and isinstance(state, dict):
+                if at_start and isinstance(state, dict):
                     self.line_port = state.get("port")
-                begins = False
+                at_start = False
                 self._handle(state)
                 self._received.set()
         self._handle(None)

@@ -66,8 +66,8 @@ class Emulator:
         """Raises Refused, OSError, without leaving a link or an empty log."""
         self._options = options
         self._listeners: list[socket.socket] = []
-        self._trouble = Trouble()
-        self._chance = random.Random(0)
+        self._faults = Trouble()
+        self._generator = random.Random(0)
         self._late: list[tuple[int, bytes]] = []  # (due time, answer), in the order of their requests
         self._end_ns: int | None = None
         self._partial = b""
@@ -79,7 +79,7 @@ class Emulator:
             self._stream.setblocking(False)
             self._terminal = Terminal(options.link)
             failing.callback(self._terminal.unplug)
-            self._device = make(self._tell, time.monotonic_ns())
+            self._device = make(self._notify, time.monotonic_ns())
             self._selector = selectors.DefaultSelector()
             self._close = failing.pop_all()  # nothing failed: do not close
 
@@ -91,10 +91,10 @@ class Emulator:
             self._watch_line()
             host, port = self._stream.getsockname()[:2]
             self._write({"event": "ready", "port": self._terminal.port, "stream": f"{host}:{port}", "pid": os.getpid()})
-            for words in self._options.faults:
-                self._obey(words)
+            for line in self._options.faults:
+                self._obey(line)
             try:
-                while not self._over():
+                while not self._is_finished():
                     for key, _ in self._selector.select(self._wait_s()):
                         key.data()
                     self._device.expire(time.monotonic_ns())
@@ -103,13 +103,13 @@ class Emulator:
                 self._terminal.unplug()
                 self._write({"event": "ended"})
 
-    def _over(self) -> bool:
-        return self._trouble.ended or (self._end_ns is not None and time.monotonic_ns() > self._end_ns)
+    def _is_finished(self) -> bool:
+        return self._faults.ended or (self._end_ns is not None and time.monotonic_ns() > self._end_ns)
 
     def _wait_s(self) -> float:
         """Time until the next event is due."""
-        due_ns = [self._device.deadline_ns, self._late[0][0] if self._late else None, self._end_ns]
-        first_ns = min((at_ns for at_ns in due_ns if at_ns is not None), default=None)
+        events_ns = [self._device.deadline_ns, self._late[0][0] if self._late else None, self._end_ns]
+        first_ns = min((event_ns for event_ns in events_ns if event_ns is not None), default=None)
         if first_ns is None:
             return LONGEST_WAIT_S
         return min(max((first_ns - time.monotonic_ns()) * 1e-9, 0.0), LONGEST_WAIT_S)
@@ -126,7 +126,7 @@ class Emulator:
 
     def _receive(self) -> None:
         for answer in self._device.receive(self._terminal.read(), time.monotonic_ns()):
-            wait_s, answer = spoiled(self._trouble, answer, self._chance)
+            wait_s, answer = spoiled(self._faults, answer, self._generator)
             if wait_s > 0 or self._late:  # a serial device sends no answer before the answer to an earlier request
                 due_ns = time.monotonic_ns() + round(wait_s * 1e9)
                 self._late.append((max(due_ns, self._late[-1][0]) if self._late else due_ns, answer))
@@ -148,14 +148,14 @@ class Emulator:
         if self._options.ends_with_input:
             self._end_ns = time.monotonic_ns() + LINGER_NS
 
-    def _obey(self, words: str) -> None:
+    def _obey(self, line: str) -> None:
         try:
-            after = ordered(self._trouble, words)
+            after = ordered(self._faults, line)
         except Refused as refused:
             self._write({"event": "refused", "why": str(refused)})
             return
-        before, self._trouble = self._trouble, after
-        self._write({"event": "order", "order": words})
+        before, self._faults = self._faults, after
+        self._write({"event": "order", "order": line})
         if before.plugged and not after.plugged and self._terminal.device is not None:
             self._selector.unregister(self._terminal.device)
             self._terminal.unplug()
@@ -168,7 +168,7 @@ class Emulator:
             self._device.power(after.power_factor, time.monotonic_ns())
         if after.mode is not None:
             self._device.mode(after.mode)
-            self._trouble = replace(after, mode=None)
+            self._faults = replace(after, mode=None)
 
     def _accept(self) -> None:
         listener, _ = self._stream.accept()
@@ -177,7 +177,7 @@ class Emulator:
         self._listeners.append(listener)
         self._send(listener, {"port": self._terminal.port, **self._device.state()})
 
-    def _tell(self, state: dict[str, Any]) -> None:
+    def _notify(self, state: dict[str, Any]) -> None:
         """Write a state to the log, and send it to all listeners."""
         self._write(state)
         for listener in tuple(self._listeners):

@@ -59,15 +59,17 @@ def _where(run: Run) -> str:
     """The damaged tables, for a run that ended cleanly; else empty."""
     if not run.ended_cleanly:
         return ""
-    digests, written, _ = run.data.digests()
-    names = [table for table, computed, stored in zip(TURN_TABLES, digests, written, strict=True) if computed != stored]
+    digests, recorded, _ = run.data.digests()
+    names = [
+        table for table, computed, stored in zip(TURN_TABLES, digests, recorded, strict=True) if computed != stored
+    ]
     return f" (in {', '.join(names)})" if names else ""
 
 
 def _digests(run: Run) -> str | None:
     """The first damaged digest; None if there is none."""
-    digests, written, digest = run.data.digests()
-    for table, computed, stored in zip(TURN_TABLES, digests, written, strict=True):
+    digests, recorded, digest = run.data.digests()
+    for table, computed, stored in zip(TURN_TABLES, digests, recorded, strict=True):
         if computed != stored:
             return f"{run.path}: the entry of '{table}' in 'digests' is not what was written"
     if whole(run.header, digests) != digest:
@@ -101,10 +103,10 @@ def _rows(table: str, a: Rows, b: Rows) -> str | None:
     if len(a) != len(b) or a.dtype.names is None:
         return f"'{table}': the rows of the turns differ in number or text"
     for name in a.dtype.names:
-        differ = [left.tobytes() != right.tobytes() for left, right in zip(a[name], b[name], strict=True)]
-        if any(differ):
-            at = differ.index(True)
-            return f"'{table}': turn {a['turn'][at]}: {name} is {a[name][at]} and {b[name][at]}"
+        differs = [left.tobytes() != right.tobytes() for left, right in zip(a[name], b[name], strict=True)]
+        if any(differs):
+            first = differs.index(True)
+            return f"'{table}': turn {a['turn'][first]}: {name} is {a[name][first]} and {b[name][first]}"
     return f"'{table}': the rows differ"
 
 

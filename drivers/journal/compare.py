@@ -58,8 +58,8 @@ def _arrays(name: str, a: Any, b: Any) -> str | None:
         return None
     size = a.dtype.itemsize
     bytes_a, bytes_b = (np.ascontiguousarray(x).reshape(-1).view(np.uint8).reshape(-1, size) for x in (a, b))
-    at = int(np.argmax((bytes_a != bytes_b).any(1)))
-    place = tuple(int(step) for step in np.unravel_index(at, a.shape))
+    first = int(np.argmax((bytes_a != bytes_b).any(1)))
+    place = tuple(int(step) for step in np.unravel_index(first, a.shape))
     row = f"row {place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
     return f"{name}, {row}, is {_text_of(a[place].item())} and {_text_of(b[place].item())}"
 

@@ -62,13 +62,13 @@ def stored(file: Any, extra: Mapping[str, Any], source: str) -> dict[str, NDArra
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype != np.uint8 or dataset.shape != (sum(sizes),):
         return None
     images: dict[str, NDArray[Any]] = {}
-    at = 0
+    position = 0
     for row, size in zip(rows, sizes, strict=True):
         try:
-            part: NDArray[Any] = dataset[at : at + size]
+            part: NDArray[Any] = dataset[position : position + size]
         except (OSError, RuntimeError):
             return None
-        at += size
+        position += size
         if hashlib.sha256(part.data).hexdigest() != row["sha256"]:
             return None
         images[row["file"]] = image = part.view(row["type"]).reshape(row["shape"])

@@ -56,11 +56,11 @@ class DataSets:
         while count:  # from the end; many rows may never have been written
             begin = max(count - block, 0)
             rows = self.rows("turns", begin, count)
-            whole = rows["hash"].any(axis=1) & (rows["image"] < frames)
+            complete = rows["hash"].any(axis=1) & (rows["image"] < frames)
             for table, end in ENDS.items():
-                whole &= rows[end] <= lengths[table]
-            if whole.any():
-                return begin + int(np.flatnonzero(whole)[-1]) + 1
+                complete &= rows[end] <= lengths[table]
+            if complete.any():
+                return begin + int(np.flatnonzero(complete)[-1]) + 1
             count, block = begin, min(2 * block, ROWS)
         return 0
 

@@ -151,12 +151,12 @@ class GrowingFile:
         """
         try:
             if not self._sound and os.name == "posix":
-                with _nameless() as substitute:
+                with _unnamed() as substitute:
                     os.dup2(substitute.fileno(), self._file.id.get_vfd_handle(), inheritable=False)
             self._file.close()
         except Exception:  # the cause was raised before
-            for opened in (self._file, self._file.id, *self._datasets.values()):
-                _never_destroy(opened)
+            for handle in (self._file, self._file.id, *self._datasets.values()):
+                _never_destroy(handle)
             if self._sound:
                 raise
 
@@ -196,12 +196,12 @@ def _opened(path: Path) -> Any:
     return h5py.File(path, "r+", libver=VERSIONS, rdcc_nbytes=0)
 
 
-def _never_destroy(opened: Any) -> None:
+def _never_destroy(handle: Any) -> None:
     """Prevent that Python destroys an object, even at exit: closing it again would crash HDF5."""
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(opened))
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle))
 
 
-def _nameless() -> IO[bytes]:
+def _unnamed() -> IO[bytes]:
     """A temporary file without a name, in memory if the system supports that."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("cut off"), "wb")

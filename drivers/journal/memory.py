@@ -117,13 +117,13 @@ def decode(data: bytes, names: Names, source: str) -> Any:
         raise Refused(f"{source}: the memory that the record begins with is damaged")
     begin = len(MAGIC) + 8
     (length,) = struct.unpack("<Q", data[len(MAGIC) : begin])
-    rest = memoryview(data)[begin + length : -HASH_BYTES]
+    content = memoryview(data)[begin + length : -HASH_BYTES]
     try:
         if length > MOST_TREE_BYTES:
             raise ValueError(f"a tree of {length} bytes is too large")
-        reader = _Reader(names, rest)
+        reader = _Reader(names, content)
         value = reader.value(json.loads(data[begin : begin + length]))
-        if reader.at != len(rest):
+        if reader.at != len(content):
             raise ValueError("more bytes than arrays")
     except DAMAGE as error:
         reason = " ".join(str(error).split())[:200]
@@ -149,22 +149,22 @@ class _Reader:
             if node is None or type(node) in (bool, int, str):
                 return node
             raise ValueError(f"a {type(node).__name__} stands where a value is needed")
-        kind, *rest = node
+        kind, *operands = node
         convert = {"f": self._float, "n": self._number, "a": self._array, "t": self._tuple, "s": self._set,
                    "m": self._mapping, "e": self._enumeration, "d": self._dataclass}[kind]  # fmt: skip
-        return convert(rest)
+        return convert(operands)
 
-    def _float(self, rest: list[Any]) -> float:
-        (text,) = rest
+    def _float(self, operands: list[Any]) -> float:
+        (text,) = operands
         return float(struct.unpack("<d", bytes.fromhex(text))[0])
 
-    def _number(self, rest: list[Any]) -> Any:
-        type_, text = rest
+    def _number(self, operands: list[Any]) -> Any:
+        type_, text = operands
         (number,) = np.frombuffer(bytes.fromhex(text), _listed_type(type_))
         return number
 
-    def _array(self, rest: list[Any]) -> NDArray[Any]:
-        type_, order, *shape = rest
+    def _array(self, operands: list[Any]) -> NDArray[Any]:
+        type_, order, *shape = operands
         dtype = _listed_type(type_)
         sizes_ok = len(shape) <= MOST_DIMENSIONS and all(type(size) is int and size >= 0 for size in shape)
         if not sizes_ok or order not in "CF":
@@ -176,24 +176,24 @@ class _Reader:
         self.at = end
         return flat.reshape(shape, order=order)
 
-    def _tuple(self, rest: list[Any]) -> tuple[Any, ...]:
-        return tuple(self.value(node) for node in rest)
+    def _tuple(self, operands: list[Any]) -> tuple[Any, ...]:
+        return tuple(self.value(node) for node in operands)
 
-    def _set(self, rest: list[Any]) -> frozenset[Any]:
-        return frozenset(self.value(node) for node in rest)
+    def _set(self, operands: list[Any]) -> frozenset[Any]:
+        return frozenset(self.value(node) for node in operands)
 
-    def _mapping(self, rest: list[Any]) -> dict[Any, Any]:
-        return {self.value(key): self.value(node) for key, node in rest}
+    def _mapping(self, operands: list[Any]) -> dict[Any, Any]:
+        return {self.value(key): self.value(node) for key, node in operands}
 
-    def _enumeration(self, rest: list[Any]) -> Enum:
-        name, value = rest
+    def _enumeration(self, operands: list[Any]) -> Enum:
+        name, value = operands
         cls = self._class(name)
         if not issubclass(cls, Enum):
             raise ValueError(f"{name} is no enumeration")
         return cls(value)
 
-    def _dataclass(self, rest: list[Any]) -> Any:
-        name, nodes = rest
+    def _dataclass(self, operands: list[Any]) -> Any:
+        name, nodes = operands
         if name not in self.classes:
             self.classes[name] = self._class(name), get_type_hints(self._class(name))
         cls, hints = self.classes[name]
@@ -207,8 +207,8 @@ class _Reader:
 
     def _class(self, name: Any) -> type:
         module, _, cls = self.names[name].partition(":")
-        listed: type = getattr(import_module(module), cls)
-        return listed
+        result: type = getattr(import_module(module), cls)
+        return result
 
 
 def _listed_type(name: Any) -> np.dtype[Any]:

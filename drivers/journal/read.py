@@ -113,12 +113,12 @@ class Run:
         then. Raises Refused if the file is damaged.
         """
         for turns, tables, begins in self.batches(start, stop):
-            at = dict(begins)
+            starts = dict(begins)
             for row in turns:
                 parts = {}
                 for table, end in ENDS.items():
-                    parts[table] = tables[table][at[table] - begins[table] : int(row[end]) - begins[table]]
-                    at[table] = int(row[end])
+                    parts[table] = tables[table][starts[table] - begins[table] : int(row[end]) - begins[table]]
+                    starts[table] = int(row[end])
                 with reading(self.path, f"turn {row['turn']} is damaged"):
                     turn = turn_of(row, parts, self.text, self._frame(row))
                 yield turn
@@ -154,8 +154,8 @@ class Run:
     @property
     def image_count(self) -> int:
         """Number of recorded images that belong to a complete turn."""
-        kept = self.column("turns", "image")
-        return int(kept.max()) + 1 if len(kept) else 0
+        numbers = self.column("turns", "image")
+        return int(numbers.max()) + 1 if len(numbers) else 0
 
     @property
     def kept_frames(self) -> bool:
@@ -226,22 +226,22 @@ class Run:
     def _require_own_rows(self) -> Owners:
         """The rows that belong to each turn. Raises Refused if a row of `turns` is damaged."""
         lengths, images = dict(self._ends), self.data.count("frames")
-        before, kept, newest, begun_s = None, 0, Newest(), 0.0
+        before, image_count, newest, start_s = None, 0, Newest(), 0.0
         ends: dict[str, list[NDArray[np.int64]]] = {table: [np.empty(0, np.int64)] for table in ENDS}
         lit = [np.empty(0, np.bool_)]
         for first in range(0, self._count, ROWS):
             turns = self.data.rows("turns", first, min(first + ROWS, self._count))
             require_times(self.path, turns, first)
             require_order(self.path, turns, first, before)
-            kept = require_pointers(self.path, turns, first, before, lengths, images, kept)
+            image_count = require_pointers(self.path, turns, first, before, lengths, images, image_count)
             require_seen(self.path, turns, first, before, newest)
             lit.append(require_darkness(self.path, turns, first, before))
             for table, end in ENDS.items():
                 ends[table].append(turns[end].copy())
-            begun_s = float(turns["now_s"][0]) if before is None else begun_s
+            start_s = float(turns["now_s"][0]) if before is None else start_s
             before = turns[-1]
         if before is not None:
-            require_span(self.path, self._count, float(before["now_s"]) - begun_s)
+            require_span(self.path, self._count, float(before["now_s"]) - start_s)
         return Owners(self.first_turn, {table: np.concatenate(parts) for table, parts in ends.items()},
                       np.concatenate(lit))  # fmt: skip
 
@@ -273,7 +273,7 @@ class Run:
                 texts = {row: self.printable_text(row) for row in set(values.tolist())}
                 columns[name] = np.array([texts[row] for row in values.tolist()], object)
             elif values.dtype.kind == "S":
-                columns[name] = np.array([word.decode() for word in values.tolist()], object)
+                columns[name] = np.array([text.decode() for text in values.tolist()], object)
             elif name in ("has_frame", "carried"):
                 columns[name] = values.astype(np.bool_)
             elif name not in INNER:
@@ -283,8 +283,8 @@ class Run:
     def _frame(self, row: Any) -> Frame | None:
         if not row["has_frame"]:
             return None
-        kept = int(row["image"])
-        image = self.image(kept) if kept >= 0 else np.empty((0, 0), self.header.pixel_type)
+        number = int(row["image"])
+        image = self.image(number) if number >= 0 else np.empty((0, 0), self.header.pixel_type)
         return Frame(int(row["frame"]), float(row["frame_time_s"]), image)
 
 

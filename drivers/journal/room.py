@@ -39,9 +39,9 @@ class Room:
         self._reserves = hasattr(os, "posix_fallocate")
         try:
             self._hold(0, len(content))
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
+            remaining = memoryview(content)
+            while remaining:
+                remaining = remaining[os.write(self._file, remaining) :]
         except BaseException:
             self.remove()
             self.close()
@@ -73,16 +73,16 @@ class Room:
 
     def assert_in_place(self, used_bytes: int) -> None:
         """Raises FileLost if the file was deleted, moved, replaced, or truncated below `used_bytes`."""
-        opened = os.fstat(self._file)
+        status = os.fstat(self._file)
         try:
             on_disk = os.stat(self.path)
         except OSError:
-            change = "moved" if opened.st_nlink else "deleted"
+            change = "moved" if status.st_nlink else "deleted"
             raise FileLost(f"the file was {change} while it was being recorded") from None
-        if not os.path.samestat(opened, on_disk):
+        if not os.path.samestat(status, on_disk):
             raise FileLost("the file was replaced by another one while it was being recorded")
-        if opened.st_size < used_bytes:
-            length = f"{opened.st_size} of {used_bytes} bytes"
+        if status.st_size < used_bytes:
+            length = f"{status.st_size} of {used_bytes} bytes"
             raise FileLost(f"the file was cut off while it was being recorded, at {length}")
 
     def begin(self, length: int) -> bytes:
@@ -123,8 +123,8 @@ def free_bytes(path: Path) -> int:
 def disk_trouble(path: Path, error: BaseException) -> str:
     """A sentence about a failure of the disk."""
     number = error.errno if isinstance(error, OSError) else None
-    if number is None and (named := re.search(r"errno = (\d+)", str(error))):  # format of HDF5's messages
-        number = int(named[1])
+    if number is None and (number_match := re.search(r"errno = (\d+)", str(error))):  # format of HDF5's messages
+        number = int(number_match[1])
     if number == errno.ENOSPC:
         with suppress(OSError):
             return f"the disk is full, {free_bytes(path) / MB:.1f} MB free"

@@ -43,8 +43,8 @@ def require_order(path: Path, turns: Rows, first: int, before: Any | None) -> No
     start = int(number[0]) if before is None else int(before["turn"]) + 1
     in_order = (number == start + np.arange(len(turns))) & (number >= 0)
     _refuse_any(path, ~in_order, first, "its number is {}, and turns count up by one", number)
-    back = np.diff(now_s, prepend=now_s[0] if before is None else before["now_s"]) < 0.0
-    _refuse_any(path, back, first, "its now_s is {}, and the turn before is later", now_s)
+    is_earlier = np.diff(now_s, prepend=now_s[0] if before is None else before["now_s"]) < 0.0
+    _refuse_any(path, is_earlier, first, "its now_s is {}, and the turn before is later", now_s)
 
 
 def require_span(path: Path, turns: int, span_s: float) -> None:
@@ -55,14 +55,14 @@ def require_span(path: Path, turns: int, span_s: float) -> None:
 
 
 def require_pointers(
-    path: Path, turns: Rows, first: int, before: Any | None, lengths: Mapping[str, int], images: int, kept: int
+    path: Path, turns: Rows, first: int, before: Any | None, lengths: Mapping[str, int], images: int, images_before: int
 ) -> int:
     """Raises Refused if a turn refers to rows of another table that are not its own, or has no valid level.
 
     Args:
         lengths: number of rows of every other table.
         images: number of images in the file. Without any, no turn has one; else each turn with a frame has the next.
-        kept: number of images of the turns before these.
+        images_before: number of images of the turns before these.
 
     Returns:
         Number of images of the turns up to here.
@@ -78,10 +78,10 @@ def require_pointers(
         row = turns[name]
         _refuse_any(path, (row < 0) | (row >= turns["texts_end"]), first, f"its {name} is text {{}}", row)
     has_frame = turns["has_frame"] != 0
-    expected = np.where(has_frame, kept + np.cumsum(has_frame) - 1, -1) if images else np.full(len(turns), -1)
+    expected = np.where(has_frame, images_before + np.cumsum(has_frame) - 1, -1) if images else np.full(len(turns), -1)
     wrong = (turns["image"] != expected) | (expected >= images)
     _refuse_any(path, wrong, first, "its image is {}, which is not the one that follows", turns["image"])
-    return kept + int(np.count_nonzero(has_frame)) if images else 0
+    return images_before + int(np.count_nonzero(has_frame)) if images else 0
 
 
 @dataclass
@@ -108,14 +108,14 @@ def require_seen(path: Path, turns: Rows, first: int, before: Any | None, newest
     why = "it has particles, and its tracks_time_s, {}, is not the time of its frame"
     _refuse_any(path, ~tracked & (particles > 0), first, why, turns["tracks_time_s"])
     number, time_s, now_s = (turns[name][tracked] for name in ("frame", "frame_time_s", "now_s"))
-    early = np.diff(number, prepend=newest.frame) <= 0
-    _refuse_any(path, _at(tracked, early), first, "its frame is {}, and frames count up", turns["frame"])
-    early = np.diff(time_s, prepend=newest.frame_time_s) <= 0
+    not_later = np.diff(number, prepend=newest.frame) <= 0
+    _refuse_any(path, _in_all_rows(tracked, not_later), first, "its frame is {}, and frames count up", turns["frame"])
+    not_later = np.diff(time_s, prepend=newest.frame_time_s) <= 0
     why = "its frame_time_s is {}, and the frame before is not older"
-    _refuse_any(path, _at(tracked, early), first, why, turns["frame_time_s"])
+    _refuse_any(path, _in_all_rows(tracked, not_later), first, why, turns["frame_time_s"])
     if len(number):
         since_s, why = _since(now_s, time_s, newest), "its now_s is {}, and the clock stands still while frames come"
-        _refuse_any(path, _at(tracked, time_s - since_s > TICK_S), first, why, turns["now_s"])
+        _refuse_any(path, _in_all_rows(tracked, time_s - since_s > TICK_S), first, why, turns["now_s"])
         newest.frame, newest.frame_time_s = int(number[-1]), float(time_s[-1])
         newest.now_s, newest.since_s = float(now_s[-1]), float(since_s[-1])
     largest = np.maximum.accumulate(np.maximum(turns["frame"], newest.largest))
@@ -155,7 +155,7 @@ def _count(turns: Rows, before: Any | None, table: str) -> NDArray[np.int64]:
     return np.diff(turns[end], prepend=0 if before is None else before[end])
 
 
-def _at(selected: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _in_all_rows(selected: NDArray[np.bool_], wrong: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """[N] True for selected [N] rows that are wrong; `wrong` has one value per selected row."""
     result = np.zeros(len(selected), np.bool_)
     result[selected] = wrong

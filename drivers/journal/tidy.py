@@ -66,7 +66,7 @@ def tidy(run: Run, batches: Iterable[Batch]) -> dict[str, Columns]:
     for command in ("allowed", "sent"):
         columns[command]["effect_s"] = turns[f"{command}_effect_s"][lines[command]]
     return {
-        "tracks": _wide({name: tracks[name] for name in TRACKS_ORDER}),
+        "tracks": _signed({name: tracks[name] for name in TRACKS_ORDER}),
         "forces": _first(columns["wanted"], "frame", "time_s"),
         "rings": _first(columns["rings"], "frame", "time_s"),
         "commands": _commands(columns["allowed"], columns["sent"]),
@@ -88,7 +88,7 @@ def _in_pixels(place_px: NDArray[Any], place_um: NDArray[Any], um_per_px: float)
     return np.where(np.isnan(place_px), place_um / um_per_px, place_px)
 
 
-def _wide(columns: Columns) -> Columns:
+def _signed(columns: Columns) -> Columns:
     """Unsigned columns as int64, so that differences can be negative."""
     return {name: values.astype(np.int64) if values.dtype.kind == "u" else values for name, values in columns.items()}
 
@@ -113,10 +113,10 @@ def _lines(ends: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 def _carried(lines: dict[str, NDArray[np.int64]], tables: dict[str, Rows]) -> NDArray[np.bool_]:
     """[N] whether the instrument was moving the tracked particle back into the field in that turn."""
-    back = tables["wanted"]["carried"] != 0
-    pairs = zip(lines["wanted"][back].tolist(), tables["wanted"]["particle"][back].tolist(), strict=True)
+    is_carried = tables["wanted"]["carried"] != 0
+    pairs = zip(lines["wanted"][is_carried].tolist(), tables["wanted"]["particle"][is_carried].tolist(), strict=True)
     index = pd.MultiIndex.from_arrays([lines["tracks"], tables["tracks"]["particle"]])
-    return np.asarray(index.isin(list(pairs)) if back.any() else np.zeros(len(index), np.bool_))
+    return np.asarray(index.isin(list(pairs)) if is_carried.any() else np.zeros(len(index), np.bool_))
 
 
 def _commands(allowed: Columns, sent: Columns) -> Columns:
@@ -130,5 +130,5 @@ def _commands(allowed: Columns, sent: Columns) -> Columns:
 
 def _first(columns: Columns, *names: str) -> Columns:
     """The columns with these first, and `turn` last."""
-    rest = [name for name in columns if name not in (*names, "turn")]
-    return {name: columns[name] for name in (*names, *rest, "turn")}
+    others = [name for name in columns if name not in (*names, "turn")]
+    return {name: columns[name] for name in (*names, *others, "turn")}

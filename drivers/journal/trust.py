@@ -77,19 +77,19 @@ def require_sound_texts(begin: bytes, file_bytes: int) -> None:
         begin: the first BEGIN_BYTES of the file.
         file_bytes: size of the whole file.
     """
-    at = begin.find(HEAP)
-    while at >= 0:
-        size = int.from_bytes(begin[at + 8 : at + 16], "little")
-        if at + size > file_bytes:
-            raise ValueError(f"its texts end at byte {at + size}, and the file at {file_bytes}")
-        position, end = at + 16, min(at + size, len(begin))
+    heap = begin.find(HEAP)
+    while heap >= 0:
+        size = int.from_bytes(begin[heap + 8 : heap + 16], "little")
+        if heap + size > file_bytes:
+            raise ValueError(f"its texts end at byte {heap + size}, and the file at {file_bytes}")
+        position, end = heap + 16, min(heap + size, len(begin))
         while position + 16 <= end:
             index = int.from_bytes(begin[position : position + 2], "little")
             length = int.from_bytes(begin[position + 8 : position + 16], "little")
             if index == 0 and length == 0:
                 raise ValueError(f"a text at byte {position} is missing")
             position += length if index == 0 else 16 + (length + 7) // 8 * 8
-        at = begin.find(HEAP, at + len(HEAP))
+        heap = begin.find(HEAP, heap + len(HEAP))
 
 
 @contextmanager
@@ -120,25 +120,25 @@ def require_own_data(path: Path, file: Any) -> None:
     if len(file) > MOST_DATASETS:
         raise Refused(f"{path}: found {len(file)} data sets at its top (allowed: {MOST_DATASETS})")
     for name in file:
-        where = f"{path}: '{quoted(name)}'"
+        label = f"{path}: '{quoted(name)}'"
         link = file.get(name, getlink=True)
         if not isinstance(link, h5py.HardLink):
-            raise Refused(f"{where} is a link; a run has its data in its own file")
+            raise Refused(f"{label} is a link; a run has its data in its own file")
         dataset = file[name]
         if not isinstance(dataset, h5py.Dataset):
-            raise Refused(f"{where} is no table; a run has nothing but tables at its top")
+            raise Refused(f"{label} is no table; a run has nothing but tables at its top")
         properties = dataset.id.get_create_plist()
         if dataset.is_virtual or properties.get_external_count():
-            raise Refused(f"{where} has its data in another file; a run has its data in its own file")
+            raise Refused(f"{label} has its data in another file; a run has its data in its own file")
         size, stored = _claimed_and_stored(path, dataset)
         filters = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
         if not set(filters) <= set(FRAME_FILTERS if name == "frames" else ()):
-            raise Refused(f"{where} is compressed or filtered, and a run has it as it is")
+            raise Refused(f"{label} is compressed or filtered, and a run has it as it is")
         claimed = 0 if dataset.chunks is None else _size(dataset.chunks, dataset.dtype.itemsize)
         if dataset.dtype.hasobject or claimed > LARGEST_CHUNK:
-            raise Refused(f"{where} is of a type or a size that no run has")
+            raise Refused(f"{label} is of a type or a size that no run has")
         if not filters and size > stored + SLACK:
-            raise Refused(f"{where} claims {size} bytes, and the file holds {stored} of it")
+            raise Refused(f"{label} claims {size} bytes, and the file holds {stored} of it")
 
 
 def require_written_rows(path: Path, file: Any) -> None:
@@ -149,9 +149,9 @@ def require_written_rows(path: Path, file: Any) -> None:
         if not filtered and size > stored:
             raise Refused(f"{path}: '{quoted(name)}' claims {size} bytes, and the file holds {stored} of it")
     if "frames" in file and file["frames"].ndim and file["frames"].chunks is not None:
-        images, written = len(file["frames"]), file["frames"].id.get_num_chunks()
-        if written * file["frames"].chunks[0] < images:
-            raise Refused(f"{path}: 'frames' claims {images} images, and the file holds {written} chunks of them")
+        images, chunks = len(file["frames"]), file["frames"].id.get_num_chunks()
+        if chunks * file["frames"].chunks[0] < images:
+            raise Refused(f"{path}: 'frames' claims {images} images, and the file holds {chunks} chunks of them")
 
 
 def require_tables(path: Path, file: Any) -> None:
@@ -162,7 +162,7 @@ def require_tables(path: Path, file: Any) -> None:
     for name, layout in {"turns": TURNS, **TABLES}.items():
         table = file[name]
         lacks = set(NEEDED.get(name, ())) - set(table.dtype.names or ())
-        if lacks or table.ndim != 1 or not _alike(table.dtype, layout, whole=name == "turns"):
+        if lacks or table.ndim != 1 or not _has_layout(table.dtype, layout, whole=name == "turns"):
             raise Refused(f"{path}: this run is damaged: '{name}' is not a table of a run")
     for name, ndim in (("header", 1), ("digests", 2), ("digest", 1)):
         dataset = file[name]
@@ -228,7 +228,7 @@ def require_one_image(frames: Any, row: int) -> None:
         raise ValueError(f"its chunk holds {inflated_bytes} bytes, and an image has {image_bytes}")
 
 
-def _alike(dtype: np.dtype[Any], layout: np.dtype[Any], *, whole: bool) -> bool:
+def _has_layout(dtype: np.dtype[Any], layout: np.dtype[Any], *, whole: bool) -> bool:
     """Whether a dtype has the columns and types of a layout; unless `whole`, later columns may be missing."""
     if layout.fields is None or dtype.fields is None:
         return dtype == layout

@@ -58,6 +58,6 @@ def _events(rows: Rows, text: Callable[[int], str]) -> dict[str, list[Any]]:
     texts: dict[str, list[Any]] = {"withheld": [], "policy_withheld": []}
     texts |= {"note": [], "policy_note": [], "tracker_note": [], "level": [], "may_be_lit": []}
     for event in rows:
-        one, kind = text(int(event["text"])), event["kind"].decode()
-        texts[kind].append((int(event["particle"]), one) if kind.endswith("withheld") else one)
+        message, kind = text(int(event["text"])), event["kind"].decode()
+        texts[kind].append((int(event["particle"]), message) if kind.endswith("withheld") else message)
     return texts

@@ -172,16 +172,16 @@ class Journal:
 
     def _keep(self) -> None:
         """Pack, append and flush turns until the run is closed. It polls, so that no thread waits for a lock."""
-        due_s, flushed = time.monotonic() + FLUSH_S, True
+        next_flush_s, flushed = time.monotonic() + FLUSH_S, True
         while True:
             closing = self._closing.is_set()  # read first, so that all turns before it are in the queue
             turns = [self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_BATCH))]
             if turns:
                 self._append(turns)
                 flushed = False
-            if not flushed and time.monotonic() >= due_s:
+            if not flushed and time.monotonic() >= next_flush_s:
                 self._file.flush()
-                due_s, flushed = time.monotonic() + FLUSH_S, True
+                next_flush_s, flushed = time.monotonic() + FLUSH_S, True
             if closing and not turns:
                 return
             if len(self._waiting) < LARGEST_BATCH:

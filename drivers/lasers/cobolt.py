@@ -78,12 +78,12 @@ class Cobolt(RealLaser):
         put_out(replace(self, timeout_s=min(self.timeout_s, longest_s)))
 
 
-def put_out(made: Cobolt) -> None:
+def put_out(config: Cobolt) -> None:
     """Switch emission off over a separate line, after the laser's program has died. Raises Fault unless confirmed.
 
     The command is sent even if the laser does not answer.
     """
-    line = SerialLine("the laser", made.port, made.baud, made.timeout_s, lambda: None)
+    line = SerialLine("the laser", config.port, config.baud, config.timeout_s, lambda: None)
     try:
         line.connect()
         line.hush(0.02)  # answers to the dead program may still come
@@ -101,8 +101,8 @@ def _identity(firmware: str) -> str:
 
 
 def _answered(expected: str, piece: bytes) -> str | None:
-    found = piece.decode("ascii", "replace").strip()
-    return found if found == expected else None
+    answer = piece.decode("ascii", "replace").strip()
+    return answer if answer == expected else None
 
 
 class CoboltDriver:
@@ -117,9 +117,9 @@ class CoboltDriver:
     interlock is latched, so that the next `shine` follows an action of the operator; it clears the fault.
     """
 
-    def __init__(self, made: Cobolt, modulator: Modulator) -> None:
-        self._made, self._modulator = made, modulator
-        self.max_power_mw = made.max_power_mw
+    def __init__(self, config: Cobolt, modulator: Modulator) -> None:
+        self._made, self._modulator = config, modulator
+        self.max_power_mw = config.max_power_mw
         self.set_point_mw = 0.0  # as the laser returned it
         self._firmware = ""
         self._emits = False
@@ -129,8 +129,8 @@ class CoboltDriver:
         self._sent_blind = False  # whether `l0` was sent without waiting, since emission was last on or confirmed off
         self.unconfirmed = False  # whether emission was switched off without a confirmation
         self._closed = False
-        self._told = False  # whether a fault that is still in the laser was reported
-        self._line = SerialLine("the laser", made.port, made.baud, made.timeout_s, self._greet)
+        self._fault_reported = False  # whether a fault that is still in the laser was reported
+        self._line = SerialLine("the laser", config.port, config.baud, config.timeout_s, self._greet)
         self._line.connect()
 
     @property
@@ -149,27 +149,27 @@ class CoboltDriver:
         if not self._emits:
             self._begin()
         fraction = np.minimum(power_mw / self.set_point_mw, 1.0)
-        given = self._modulator.modulate(fraction, at_most_s)
+        actual = self._modulator.modulate(fraction, at_most_s)
         self._lit_s = time.monotonic()
         self._ask_one()
-        return given * self.set_point_mw
+        return actual * self.set_point_mw
 
     def off(self) -> None:
-        troubles = []
+        errors = []
         try:
             self._modulator.blank()
         except Exception as error:  # noqa: BLE001  after any error, the other shutter must be closed
-            troubles.append(in_words(error))
-        if troubles or time.monotonic() - self._lit_s >= self._made.linger_s:
+            errors.append(in_words(error))
+        if errors or time.monotonic() - self._lit_s >= self._made.linger_s:
             try:
                 self._line.connect()
                 self._end()
             except Exception as error:  # noqa: BLE001
-                troubles.append(in_words(error))
+                errors.append(in_words(error))
                 self.unconfirmed = True
                 self._end_blind()
-        if len(troubles) == 2:
-            raise Fault("; ".join(troubles))
+        if len(errors) == 2:
+            raise Fault("; ".join(errors))
 
     @property
     def linger_s(self) -> float:
@@ -262,18 +262,18 @@ class CoboltDriver:
     def _begin(self) -> None:
         """Switch emission on. Raises Fault while the interlock is open, and once after a fault."""
         if self._number("ilk?") != 0:
-            self._told = True
+            self._fault_reported = True
             raise Fault("the laser's interlock is open")
         if (fault := self._text("f?")) != "0":
-            if not self._told:
-                self._told = True
+            if not self._fault_reported:
+                self._fault_reported = True
                 raise Fault(f"the laser has the fault '{FAULTS.get(fault, fault)}'")
             self.reset()
         if (mode := self._text("gam?")) != CONSTANT_POWER:
-            if not self._told:
+            if not self._fault_reported:
                 raise self._wrong_mode(mode)
             self._set_constant_power()
-        self._told = False
+        self._fault_reported = False
         self._sent_blind = False  # before this light
         self._text("l1", expect="OK")
         if self._text("l?") != "1":
@@ -315,12 +315,12 @@ class CoboltDriver:
     def _not_ready(self, otherwise: str) -> Fault:
         """The Fault to raise, with the problem in its status, or else with `otherwise`."""
         why = self.status()
-        self._told = True
+        self._fault_reported = True
         return Fault(otherwise if why == "ready" else f"the laser: {why}")
 
     def _wrong_mode(self, mode: str) -> Fault:
         """The Fault to raise; the next `shine`, after an action of the operator, sets the mode again."""
-        self._told = True
+        self._fault_reported = True
         return Fault(f"{self._line.what}: its mode is {mode} ({MODES.get(mode, 'unknown')}), and it was set to "
                      f"{CONSTANT_POWER} ({MODES[CONSTANT_POWER]})")  # fmt: skip
 
@@ -330,11 +330,11 @@ class CoboltDriver:
             raise Fault(f"{self._line.what} was set to constant power, and says that its mode is {mode}")
 
     def _read_set_point(self) -> float:
-        found_mw = self._number("p?") * 1e3
-        if abs(found_mw - self._made.max_power_mw) > PART * self._made.max_power_mw:
+        set_point_mw = self._number("p?") * 1e3
+        if abs(set_point_mw - self._made.max_power_mw) > PART * self._made.max_power_mw:
             raise Fault(f"{self._line.what}: a set point of {self._made.max_power_mw:g} mW was asked, and it says "
-                        f"{found_mw:g} mW")  # fmt: skip
-        return found_mw
+                        f"{set_point_mw:g} mW")  # fmt: skip
+        return set_point_mw
 
     def _number(self, question: str) -> float:
         answer = self._text(question)

@@ -92,22 +92,28 @@ class SimulatedCameraDriver:
     returned: tuple[Returned, ...] = ()
 
     def __init__(
-        self, made: SimulatedCamera, um_per_px: float, world: World, clock: SimulatedClock, seed: int, replica: int = 0
+        self,
+        config: SimulatedCamera,
+        um_per_px: float,
+        world: World,
+        clock: SimulatedClock,
+        seed: int,
+        replica: int = 0,
     ) -> None:
-        self._made, self._world, self._clock = made, world, clock
+        self._config, self._world, self._clock = config, world, clock
         self._seed, self._replica = seed, replica
-        to_px = true_map(made, um_per_px)
+        to_px = true_map(config, um_per_px)
         self._to_px = np.column_stack([np.array(to_px.matrix), np.array(to_px.shift)])  # [2, 3]
         scale = math.sqrt(abs(to_px.determinant))
         ratio = world.diameter_um / world.sample.diameter_um  # [N]
-        self._sigma_px = made.spot_um * ratio * scale
+        self._sigma_px = config.spot_um * ratio * scale
         self._radius_px = world.diameter_um / 2.0 * scale
-        self._peak_counts = made.peak_counts * world.brightness
+        self._peak_counts = config.peak_counts * world.brightness
         self._leak_px = world.stage.waist_um / 2.0 * scale  # exp(-2 r^2 / waist^2)
-        self._shapes = self._bent(um_per_px) if is_bent(made, world) else None
-        self._light = illumination(made)  # [H, W] relative
-        self._background = (made.background_counts * self._light).astype(np.float32)
-        self._even = made.uneven == 0.0
+        self._shapes = self._distorted_shapes(um_per_px) if is_bent(config, world) else None
+        self._light = illumination(config)  # [H, W] relative
+        self._background = (config.background_counts * self._light).astype(np.float32)
+        self._even = config.uneven == 0.0
         self._table, self._profile = render.normal_table(), render.ring_profile()
         self._next = 0
         self._open = True
@@ -133,7 +139,7 @@ class SimulatedCameraDriver:
         self._open = False
 
     def _arrival_ns(self, number: int) -> int:
-        return number * self._world.period_ns + self._world.exposure_ns + round(self._made.readout_s * 1e9)
+        return number * self._world.period_ns + self._world.exposure_ns + round(self._config.readout_s * 1e9)
 
     def _newest(self, now_ns: int) -> int:
         """The last frame that has arrived by now, or -1."""
@@ -141,105 +147,114 @@ class SimulatedCameraDriver:
 
     def shown(self, number: int) -> NDArray[np.bool_]:
         """[N] whether the image of a frame shows each particle."""
-        chance = [
-            uniform(self._seed, self._replica, CAMERA, BLINK + who, number) for who in range(len(self._radius_px))
+        draws = [
+            uniform(self._seed, self._replica, CAMERA, BLINK + particle, number)
+            for particle in range(len(self._radius_px))
         ]
-        return np.array(chance, np.float64) >= self._made.blink
+        return np.array(draws, np.float64) >= self._config.blink
 
     def _dropped(self, number: int) -> bool:
-        drop = self._made.drop
-        return drop > 0 and uniform(self._seed, self._replica, CAMERA, 0xFFFFFFFF, number) < drop
+        probability = self._config.drop
+        return probability > 0 and uniform(self._seed, self._replica, CAMERA, 0xFFFFFFFF, number) < probability
 
     def _frame(self, number: int) -> Frame:
         time_s = (number * self._world.period_ns + self._world.exposure_ns / 2.0) * 1e-9
-        shone = self._world.shone(number) if self._made.laser_leak_counts_per_mw > 0 else NO_LIGHT
-        image = self.render(number, self._world.exposed(number), shone)
+        laser_light = self._world.shone(number) if self._config.laser_leak_counts_per_mw > 0 else NO_LIGHT
+        image = self.render(number, self._world.exposed(number), laser_light)
         return Frame(number, time_s, image)
 
-    def _bent(self, um_per_px: float) -> Shapes:
+    def _distorted_shapes(self, um_per_px: float) -> Shapes:
         """The particles' images with these optics, with random differences in size and brightness."""
-        made, world = self._made, self._world
+        config, world = self._config, self._world
         count = len(world.look)
         unlike = np.zeros((count, 2))
         fill_normals(unlike, self._seed, self._replica, CAMERA, UNLIKE)
-        spread = np.array([made.size_spread, made.light_spread])
+        spread = np.array([config.size_spread, config.light_spread])
         size, shine = np.exp(spread * np.clip(unlike, -2.5, 2.5)).T
         self._peak_counts = self._peak_counts * shine
-        own, length_um = ("spot", made.spot_um) if made.image == "fluorescent" else ("ring", 0.0)
+        default, length_um = ("spot", config.spot_um) if config.image == "fluorescent" else ("ring", 0.0)
         radius_um = world.diameter_um / 2.0
-        own_um = length_um * world.diameter_um / world.sample.diameter_um if length_um else radius_um
-        names = [own if look == "own" else look for look in world.look]
-        lengths_um = np.where([look == "own" for look in world.look], own_um, radius_um) * size
-        middle_um = made.middle_um(um_per_px)
-        slope = math.tan(math.radians(made.true_tilt_deg))
-        blur_um = made.blur * np.array([slope, 0.0, made.true_defocus_um - slope * middle_um[0]])
-        most_um = made.blur * (abs(made.true_defocus_um) + abs(slope) * made.width_px * um_per_px)
-        return shapes(names, lengths_um, blur_um, most_um)
+        default_um = length_um * world.diameter_um / world.sample.diameter_um if length_um else radius_um
+        names = [default if look == "own" else look for look in world.look]
+        lengths_um = np.where([look == "own" for look in world.look], default_um, radius_um) * size
+        middle_um = config.middle_um(um_per_px)
+        slope = math.tan(math.radians(config.true_tilt_deg))
+        blur_um = config.blur * np.array([slope, 0.0, config.true_defocus_um - slope * middle_um[0]])
+        largest_um = config.blur * (abs(config.true_defocus_um) + abs(slope) * config.width_px * um_per_px)
+        return shapes(names, lengths_um, blur_um, largest_um)
 
     def render(
-        self, number: int, place_um: Floats, shone: tuple[Floats, Floats] = NO_LIGHT
+        self, number: int, place_um: Floats, laser_light: tuple[Floats, Floats] = NO_LIGHT
     ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """The image [H, W], read-only, of particles at place_um [S, N, 2], and of leaking laser light `shone`: spot
+        """The image [H, W], read-only, of particles at place_um [S, N, 2], and of leaking `laser_light`: spot
         positions [K, 2] um, and mean powers over the exposure [K] mW. `number` determines the noise.
         """
-        made = self._made
+        config = self._config
         light = self._background.copy() if self._even else np.zeros_like(self._background)
-        peak_counts = np.where(self.shown(number), self._peak_counts, 0.0) if made.blink > 0 else self._peak_counts
+        peak_counts = np.where(self.shown(number), self._peak_counts, 0.0) if config.blink > 0 else self._peak_counts
         if self._shapes is not None:
             drawn = self._shapes
             stamp_shapes(light, place_um, peak_counts, self._to_px, drawn.table, drawn.reach, drawn.kind,
                          drawn.length_um, drawn.blur_um, drawn.step)  # fmt: skip
-        elif made.image == "fluorescent":
+        elif config.image == "fluorescent":
             render.stamp_spots(light, place_um, self._sigma_px, peak_counts, self._to_px)
         else:
             render.stamp_rings(light, place_um, self._radius_px, peak_counts, self._to_px, self._profile)
         if not self._even:
             light = light * self._light + self._background
-        if len(shone[1]):
-            leak_counts = made.laser_leak_counts_per_mw * shone[1]
+        if len(laser_light[1]):
+            leak_counts = config.laser_leak_counts_per_mw * laser_light[1]
             render.stamp_spots(
-                light, shone[0][None], np.full(len(leak_counts), self._leak_px), leak_counts, self._to_px
+                light, laser_light[0][None], np.full(len(leak_counts), self._leak_px), leak_counts, self._to_px
             )
-        image = np.empty(light.shape, np.uint8 if made.bits <= 8 else np.uint16)
-        shot = 1.0 / made.electrons_per_count if made.electrons_per_count > 0 else 0.0
+        image = np.empty(light.shape, np.uint8 if config.bits <= 8 else np.uint16)
+        shot = 1.0 / config.electrons_per_count if config.electrons_per_count > 0 else 0.0
         render.expose(
-            light, shot, made.read_noise_counts, 2**made.bits - 1, self._seed, self._replica, number, self._table, image
+            light,
+            shot,
+            config.read_noise_counts,
+            2**config.bits - 1,
+            self._seed,
+            self._replica,
+            number,
+            self._table,
+            image,
         )
         image.flags.writeable = False
         return image
 
 
-def illumination(made: SimulatedCamera) -> NDArray[np.float32]:
+def illumination(config: SimulatedCamera) -> NDArray[np.float32]:
     """[H, W] relative brightness of the lamp: 1 in the middle, decreasing with the square of the distance from it."""
-    y, x = np.mgrid[0 : made.height_px, 0 : made.width_px].astype(np.float64)
-    x0, y0 = (made.width_px - 1) / 2.0, (made.height_px - 1) / 2.0
+    y, x = np.mgrid[0 : config.height_px, 0 : config.width_px].astype(np.float64)
+    x0, y0 = (config.width_px - 1) / 2.0, (config.height_px - 1) / 2.0
     square = ((x - x0) ** 2 + (y - y0) ** 2) / (x0**2 + y0**2)
-    return np.asarray(1.0 - made.uneven * square, np.float32)
+    return np.asarray(1.0 - config.uneven * square, np.float32)
 
 
-def is_bent(made: SimulatedCamera, world: World) -> bool:
+def is_bent(config: SimulatedCamera, world: World) -> bool:
     """Whether the images are not just equal round spots or rings."""
-    optics = (made.true_shear, made.true_tilt_deg, made.true_defocus_um, made.true_stretch - 1.0)
-    return any((*optics, made.size_spread, made.light_spread)) or any(look != "own" for look in world.look)
+    optics = (config.true_shear, config.true_tilt_deg, config.true_defocus_um, config.true_stretch - 1.0)
+    return any((*optics, config.size_spread, config.light_spread)) or any(look != "own" for look in world.look)
 
 
-def true_map(made: SimulatedCamera, um_per_px: float) -> Affine:
+def true_map(config: SimulatedCamera, um_per_px: float) -> Affine:
     """True map of the optics, from um of the instrument's coordinates to px; a tilt shortens x."""
-    scale = 1.0 / (made.true_um_per_px or um_per_px)
-    turn = math.radians(made.true_rotation_deg)
-    mirror = np.diag([-1.0 if made.true_mirror else 1.0, 1.0])
+    scale = 1.0 / (config.true_um_per_px or um_per_px)
+    turn = math.radians(config.true_rotation_deg)
+    mirror = np.diag([-1.0 if config.true_mirror else 1.0, 1.0])
     matrix = scale * mirror @ np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    matrix = matrix @ distortion(made)
-    middle_px = np.array([(made.width_px - 1) / 2.0, (made.height_px - 1) / 2.0])
-    shift = middle_px - matrix @ np.array(made.middle_um(um_per_px))
+    matrix = matrix @ distortion(config)
+    middle_px = np.array([(config.width_px - 1) / 2.0, (config.height_px - 1) / 2.0])
+    shift = middle_px - matrix @ np.array(config.middle_um(um_per_px))
     (a, b), (c, d) = matrix.tolist()
     return Affine("um", "px", ((a, b), (c, d)), (float(shift[0]), float(shift[1])))
 
 
-def distortion(made: SimulatedCamera) -> Floats:
+def distortion(config: SimulatedCamera) -> Floats:
     """[2, 2] distortion of the sample's plane by shear, stretch and tilt; the stretch conserves areas."""
-    along = math.radians(made.true_stretch_deg)
-    turn = np.array([[math.cos(along), -math.sin(along)], [math.sin(along), math.cos(along)]])
-    stretch = turn @ np.diag([math.sqrt(made.true_stretch), 1.0 / math.sqrt(made.true_stretch)]) @ turn.T
-    lean = np.array([[1.0, made.true_shear], [0.0, 1.0]])
-    return np.asarray(lean @ stretch @ np.diag([math.cos(math.radians(made.true_tilt_deg)), 1.0]))
+    angle_rad = math.radians(config.true_stretch_deg)
+    turn = np.array([[math.cos(angle_rad), -math.sin(angle_rad)], [math.sin(angle_rad), math.cos(angle_rad)]])
+    stretch = turn @ np.diag([math.sqrt(config.true_stretch), 1.0 / math.sqrt(config.true_stretch)]) @ turn.T
+    lean = np.array([[1.0, config.true_shear], [0.0, 1.0]])
+    return np.asarray(lean @ stretch @ np.diag([math.cos(math.radians(config.true_tilt_deg)), 1.0]))

@@ -50,9 +50,9 @@ class PacedClock:
         return self.now_ns()
 
     def wait_until(self, at_ns: int) -> None:
-        left_s = (at_ns - self.now_ns()) * 1e-9 / self.rate
-        if left_s > 0:
-            time.sleep(left_s)
+        remaining_s = (at_ns - self.now_ns()) * 1e-9 / self.rate
+        if remaining_s > 0:
+            time.sleep(remaining_s)
 
 
 SimulatedClock = LockstepClock | PacedClock

@@ -58,33 +58,35 @@ class SimulatedDeflectorDriver:
     returned: tuple[Returned, ...] = ()
 
     def __init__(
-        self, made: SimulatedDeflector, middle_um: tuple[float, float], clock: SimulatedClock,
+        self, config: SimulatedDeflector, middle_um: tuple[float, float], clock: SimulatedClock,
         laser: SimulatedLaserDriver,
     ) -> None:  # fmt: skip
-        self._made, self._clock, self._laser = made, clock, laser
+        self._config, self._clock, self._laser = config, clock, laser
         self._middle_um = np.array(middle_um)
-        self.low_v = (-made.range_v, -made.range_v)
-        self.high_v = (made.range_v, made.range_v)
-        self._v_to_um = true_map(made, middle_um).inverse
+        self.low_v = (-config.range_v, -config.range_v)
+        self.high_v = (config.range_v, config.range_v)
+        self._v_to_um = true_map(config, middle_um).inverse
         self._open = True
 
     def steer(self, position_v: Floats, dwell_s: Floats) -> DeflectorReadback:
         """Steer, quantised to the converter's steps and to ns. Raises Fault out of range, or after `close`."""
-        made = self._made
+        config = self._config
         if not self._open:
             raise Fault("the simulated deflector is closed")
-        if not (np.abs(position_v) <= made.range_v).all():
-            raise Fault(f"the simulated deflector gives -{made.range_v:g} to {made.range_v:g} V, and more was asked")
-        step_v = 2.0 * made.range_v / (2**made.bits - 1)
-        steps = np.rint((position_v + made.range_v) / step_v)
-        position_v = np.asarray(steps * step_v - made.range_v, np.float64)  # [M, 2]
-        dwell_ns = np.rint(np.maximum(dwell_s, made.min_dwell_s) * 1e9).astype(np.int64)  # [M]
+        if not (np.abs(position_v) <= config.range_v).all():
+            raise Fault(
+                f"the simulated deflector gives -{config.range_v:g} to {config.range_v:g} V, and more was asked"
+            )
+        step_v = 2.0 * config.range_v / (2**config.bits - 1)
+        steps = np.rint((position_v + config.range_v) / step_v)
+        position_v = np.asarray(steps * step_v - config.range_v, np.float64)  # [M, 2]
+        dwell_ns = np.rint(np.maximum(dwell_s, config.min_dwell_s) * 1e9).astype(np.int64)  # [M]
         dwell_ns = np.maximum(dwell_ns, 1)
-        due_ns = self._clock.acts_ns() + round(made.delay_s * 1e9)
-        far = np.hypot(*(position_v / made.range_v).T)  # [M] 1 at the end of an axis
-        efficiency = np.maximum(1.0 - (1.0 - made.efficiency_edge) * far**2, 0.0)
-        settle_ns = round(made.settle_s * 1e9)
-        really_ns = self._clock.acts_ns() + round((made.true_delay_s or made.delay_s) * 1e9)
+        due_ns = self._clock.acts_ns() + round(config.delay_s * 1e9)
+        relative = np.hypot(*(position_v / config.range_v).T)  # [M] 1 at the end of an axis
+        efficiency = np.maximum(1.0 - (1.0 - config.efficiency_edge) * relative**2, 0.0)
+        settle_ns = round(config.settle_s * 1e9)
+        really_ns = self._clock.acts_ns() + round((config.true_delay_s or config.delay_s) * 1e9)
         self._laser.aim = Aim(self._v_to_um(position_v), efficiency, dwell_ns, settle_ns, really_ns)
         return DeflectorReadback(position_v, dwell_ns.astype(np.float64) * 1e-9, due_ns * 1e-9)
 
@@ -95,11 +97,11 @@ class SimulatedDeflectorDriver:
         self._open = False
 
 
-def true_map(made: SimulatedDeflector, middle_um: tuple[float, float]) -> Affine:
+def true_map(config: SimulatedDeflector, middle_um: tuple[float, float]) -> Affine:
     """The true map from um to V."""
-    scale = made.true_v_per_um or made.v_per_um
-    turn = math.radians(made.true_rotation_deg)
+    scale = config.true_v_per_um or config.v_per_um
+    turn = math.radians(config.true_rotation_deg)
     matrix = scale * np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
-    shift = -matrix @ (np.array(middle_um) + np.array(made.true_shift_um))
+    shift = -matrix @ (np.array(middle_um) + np.array(config.true_shift_um))
     (a, b), (c, d) = matrix.tolist()
     return Affine("um", "v", ((a, b), (c, d)), (float(shift[0]), float(shift[1])))

@@ -27,42 +27,42 @@ MOVED = 0.15  # ... and again when one has moved by this part of the largest dia
 WCA_REACH = 2.0 ** (1.0 / 6.0)
 FAR_WAISTS = 3.0  # beyond this distance the light is neglected: exp(-18) of the depth
 NEVER_NS = 2**62
-ALL, NONE = -1, -2  # values of `on`: all spots by their duty, or none; else the row of the lit spot
+ALL, NONE = -1, -2  # values of `lit_spot`: all spots by their duty, or none; else the row of the lit spot
 
 
 @njit(cache=True, nogil=True)
-def list_pairs(position_um: Floats, beads: Beads, near: NeighbourPairs) -> None:
+def list_pairs(position_um: Floats, beads: Beads, pairs: NeighbourPairs) -> None:
     """List the pairs that may come into contact, if a particle has moved far enough since the last time."""
     largest = beads.diameter_um.max()
-    moved = near.listed[0] < 0
+    has_moved = pairs.listed[0] < 0
     for i in range(len(position_um)):
-        dx = position_um[i, 0] - near.where_um[i, 0]
-        dy = position_um[i, 1] - near.where_um[i, 1]
-        moved = moved or dx * dx + dy * dy > (MOVED * largest) ** 2
-    if not moved:
+        dx = position_um[i, 0] - pairs.where_um[i, 0]
+        dy = position_um[i, 1] - pairs.where_um[i, 1]
+        has_moved = has_moved or dx * dx + dy * dy > (MOVED * largest) ** 2
+    if not has_moved:
         return
     count = 0
     for i in range(len(position_um)):
-        near.where_um[i] = position_um[i]
+        pairs.where_um[i] = position_um[i]
         for j in range(i - beads.who[i], i):
             reach = 0.5 * (beads.diameter_um[i] + beads.diameter_um[j]) * WCA_REACH + SKIN * largest
             dx = position_um[i, 0] - position_um[j, 0]
             dy = position_um[i, 1] - position_um[j, 1]
             if dx * dx + dy * dy < reach * reach:
-                near.pair[count, 0], near.pair[count, 1] = i, j
+                pairs.pair[count, 0], pairs.pair[count, 1] = i, j
                 count += 1
-    near.listed[0] = count
+    pairs.listed[0] = count
 
 
 @njit(cache=True, nogil=True)
 def add_springs(
-    position_um: Floats, beads: Beads, waist_um: float, light: SpotLight, on: int, power: float, out: Floats
+    position_um: Floats, beads: Beads, waist_um: float, light: SpotLight, lit_spot: int, power: float, out: Floats
 ) -> None:
     """Add the forces of ideal spots, pN: k = 4 depth / waist^2 at any distance, only on the spot's own particle."""
     for i in range(len(position_um)):
         m = light.spring[i]
-        if m >= 0 and on in (ALL, m):
-            share = light.duty[m] if on == ALL else 1.0
+        if m >= 0 and lit_spot in (ALL, m):
+            share = light.duty[m] if lit_spot == ALL else 1.0
             stiffness = 4.0 * power * beads.response[i] * share * light.depth_pn_um[m] / (waist_um * waist_um)
             for axis in range(2):
                 out[i, axis] += stiffness * (light.spot_um[m, axis] - position_um[i, axis])
@@ -70,15 +70,15 @@ def add_springs(
 
 @njit(cache=True, nogil=True)
 def add_light(
-    position_um: Floats, beads: Beads, waist_um: float, light: SpotLight, on: int, power: float, out: Floats
+    position_um: Floats, beads: Beads, waist_um: float, light: SpotLight, lit_spot: int, power: float, out: Floats
 ) -> None:
     """Add the light's force, pN: U = -depth exp(-2 rho^2 / waist^2) per spot (predictions.md 2.2); relative `power`."""
-    if on == NONE:
+    if lit_spot == NONE:
         return
     if len(light.spring) > 0:
-        add_springs(position_um, beads, waist_um, light, on, power, out)
+        add_springs(position_um, beads, waist_um, light, lit_spot, power, out)
         return
-    first, last = (0, len(light.depth_pn_um)) if on == ALL else (on, on + 1)
+    first, last = (0, len(light.depth_pn_um)) if lit_spot == ALL else (lit_spot, lit_spot + 1)
     narrow = 2.0 / (waist_um * waist_um)
     far = (FAR_WAISTS * waist_um) ** 2
     for i in range(len(position_um)):
@@ -87,17 +87,17 @@ def add_light(
             dy = light.spot_um[m, 1] - position_um[i, 1]
             square = dx * dx + dy * dy
             if square < far:
-                depth = light.depth_pn_um[m] * (light.duty[m] if on == ALL else 1.0)
+                depth = light.depth_pn_um[m] * (light.duty[m] if lit_spot == ALL else 1.0)
                 pull = 2.0 * narrow * power * beads.response[i] * depth * math.exp(-narrow * square)
                 out[i, 0] += pull * dx
                 out[i, 1] += pull * dy
 
 
 @njit(cache=True, nogil=True)
-def add_contacts(position_um: Floats, beads: Beads, wca_pn_um: float, near: NeighbourPairs, out: Floats) -> None:
+def add_contacts(position_um: Floats, beads: Beads, wca_pn_um: float, pairs: NeighbourPairs, out: Floats) -> None:
     """Add the WCA force, pN, of the listed pairs (Weeks, Chandler and Andersen 1971)."""
-    for row in range(near.listed[0]):
-        i, j = near.pair[row, 0], near.pair[row, 1]
+    for row in range(pairs.listed[0]):
+        i, j = pairs.pair[row, 0], pairs.pair[row, 1]
         sigma = 0.5 * (beads.diameter_um[i] + beads.diameter_um[j])
         dx = position_um[i, 0] - position_um[j, 0]
         dy = position_um[i, 1] - position_um[j, 1]
@@ -118,9 +118,9 @@ def velocity(
     beads: Beads,
     medium: Medium,
     light: SpotLight,
-    on: int,
+    lit_spot: int,
     power: float,
-    near: NeighbourPairs,
+    pairs: NeighbourPairs,
     out: Floats,
 ) -> None:
     """Write the deterministic velocity, um/s, to out [N, 2]."""
@@ -128,9 +128,9 @@ def velocity(
         for axis in range(2):
             reach = position_um[i, axis] - medium.middle_um[axis]
             out[i, axis] = medium.force_pn[axis] + medium.gradient_pn_per_um[axis] * reach
-    add_light(position_um, beads, medium.waist_um, light, on, power, out)
+    add_light(position_um, beads, medium.waist_um, light, lit_spot, power, out)
     if medium.wca_pn_um > 0.0:
-        add_contacts(position_um, beads, medium.wca_pn_um, near, out)
+        add_contacts(position_um, beads, medium.wca_pn_um, pairs, out)
     for i in range(len(position_um)):
         for axis in range(2):
             out[i, axis] = out[i, axis] / beads.drag_pn_s_per_um[i] + medium.drift_um_per_s[axis]
@@ -148,24 +148,24 @@ def reflect(position_um: Floats, low_um: Floats, high_um: Floats) -> None:
 
 @njit(cache=True, nogil=True)
 def heun(
-    position_um: Floats, work: Floats, dt_s: float, step: int, beads: Beads, medium: Medium, light: SpotLight, on: int,
-    power: float, near: NeighbourPairs,
+    position_um: Floats, work: Floats, dt_s: float, step: int, beads: Beads, medium: Medium, light: SpotLight,
+    lit_spot: int, power: float, pairs: NeighbourPairs,
 ) -> None:  # fmt: skip
     """One step of Heun's method. work is [3, N, 2] scratch memory."""
-    before, after, guess = work[0], work[1], work[2]
+    velocity_before, velocity_after, predicted = work[0], work[1], work[2]
     if medium.wca_pn_um > 0.0 and len(position_um) > 1:
-        list_pairs(position_um, beads, near)
-    velocity(position_um, beads, medium, light, on, power, near, before)
+        list_pairs(position_um, beads, pairs)
+    velocity(position_um, beads, medium, light, lit_spot, power, pairs, velocity_before)
     root = math.sqrt(dt_s)
     for i in range(len(position_um)):
         kick = normals(medium.seed, medium.replica + beads.cell[i], MOTION, beads.who[i], step)
         for axis in range(2):
             position_um[i, axis] += beads.spread[i] * root * kick[axis]
-            guess[i, axis] = position_um[i, axis] + before[i, axis] * dt_s
-    velocity(guess, beads, medium, light, on, power, near, after)
+            predicted[i, axis] = position_um[i, axis] + velocity_before[i, axis] * dt_s
+    velocity(predicted, beads, medium, light, lit_spot, power, pairs, velocity_after)
     for i in range(len(position_um)):
         for axis in range(2):
-            position_um[i, axis] += 0.5 * (before[i, axis] + after[i, axis]) * dt_s
+            position_um[i, axis] += 0.5 * (velocity_before[i, axis] + velocity_after[i, axis]) * dt_s
     if medium.walls:
         reflect(position_um, medium.low_um, medium.high_um)
 
@@ -224,12 +224,12 @@ def relative_power(now_ns: int, medium: Medium) -> float:
 @njit(cache=True, nogil=True)
 def advance(
     position_um: Floats, work: Floats, now_ns: int, to_ns: int, at_end: bool, step: int, beads: Beads, medium: Medium,
-    light: SpotLight, timing: Timing, near: NeighbourPairs, exposed: Floats,
+    light: SpotLight, timing: Timing, pairs: NeighbourPairs, exposed: Floats,
 ) -> tuple[int, int]:  # fmt: skip
     """Advance to the last event not after to_ns (at_end: to_ns is an event). Returns (its time, next step number)."""
     steady = light.spot_um.copy()
     while now_ns < to_ns:
-        on, edge_ns = lit(now_ns, light)
+        lit_spot, edge_ns = lit(now_ns, light)
         next_ns = min((now_ns // TICK_NS + 1) * TICK_NS, next_sample(now_ns, timing), edge_ns)
         if at_end:
             next_ns = min(next_ns, to_ns)
@@ -243,7 +243,7 @@ def advance(
         number = (next_ns - now_ns + light.step_ns - 1) // light.step_ns
         dt_s = (next_ns - now_ns) * 1e-9 / number
         for _ in range(number):
-            heun(position_um, work, dt_s, step, beads, medium, light, on, power, near)
+            heun(position_um, work, dt_s, step, beads, medium, light, lit_spot, power, pairs)
             step += 1
         now_ns = next_ns
         expose(now_ns, position_um, timing, exposed)

@@ -59,12 +59,12 @@ class SimulatedLaserDriver:
     identity = ""
     returned: tuple[Returned, ...] = ()
 
-    def __init__(self, made: SimulatedLaser, world: World, clock: SimulatedClock) -> None:
-        self._made, self._world, self._clock = made, world, clock
-        self.max_power_mw = made.max_power_mw
+    def __init__(self, config: SimulatedLaser, world: World, clock: SimulatedClock) -> None:
+        self._config, self._world, self._clock = config, world, clock
+        self.max_power_mw = config.max_power_mw
         self.aim: Aim | None = None  # the deflector's
-        self._latched = made.interlock == "open"
-        self._closed = made.interlock == "closed"  # the interlock's circuit
+        self._latched = config.interlock == "open"
+        self._closed = config.interlock == "closed"  # the interlock's circuit
         self._open = True
 
     def shine(self, power_mw: Floats, at_most_s: float) -> Floats:
@@ -76,15 +76,15 @@ class SimulatedLaserDriver:
         aim = self.aim
         if aim is None or len(aim.dwell_ns) != len(power_mw):
             raise Fault("the simulated laser was asked to shine before the deflector was steered")
-        given_mw = np.minimum(power_mw, self._made.max_power_mw)  # [M]
-        arrives_mw = given_mw * aim.efficiency
-        depth_kt = arrives_mw * self._made.depth_kt_per_mw
+        emitted_mw = np.minimum(power_mw, self._config.max_power_mw)  # [M]
+        arrives_mw = emitted_mw * aim.efficiency
+        depth_kt = arrives_mw * self._config.depth_kt_per_mw
         until_ns = aim.due_ns + math.ceil(at_most_s * 1e9)
         self._world.put(
             Visits(aim.spot_um, depth_kt, aim.dwell_ns, aim.settle_ns, aim.due_ns, until_ns, power_mw=arrives_mw)
         )
-        warm_s = self._made.warm_up_s
-        return given_mw * (-math.expm1(-aim.due_ns * 1e-9 / warm_s) if warm_s > 0 else 1.0)
+        warm_s = self._config.warm_up_s
+        return emitted_mw * (-math.expm1(-aim.due_ns * 1e-9 / warm_s) if warm_s > 0 else 1.0)
 
     def off(self) -> None:
         """Switch the light off when this command leaves the computer."""

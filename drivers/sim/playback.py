@@ -82,9 +82,9 @@ def open_watch_only(
     camera: RealCamera, deflector: SimulatedDeflector, laser: SimulatedLaser, field: EmptyField
 ) -> tuple[WorldTimeCamera[CameraDriver], Guard, PacedClock]:
     """A real camera, in real time, with a simulated beam that acts on nothing. Raises Fault, Refused."""
-    spare = _empty_world(laser, field)  # compiles the kernel of the light: a lit beam must not wait for that
-    spare.put(Visits(np.array([_middle_um(field)]), np.ones(1), np.full(1, 100_000)))
-    spare.advance(1)
+    warm_up = _empty_world(laser, field)  # compiles the kernel of the light: a lit beam must not wait for that
+    warm_up.put(Visits(np.array([_middle_um(field)]), np.ones(1), np.full(1, 100_000)))
+    warm_up.advance(1)
     world, clock = _empty_world(laser, field), PacedClock(1.0)
     beam = _beam(deflector, laser, world, clock, field, watch=True)
     try:

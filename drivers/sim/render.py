@@ -52,7 +52,7 @@ def stamp_spots(light: Singles, place: Floats, sigma: Floats, peak: Floats, to_p
     for n in range(place.shape[1]):
         reach = REACH_SIGMAS * sigma[n]
         narrow = 0.5 / (sigma[n] * sigma[n])
-        along = np.empty(2 * math.ceil(reach) + 3)
+        row_factor = np.empty(2 * math.ceil(reach) + 3)
         for s in range(place.shape[0]):
             x = to_px[0, 0] * place[s, n, 0] + to_px[0, 1] * place[s, n, 1] + to_px[0, 2]
             y = to_px[1, 0] * place[s, n, 0] + to_px[1, 1] * place[s, n, 1] + to_px[1, 2]
@@ -61,11 +61,11 @@ def stamp_spots(light: Singles, place: Floats, sigma: Floats, peak: Floats, to_p
             left, right = max(math.ceil(x - reach), 0), min(math.floor(x + reach), width - 1)
             top, bottom = max(math.ceil(y - reach), 0), min(math.floor(y + reach), height - 1)
             for column in range(left, right + 1):
-                along[column - left] = math.exp(-narrow * (column - x) ** 2)
+                row_factor[column - left] = math.exp(-narrow * (column - x) ** 2)
             for row in range(top, bottom + 1):
                 share = peak[n] / place.shape[0] * math.exp(-narrow * (row - y) ** 2)
                 for column in range(left, right + 1):
-                    light[row, column] += np.float32(share * along[column - left])
+                    light[row, column] += np.float32(share * row_factor[column - left])
 
 
 @njit(cache=True, nogil=True)
@@ -85,25 +85,25 @@ def stamp_rings(light: Singles, place: Floats, radius: Floats, peak: Floats, to_
             top, bottom = max(math.ceil(y - reach), 0), min(math.floor(y + reach), height - 1)
             for row in range(top, bottom + 1):
                 for column in range(left, right + 1):
-                    at = scale * np.float32((column - x) ** 2 + (row - y) ** 2)
-                    if at < PROFILE:
-                        low = int(at)
-                        part = at - np.float32(low)
+                    coordinate = scale * np.float32((column - x) ** 2 + (row - y) ** 2)
+                    if coordinate < PROFILE:
+                        low = int(coordinate)
+                        part = coordinate - np.float32(low)
                         light[row, column] += share * (profile[low] + part * (profile[low + 1] - profile[low]))
 
 
 @njit(cache=True, nogil=True)
 def expose(
-    light: Singles, shot: float, read: float, largest: int, seed: int, replica: int, number: int, table: Singles,
+    light: Singles, shot: float, read_noise: float, largest: int, seed: int, replica: int, number: int, table: Singles,
     out: NDArray[np.uint16],
 ) -> None:  # fmt: skip
-    """Sensor model: out [H, W] = light + noise of variance shot * light + read^2 (counts^2), rounded and clipped.
+    """Sensor model: out [H, W] = light + noise of variance shot * light + read_noise^2 (counts^2), rounded and clipped.
 
     Shot noise is Gaussian, close to Poisson's above about 20 electrons. One Philox block gives the noise of 8 pixels.
     """
     flat, result = light.reshape(-1), out.reshape(-1)
     low = np.uint64(0xFFFF)
-    per_count, floor = np.float32(shot), np.float32(read * read)
+    per_count, floor = np.float32(shot), np.float32(read_noise * read_noise)
     top = np.float32(largest)
     noise = np.empty(8, np.float32)
     for block in range((len(flat) + 7) // 8):

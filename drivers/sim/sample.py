@@ -122,7 +122,7 @@ def arrange(
     fill_normals(kicks, seed, replica, START, 1)
     start_um = start_um + sample.disturbance_um * kicks
     if sample.wca_kt > 0 and sample.disturbance_um > 0:
-        start_um = _apart(start_um, diameter_um)
+        start_um = _separated(start_um, diameter_um)
     return start_um + middle_um
 
 
@@ -150,7 +150,7 @@ def _random(sample: Sample, extent_um: Floats, diameter_um: Floats, seed: int, r
     if sample.number and room_um.min() <= 0:
         raise Refused(f"sample.arrangement: a field of {extent_um[0]:.3g} x {extent_um[1]:.3g} um has no room")
     full = Refused(f"sample.number: {sample.number} particles found no room in {room_um[0]:.3g} x {room_um[1]:.3g} um")
-    if sample.wca_kt > 0 and sample.number > _most_apart(room_um, float(diameter_um.min(initial=np.inf))):
+    if sample.wca_kt > 0 and sample.number > _largest_number(room_um, float(diameter_um.min(initial=np.inf))):
         raise full
     placed = np.empty((sample.number, 2))
     count = 0
@@ -166,13 +166,13 @@ def _random(sample: Sample, extent_um: Floats, diameter_um: Floats, seed: int, r
     raise full
 
 
-def _most_apart(room_um: Floats, contact_um: float) -> float:
+def _largest_number(room_um: Floats, contact_um: float) -> float:
     """Largest number of points with distances of contact or more in a rectangle (Oler 1961)."""
     width, height = (float(side_um) / contact_um for side_um in room_um)
     return 2.0 / math.sqrt(3.0) * width * height + width + height + 1.0
 
 
-def _apart(start_um: Floats, diameter_um: Floats) -> Floats:
+def _separated(start_um: Floats, diameter_um: Floats) -> Floats:
     """Separate overlapping pairs along their line, repeatedly, until none overlaps or it takes too long.
 
     Raises:
@@ -183,17 +183,17 @@ def _apart(start_um: Floats, diameter_um: Floats) -> Floats:
         return start_um
     reach_um = 1.5 * diameter_um.max(initial=0.0)
     listed_um = np.full_like(start_um, np.inf)
-    left = _MOST_PUSHES
+    pushes_left = _MOST_PUSHES
     for _ in range(1000):
         if (np.abs(start_um - listed_um) > reach_um / 10.0).any():  # pairs beyond reach are still beyond contact
-            first, second = _near(start_um, reach_um)
+            first, second = _near_pairs(start_um, reach_um)
             contact_um = (diameter_um[first] + diameter_um[second]) / 2.0
             listed_um = start_um.copy()
         between = start_um[second] - start_um[first]
         length_um = np.maximum(np.hypot(*between.T), 1e-9)
         overlap_um = np.maximum(contact_um - length_um, 0.0)
-        left -= len(first)
-        if left < 0 or not (overlap_um > 1e-3 * contact_um).any():
+        pushes_left -= len(first)
+        if pushes_left < 0 or not (overlap_um > 1e-3 * contact_um).any():
             break
         push = (0.5 * overlap_um / length_um)[:, None] * between
         np.subtract.at(start_um, first, push)
@@ -201,7 +201,7 @@ def _apart(start_um: Floats, diameter_um: Floats) -> Floats:
     return start_um
 
 
-def _near(place_um: Floats, reach_um: float) -> tuple[Ints, Ints]:
+def _near_pairs(place_um: Floats, reach_um: float) -> tuple[Ints, Ints]:
     """Pairs (first < second, in order) of points closer than reach_um. Raises Refused for too many."""
     tree = cKDTree(place_um)
     count = (int(tree.count_neighbors(tree, reach_um)) - len(place_um)) // 2

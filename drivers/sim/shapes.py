@@ -97,14 +97,14 @@ def blurred(name: str, blur: float) -> tuple[Singles, float]:
     """
     profile, end = PROFILES[name]
     reach = end + BLUR_REACH * blur
-    at = reach * np.sqrt(np.arange(PROFILE + 2) / PROFILE)
+    radii = reach * np.sqrt(np.arange(PROFILE + 2) / PROFILE)
     if blur < SHARP:
-        return np.asarray(np.where(at <= end, profile(at), 0.0), np.float32), reach
+        return np.asarray(np.where(radii <= end, profile(radii), 0.0), np.float32), reach
     q = (np.arange(POINTS) + 0.5) * end / POINTS
     r = np.linspace(0.0, reach * 1.01, POINTS)
     spread = np.exp(-0.5 * ((r[:, None] - q) / blur) ** 2) * ive(0, r[:, None] * q / blur**2)
     soft = spread @ (profile(q) * q) * (end / POINTS) / blur**2
-    return np.asarray(np.interp(at, r, soft), np.float32), reach
+    return np.asarray(np.interp(radii, r, soft), np.float32), reach
 
 
 @njit(cache=True, nogil=True)
@@ -116,26 +116,26 @@ def stamp_shapes(
     height, width = light.shape
     a, b, c, d = to_px[0, 0], to_px[0, 1], to_px[1, 0], to_px[1, 1]
     det = a * d - b * c
-    wide, high = math.sqrt(a * a + b * b), math.sqrt(c * c + d * d)
+    x_scale, y_scale = math.sqrt(a * a + b * b), math.sqrt(c * c + d * d)
     for n in range(place.shape[1]):
         share = np.float32(peak[n] / place.shape[0])
         for s in range(place.shape[0]):
             x_um, y_um = place[s, n, 0], place[s, n, 1]
-            soft = abs(blur[0] * x_um + blur[1] * y_um + blur[2])
-            level = min(int(soft / (step * length[n]) + 0.5), table.shape[1] - 1)
-            profile, ends = table[kind[n], level], reach[kind[n], level] * length[n]
+            local_blur = abs(blur[0] * x_um + blur[1] * y_um + blur[2])
+            level = min(int(local_blur / (step * length[n]) + 0.5), table.shape[1] - 1)
+            profile, radius = table[kind[n], level], reach[kind[n], level] * length[n]
             x = a * x_um + b * y_um + to_px[0, 2]
             y = c * x_um + d * y_um + to_px[1, 2]
-            across, down = ends * wide, ends * high
-            if not (-across < x < width - 1 + across and -down < y < height - 1 + down):
+            half_width, half_height = radius * x_scale, radius * y_scale
+            if not (-half_width < x < width - 1 + half_width and -half_height < y < height - 1 + half_height):
                 continue
-            scale = PROFILE / (ends * ends)
-            for row in range(max(math.ceil(y - down), 0), min(math.floor(y + down), height - 1) + 1):
-                for column in range(max(math.ceil(x - across), 0), min(math.floor(x + across), width - 1) + 1):
+            scale = PROFILE / (radius * radius)
+            for row in range(max(math.ceil(y - half_height), 0), min(math.floor(y + half_height), height - 1) + 1):
+                for column in range(max(math.ceil(x - half_width), 0), min(math.floor(x + half_width), width - 1) + 1):
                     u = (d * (column - x) - b * (row - y)) / det
                     v = (a * (row - y) - c * (column - x)) / det
-                    at = scale * (u * u + v * v)
-                    if at < PROFILE:
-                        low = int(at)
-                        part = np.float32(at - low)
+                    coordinate = scale * (u * u + v * v)
+                    if coordinate < PROFILE:
+                        low = int(coordinate)
+                        part = np.float32(coordinate - low)
                         light[row, column] += share * (profile[low] + part * (profile[low + 1] - profile[low]))

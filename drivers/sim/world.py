@@ -61,7 +61,7 @@ class World:
         self._work = np.empty((3, number, 2))
         touching = sample.wca_kt > 0
         pairs = np.empty((number * (sample.number - 1) // 2 if touching else 0, 2), np.int32)
-        self._near = parts.NeighbourPairs(pairs, np.array([-1]), self._position_um.copy())
+        self._pairs = parts.NeighbourPairs(pairs, np.array([-1]), self._position_um.copy())
         self._exposed = np.full((stage.frames_kept, stage.sub_exposures, number, 2), np.nan)
         self.visits = no_light()  # light at `state_ns`
         self._lights = SpotLights(sample, stage, self._beads, kt_pn_um, self.period_ns)
@@ -112,8 +112,8 @@ class World:
         newest = (self._state_ns - int(self._timing.offset_ns[-1])) // self.period_ns
         if not newest - self.stage.frames_kept < number <= newest:
             raise ValueError(f"frame {number} is not among the last {self.stage.frames_kept}, which end at {newest}")
-        kept: Floats = self._exposed[number % self.stage.frames_kept].copy()
-        return kept
+        positions_um: Floats = self._exposed[number % self.stage.frames_kept].copy()
+        return positions_um
 
     def shone(self, number: int) -> tuple[Floats, Floats]:
         """(true positions [K, 2], mean powers [K] mW) of the light during a recent frame's exposure, which is over.
@@ -183,7 +183,7 @@ class World:
     def _move_at_once(self, to_ns: int, at_end: bool) -> None:
         self._state_ns, self._step = kernels.advance(
             self._position_um, self._work, self._state_ns, to_ns, at_end, self._step, self._beads, self._medium,
-            self._light, self._timing, self._near, self._exposed,
+            self._light, self._timing, self._pairs, self._exposed,
         )  # fmt: skip
 
     def _switch(self, visits: Visits) -> None:

@@ -70,14 +70,14 @@ def mean_profile(raw: Floats, position_px: Floats, reach: int) -> tuple[Floats, 
         patch = raw[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1]
         if patch.shape != rows.shape:
             continue
-        away = np.rint(np.hypot(rows - (y - row), columns - (x - column))).astype(int).ravel()
-        near = away <= reach
+        distance = np.rint(np.hypot(rows - (y - row), columns - (x - column))).astype(int).ravel()
+        near = distance <= reach
         value = patch.ravel()[near]
-        ring = np.bincount(away[near], minlength=reach + 1)
-        mean = np.bincount(away[near], value, reach + 1) / np.maximum(ring, 1)
+        ring = np.bincount(distance[near], minlength=reach + 1)
+        mean = np.bincount(distance[near], value, reach + 1) / np.maximum(ring, 1)
         total += ring * mean
         count += ring
         # the spread within the outermost ring is that of the background
-        square += float(np.square(value[away[near] == reach] - mean[reach]).sum())
+        square += float(np.square(value[distance[near] == reach] - mean[reach]).sum())
     profile = total / np.maximum(count, 1)
     return profile, float(np.sqrt(square / max(count[-1], 1)))

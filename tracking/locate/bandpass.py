@@ -41,8 +41,8 @@ def bandpass(raw: Image, noise_px: float, box_px: int, threshold: float, wide: b
         box_px: odd side of the running mean, 3 or more.
         wide: compute in float64 for integer frames too.
     """
-    whole = raw.dtype != np.float64
-    narrow = whole and not wide
+    is_integer = raw.dtype != np.float64
+    narrow = is_integer and not wide
     real: Any = np.float32 if narrow else np.float64
     weights = gaussian(noise_px).astype(real)
     depth = cv2.CV_32F if narrow else cv2.CV_64F
@@ -50,7 +50,7 @@ def bandpass(raw: Image, noise_px: float, box_px: int, threshold: float, wide: b
     sums, exact = _arithmetic(raw.dtype, box_px)
     stride = raw.shape[1] + box_px - 1
     lines = np.empty((4, max(TILE // stride, 1) * stride), sums)
-    half = 0.5 if whole else 0.0  # keeps integer means exact when they are rounded down
+    half = 0.5 if is_integer else 0.0  # keeps integer means exact when they are rounded down
     ratio = np.array([half / box_px, 1.0 / box_px], exact)
     bits = smooth.view(np.int32 if narrow else np.int64)  # non-negative floats and their bits have the same order
     largest = _subtract_mean(raw, smooth, bits, lines, box_px, ratio, real(threshold))
@@ -118,7 +118,7 @@ def _run(row: Image, power: Image, spare: Image, total: Image, count: int) -> Im
     """Sums of `count` (odd, 3 or more) successive pixels, from partial sums of 2, 4, 8, ... pixels."""
     size = row.size
     total = total[: size - count + 1]
-    done = 1
+    summed = 1
     step = 1
     source = row
     while 2 * step <= count:
@@ -127,11 +127,11 @@ def _run(row: Image, power: Image, spare: Image, total: Image, count: int) -> Im
         step *= 2
         source, power, spare = power, spare, power
         if count & step:
-            if done == 1:
+            if summed == 1:
                 _pair(total, row[: total.size], source[1 : 1 + total.size])
             else:
-                _add(total, source[done : done + total.size])
-            done += step
+                _add(total, source[summed : summed + total.size])
+            summed += step
     return total
 
 

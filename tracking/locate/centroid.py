@@ -68,8 +68,8 @@ class Centroid:
         # faint features are removed first: they could only drop fainter ones, so the result is the same
         bright_enough = mass / factor > s.minmass
         position, middle, mass = position[bright_enough], middle[bright_enough], mass[bright_enough]
-        stay = distinct(position, mass, s.least_distance_px)
-        position, middle, mass = position[stay], middle[stay], mass[stay]
+        keep = distinct(position, mass, s.least_distance_px)
+        position, middle, mass = position[keep], middle[keep], mass[keep]
         if len(mass) == 0:
             return NOTHING
         if not self.every_column and s.maxsize_px is None:

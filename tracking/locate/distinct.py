@@ -30,10 +30,10 @@ def distinct(position: Floats, mass: Floats, separation_px: float) -> NDArray[np
 
 
 @njit(cache=True, nogil=True)
-def _drop(place: Floats, mass: Floats, keep: NDArray[np.bool_], left: int) -> bool:
+def _drop(place: Floats, mass: Floats, keep: NDArray[np.bool_], budget: int) -> bool:
     """Set `keep` to False at the fainter feature of each pair closer than 1, by a grid of cells of side 1.
 
-    A dropped feature still drops others, as in trackpy. Returns False if there are more than `left` pairs.
+    A dropped feature still drops others, as in trackpy. Returns False if there are more than `budget` pairs.
     """
     low = np.array([place[:, 0].min(), place[:, 1].min()])
     rows = int(place[:, 0].max() - low[0]) + 3
@@ -46,11 +46,11 @@ def _drop(place: Floats, mass: Floats, keep: NDArray[np.bool_], left: int) -> bo
             for c in range(column - 1, column + 2):
                 j = first[r, c]
                 while j >= 0:
-                    left -= 1
+                    budget -= 1
                     if (place[i, 0] - place[j, 0]) ** 2 + (place[i, 1] - place[j, 1]) ** 2 <= (1 - MARGIN) ** 2:
                         keep[_fainter(place, mass, j, i)] = False
                     j = later[j]
-        if left < 0:
+        if budget < 0:
             return False
         later[i] = first[row, column]
         first[row, column] = i

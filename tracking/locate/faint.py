@@ -33,44 +33,46 @@ def hopeful(image: Image, peak: Ints, radius: int, max_iterations: int, factor: 
     line = np.zeros(-(-image.shape[1] // TILE) * TILE, np.uint16 if image.dtype == np.uint8 else np.uint32)
     narrow = TOP[image.dtype] * (2 * radius + 2 * TILE) ** 2 < 2**32  # narrowest exact dtype
     sums = np.empty(0, np.uint32 if narrow else np.int64)
-    stay = np.empty_like(peak)
-    return stay[: _hope(image, peak, radius, max_iterations - 1, least, line, sums, stay)]
+    result = np.empty_like(peak)
+    return result[: _select(image, peak, radius, max_iterations - 1, least, line, sums, result)]
 
 
 @njit(cache=True, nogil=True)
-def _hope(image: Image, peak: Ints, radius: int, reach: int, least: int, line: Image, sums: Image, stay: Ints) -> int:
-    """Write the peaks that stay to `stay` and return their number. `line` [4 columns of tiles] is scratch memory.
+def _select(
+    image: Image, peak: Ints, radius: int, reach: int, least: int, line: Image, sums: Image, result: Ints
+) -> int:
+    """Write the peaks that stay to `result` and return their number. `line` [4 columns of tiles] is scratch memory.
 
     `sums` [0] only passes the dtype of the sums.
     """
     rows, columns = (image.shape[0] + TILE - 1) // TILE, line.size // TILE
-    over = (2 * radius - 1) // TILE + 2  # tiles that a mask can touch along one axis
+    mask_tiles = (2 * radius - 1) // TILE + 2  # tiles that a mask can touch along one axis
     moves = (2 * reach + TILE - 1) // TILE + 1  # tiles that can contain its first row
-    beyond = over + moves - 2  # tiles beyond the image are black
-    stride = columns + beyond
-    tiles = np.zeros((rows + beyond) * stride, sums.dtype)
+    margin_tiles = mask_tiles + moves - 2  # tiles beyond the image are black
+    stride = columns + margin_tiles
+    tiles = np.zeros((rows + margin_tiles) * stride, sums.dtype)
     _fill(tiles, stride, image, line)
     spare = np.empty_like(tiles)
     for step in (1, stride):
         _copy(spare, tiles)
-        for k in range(step, over * step, step):
+        for k in range(step, mask_tiles * step, step):
             _add(spare, tiles[k:])
         tiles, spare = spare, tiles
-    hope = np.empty(tiles.size, np.uint8)
+    possible = np.empty(tiles.size, np.uint8)
     wider = np.empty(tiles.size, np.uint8)
-    _reaches(hope, tiles, least)
+    _mark_bright(possible, tiles, least)
     for step in (1, stride):
-        _copy(wider, hope)
+        _copy(wider, possible)
         for k in range(step, moves * step, step):
-            _join(wider, hope[k:])
-        hope, wider = wider, hope
+            _join(wider, possible[k:])
+        possible, wider = wider, possible
     count = 0
     for n in range(peak.shape[0]):
         # the topmost, leftmost tile that the mask's first row and column can lie in
         row, column = max(peak[n, 0] - radius - reach, 0) // TILE, max(peak[n, 1] - radius - reach, 0) // TILE
-        if hope[row * stride + column]:
-            stay[count, 0] = peak[n, 0]
-            stay[count, 1] = peak[n, 1]
+        if possible[row * stride + column]:
+            result[count, 0] = peak[n, 0]
+            result[count, 1] = peak[n, 1]
             count += 1
     return count
 
@@ -108,12 +110,12 @@ def _add(total: Image, row: Image) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _reaches(hope: Image, total: Image, least: int) -> None:
+def _mark_bright(possible: Image, total: Image, least: int) -> None:
     for x in range(total.size):
-        hope[x] = total[x] >= least
+        possible[x] = total[x] >= least
 
 
 @njit(cache=True, nogil=True)
-def _join(wider: Image, hope: Image) -> None:
-    for x in range(hope.size):
-        wider[x] |= hope[x]
+def _join(wider: Image, possible: Image) -> None:
+    for x in range(possible.size):
+        wider[x] |= possible[x]

@@ -54,8 +54,8 @@ class Locate(Protocol):
     def __call__(self, image: NDArray[Any]) -> Features: ...
 
 
-def sharpened(features: Features, better: Floats) -> Features:
-    """The features at the positions of a fit: `better` [N, 3] has x, y, standard error, or nan to keep the old ones."""
-    good: NDArray[np.bool_] = np.isfinite(better.sum(axis=1))
-    position_px = np.where(good[:, None], better[:, :2], features.position_px)
-    return replace(features, position_px=position_px, ep_px=np.where(good, better[:, 2], features.ep_px))
+def sharpened(features: Features, refined: Floats) -> Features:
+    """The features at the positions of a fit: `refined` [N, 3] has x, y, standard error, or nan to keep old ones."""
+    good: NDArray[np.bool_] = np.isfinite(refined.sum(axis=1))
+    position_px = np.where(good[:, None], refined[:, :2], features.position_px)
+    return replace(features, position_px=position_px, ep_px=np.where(good, refined[:, 2], features.ep_px))

@@ -45,8 +45,8 @@ def sharpen(image: NDArray[Any], features: Features, s: Tracking, rules: Rules =
     width_px = np.clip(features.size_px / np.sqrt(2.0), 0.5, s.radius_px)
     raw, reach = checked(image, s.invert), s.radius_px + 1
     slope = slopes(raw, features.position_px, float(reach)) if rules.sloped else np.zeros((len(features), 2))
-    better = fits(raw, features.position_px, width_px, reach, slope)
-    return guarded(features, better, s) if rules.bounded else sharpened(features, better)
+    refined = fits(raw, features.position_px, width_px, reach, slope)
+    return guarded(features, refined, s) if rules.bounded else sharpened(features, refined)
 
 
 @njit(cache=True, nogil=True)
@@ -84,15 +84,15 @@ def _fit(patch: Floats, guess: Floats, result: Floats) -> bool:
     side = patch.shape[0]
     damping = 1e-3
     matrix = np.empty((5, 6))
-    rest = _normal(patch, guess, matrix)
+    square_sum = _normal(patch, guess, matrix)
     trial = np.empty((5, 6))
     for _ in range(ITERATIONS):
         step = _solve(matrix, damping)
         new = guess + step
         inside = 0 < new[X] < side - 1 and 0 < new[Y] < side - 1 and 0.3 < new[WIDTH] < side and new[AMPLITUDE] > 0
-        new_rest = _normal(patch, new, trial) if inside else np.inf
-        if new_rest <= rest:
-            guess, rest = new, new_rest
+        new_square_sum = _normal(patch, new, trial) if inside else np.inf
+        if new_square_sum <= square_sum:
+            guess, square_sum = new, new_square_sum
             matrix, trial = trial, matrix
             damping *= 0.1
             if abs(step[X]) < CLOSE_PX and abs(step[Y]) < CLOSE_PX:
@@ -100,7 +100,7 @@ def _fit(patch: Floats, guess: Floats, result: Floats) -> bool:
                 information = 0.5 * (matrix[X, X] + matrix[Y, Y])
                 if information == 0.0:
                     return False
-                result[2] = np.sqrt(rest / (patch.size - 5) / information)
+                result[2] = np.sqrt(square_sum / (patch.size - 5) / information)
                 return True
         else:
             damping *= 10.0
@@ -110,38 +110,38 @@ def _fit(patch: Floats, guess: Floats, result: Floats) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _normal(patch: Floats, at: Floats, matrix: Floats) -> float:
+def _normal(patch: Floats, parameters: Floats, matrix: Floats) -> float:
     """Sum of squared residuals. Writes the normal equations [5, 5] and their right-hand side (column 5) to `matrix`."""
     side = patch.shape[0]
     matrix[:] = 0.0
-    rest = 0.0
-    across = np.empty(side)
+    square_sum = 0.0
+    x_factor = np.empty(side)
     for c in range(side):
-        across[c] = np.exp(-((c - at[X]) ** 2) / (2 * at[WIDTH] ** 2))
+        x_factor[c] = np.exp(-((c - parameters[X]) ** 2) / (2 * parameters[WIDTH] ** 2))
     slope = np.empty(5)
-    per_square = 1 / at[WIDTH] ** 2
+    per_square = 1 / parameters[WIDTH] ** 2
     for r in range(side):
-        y = r - at[Y]
-        down = np.exp(-(y**2) / (2 * at[WIDTH] ** 2))
+        y = r - parameters[Y]
+        y_factor = np.exp(-(y**2) / (2 * parameters[WIDTH] ** 2))
         for c in range(side):
-            x = c - at[X]
-            shape = down * across[c]
-            bright = at[AMPLITUDE] * shape
-            difference = patch[r, c] - bright - at[LEVEL]
+            x = c - parameters[X]
+            shape = y_factor * x_factor[c]
+            bright = parameters[AMPLITUDE] * shape
+            difference = patch[r, c] - bright - parameters[LEVEL]
             slope[AMPLITUDE] = shape
             slope[X] = bright * x * per_square
             slope[Y] = bright * y * per_square
-            slope[WIDTH] = bright * (x * x + y * y) * per_square / at[WIDTH]
+            slope[WIDTH] = bright * (x * x + y * y) * per_square / parameters[WIDTH]
             slope[LEVEL] = 1.0
             for i in range(5):
                 for j in range(i, 5):
                     matrix[i, j] += slope[i] * slope[j]
                 matrix[i, 5] += slope[i] * difference
-            rest += difference * difference
+            square_sum += difference * difference
     for i in range(5):
         for j in range(i):
             matrix[i, j] = matrix[j, i]
-    return rest
+    return square_sum
 
 
 @njit(cache=True, nogil=True)

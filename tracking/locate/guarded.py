@@ -20,24 +20,24 @@ Floats = NDArray[np.float64]
 FARTHEST_PX, FARTHEST_SHARE = 1.0, 0.1  # largest move of a fit: px, or share of the radius if that is larger
 
 
-def guarded(features: Features, better: Floats, s: Tracking) -> Features:
+def guarded(features: Features, refined: Floats, s: Tracking) -> Features:
     """The features at the positions of a fit, within bounds.
 
     Args:
         features: with the positions of `centroid`.
-        better: [N, 3] x, y and standard error of the fit, or nan without a fit.
+        refined: [N, 3] x, y and standard error of the fit, or nan without a fit.
     """
-    better = better.copy()
-    shift_px = np.hypot(*(better[:, :2] - features.position_px).T)
+    refined = refined.copy()
+    shift_px = np.hypot(*(refined[:, :2] - features.position_px).T)
     farthest_px = max(FARTHEST_PX, FARTHEST_SHARE * s.radius_px)
-    better[(shift_px > farthest_px) | crowded(features, s)] = np.nan
+    refined[(shift_px > farthest_px) | crowded(features, s)] = np.nan
     while True:
-        moved = sharpened(features, better)
-        fitted = np.isfinite(better.sum(axis=1))
+        moved = sharpened(features, refined)
+        fitted = np.isfinite(refined.sum(axis=1))
         close = fitted & _close(moved.position_px, (1 - MARGIN) * s.least_distance_px)
         if not close.any():
             return moved
-        better[close] = np.nan
+        refined[close] = np.nan
 
 
 def crowded(features: Features, s: Tracking) -> NDArray[np.bool_]:

@@ -82,16 +82,16 @@ def _bright(flag: Image, row: Image, least: Any) -> None:
 @njit(cache=True, nogil=True)
 def _levels(
     image: Image, smooth: Image, raw: Image, weights: Floats, factor: float, margin: float, threshold: float,
-    sure: float,
+    certain: float,
 ) -> None:  # fmt: skip
-    """Write `smooth` * factor, rounded down, to `image`. Pixels within `margin` of an integer level or below `sure` are
-    computed again in float64."""
+    """Write `smooth` * factor, rounded down, to `image`. Pixels within `margin` of an integer level or below `certain`
+    are computed again in float64."""
     width = raw.shape[1]
     real = smooth.dtype
     sums, value = np.empty(width), np.empty(width)
     flag, place = np.zeros((width + 7) // 8 * 8, np.uint8), np.empty(width, np.int64)
     for y in range(raw.shape[0]):
-        _scale(image[y], flag, smooth[y], real.type(factor), real.type(margin), real.type(sure))
+        _scale(image[y], flag, smooth[y], real.type(factor), real.type(margin), real.type(certain))
         count = _places(place, flag.view(np.uint64), flag)
         _settle(value, sums, place[:count], smooth[y], raw, y, weights)
         for n in range(count):
@@ -99,14 +99,14 @@ def _levels(
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _scale(image: Image, flag: Image, row: Image, factor: Any, margin: Any, sure: Any) -> None:
+def _scale(image: Image, flag: Image, row: Image, factor: Any, margin: Any, certain: Any) -> None:
     one = row.dtype.type(1)
     for x in range(row.size):
         value = row[x] * factor
         level = np.int32(value)
         part = value - row.dtype.type(level)
         image[x] = level
-        flag[x] = (row[x] > 0) & ((part < margin) | (part > one - margin) | (row[x] < sure))
+        flag[x] = (row[x] > 0) & ((part < margin) | (part > one - margin) | (row[x] < certain))
 
 
 @njit(cache=True, nogil=True)

@@ -35,11 +35,11 @@ def dark(image: Image, raw: Image, radius: int) -> tuple[float, float]:
 def _pack(lit: Image, image: Image) -> None:
     """Write one bit per pixel to `lit`, set where the image is not 0."""
     height, width = image.shape
-    whole = width // 8
+    full_bytes = width // 8
     for y in range(height):
-        _pack_row(lit[y][:whole], image[y])
-        for x in range(8 * whole, width):
-            lit[y, whole] |= np.uint8(image[y, x] != 0) << np.uint8(x - 8 * whole)
+        _pack_row(lit[y][:full_bytes], image[y])
+        for x in range(8 * full_bytes, width):
+            lit[y, full_bytes] |= np.uint8(image[y, x] != 0) << np.uint8(x - 8 * full_bytes)
 
 
 @njit(cache=True, nogil=True)
@@ -84,8 +84,8 @@ def _spread(outer: Words, inner: Words) -> None:
     """Extend light by one pixel to either side; the first and the last word are dark."""
     one, top = np.uint64(1), np.uint64(63)
     for w in range(1, inner.size - 1):
-        here = inner[w]
-        outer[w] = here | (here << one) | (here >> one) | (inner[w - 1] >> top) | (inner[w + 1] << top)
+        word = inner[w]
+        outer[w] = word | (word << one) | (word >> one) | (inner[w - 1] >> top) | (inner[w + 1] << top)
 
 
 @njit(cache=True, nogil=True)

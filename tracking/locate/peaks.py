@@ -48,11 +48,11 @@ def above(image: Image, percentile: float) -> int | None:
     lit, reach, exceed = _count(image.reshape(-1), level)
     if lit == 0:
         return None
-    above_it = _above_it(lit, percentile)
-    while level > 1 and reach < above_it:
+    rank = _rank_from_top(lit, percentile)
+    while level > 1 and reach < rank:
         level -= 1
         _, reach, exceed = _count(image.reshape(-1), level)
-    while exceed >= above_it:
+    while exceed >= rank:
         level += 1
         _, reach, exceed = _count(image.reshape(-1), level)
     return level
@@ -65,11 +65,11 @@ def _sorted(image: Image, percentile: float) -> int | None:
     if lit == 0:
         return None
     counts[0] = 0
-    return int(np.flatnonzero(np.cumsum(counts[::-1]) >= _above_it(lit, percentile))[0] * -1 + counts.size - 1)
+    return int(np.flatnonzero(np.cumsum(counts[::-1]) >= _rank_from_top(lit, percentile))[0] * -1 + counts.size - 1)
 
 
 @njit(cache=True, nogil=True)
-def _above_it(lit: int, percentile: float) -> int:
+def _rank_from_top(lit: int, percentile: float) -> int:
     """Number of `lit` pixels whose rank is that of the percentile or higher."""
     return lit - int((lit - 1) * (percentile / 100.0))
 
@@ -81,11 +81,11 @@ def _guess(image: Image, percentile: float) -> int:
     for y in range(0, image.shape[0], 16):
         for x in range(image.shape[1]):
             counts[x & 3, image[y, x]] += 1
-    above_it = _above_it(counts[:, 1:].sum(), percentile)
+    rank = _rank_from_top(counts[:, 1:].sum(), percentile)
     reached = 0
     for level in range(255, 1, -1):
         reached += counts[:, level].sum()
-        if reached >= above_it:
+        if reached >= rank:
             return level
     return 1
 
@@ -94,10 +94,10 @@ def _guess(image: Image, percentile: float) -> int:
 def _count(image: Image, level: int) -> tuple[int, int, int]:
     """Number of pixels that are not black, that reach the level (1 or more), and that exceed it."""
     lit = reach = exceed = 0
-    rest = np.zeros(BLOCK, np.uint8)  # the last pixels, padded with 0
-    rest[: image.size % BLOCK] = image[image.size // BLOCK * BLOCK :]
+    padded = np.zeros(BLOCK, np.uint8)  # the last pixels, padded with 0
+    padded[: image.size % BLOCK] = image[image.size // BLOCK * BLOCK :]
     for start in range(0, image.size, BLOCK):
-        block = image[start : start + BLOCK] if start + BLOCK <= image.size else rest
+        block = image[start : start + BLOCK] if start + BLOCK <= image.size else padded
         block_counts = _count_block(block, np.uint8(level))
         lit += block_counts[0]
         reach += block_counts[1]

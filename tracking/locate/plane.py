@@ -88,18 +88,18 @@ def _plane(pixels: Floats) -> tuple[float, float]:
         sx = sy = sv = sxx = sxy = syy = sxv = syv = svv = 0.0
         for k in range(pixels.shape[0]):
             x, y = pixels[k, 0], pixels[k, 1]
-            off = pixels[k, 2] - level - slope_x * x - slope_y * y
-            if off * off <= limit:
+            residual = pixels[k, 2] - level - slope_x * x - slope_y * y
+            if residual * residual <= limit:
                 count += 1
                 sx += x
                 sy += y
-                sv += off
+                sv += residual
                 sxx += x * x
                 sxy += x * y
                 syy += y * y
-                sxv += x * off
-                syv += y * off
-                svv += off * off
+                sxv += x * residual
+                syv += y * residual
+                svv += residual * residual
         if count < FEWEST:
             return 0.0, 0.0
         xx, xy, yy = sxx - sx * sx / count, sxy - sx * sy / count, syy - sy * sy / count
@@ -111,7 +111,7 @@ def _plane(pixels: Floats) -> tuple[float, float]:
         level += (sv - more_x * sx - more_y * sy) / count
         slope_x += more_x
         slope_y += more_y
-        before, limit = limit, FAR_OFF * FAR_OFF * max(vv - more_x * xv - more_y * yv, 0.0) / count + 1e-9
-        if limit > SETTLED * before:
+        previous, limit = limit, FAR_OFF * FAR_OFF * max(vv - more_x * xv - more_y * yv, 0.0) / count + 1e-9
+        if limit > SETTLED * previous:
             break
     return slope_x, slope_y

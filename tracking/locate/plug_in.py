@@ -28,24 +28,24 @@ class PlugInLocator:
     locate: Locate
 
     @classmethod
-    def made(cls, who: str, make: Callable[..., Any], settings: Tracking, rules: Rules) -> PlugInLocator:
+    def made(cls, label: str, make: Callable[..., Any], settings: Tracking, rules: Rules) -> PlugInLocator:
         """The locator that a plug-in makes. Raises Refused if it makes none."""
         try:
-            with faults_of(who):
+            with faults_of(label):
                 locate = make(settings, rules)
         except Fault as fault:
             raise Refused(one_line(fault, 300)) from fault
         if not callable(locate):
-            raise Refused(f"{who} makes a {type(locate).__name__}, where a function of an image is needed")
-        return cls(who, locate)
+            raise Refused(f"{label} makes a {type(locate).__name__}, where a function of an image is needed")
+        return cls(label, locate)
 
     def __call__(self, image: NDArray[Any]) -> Features:
         """The features in float64, so that no kernel is compiled for another type. Raises Fault."""
         with faults_of(self.who):
-            found = self.locate(image)
-        if not isinstance(found, Features):
-            raise Fault(f"{self.who} gave a {type(found).__name__}, where Features are needed")
-        require_columns(self.who, found, SHAPES)
-        if not np.isfinite(found.position_px).all():
+            features = self.locate(image)
+        if not isinstance(features, Features):
+            raise Fault(f"{self.who} gave a {type(features).__name__}, where Features are needed")
+        require_columns(self.who, features, SHAPES)
+        if not np.isfinite(features.position_px).all():
             raise Fault(f"{self.who} gave positions that are not finite")
-        return Features(*[np.ascontiguousarray(getattr(found, name), np.float64) for name in COLUMNS])
+        return Features(*[np.ascontiguousarray(getattr(features, name), np.float64) for name in COLUMNS])

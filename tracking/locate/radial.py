@@ -46,8 +46,8 @@ def sharpen(image: NDArray[Any], features: Features, s: Tracking, rules: Rules =
         return features
     raw, reach = checked(image, s.invert), s.radius_px + 1
     slope = slopes(raw, features.position_px, float(reach)) if rules.sloped else np.zeros((len(features), 2))
-    better = centres(raw, features.position_px, reach, slope, not rules.sloped)
-    return guarded(features, better, s) if rules.bounded else sharpened(features, better)
+    refined = centres(raw, features.position_px, reach, slope, not rules.sloped)
+    return guarded(features, refined, s) if rules.bounded else sharpened(features, refined)
 
 
 @njit(cache=True, nogil=True)
@@ -141,12 +141,12 @@ def _gradient_centre(patch: Floats) -> tuple[float, float]:
             y, x = r + 0.5, c + 0.5
             weight = square / max(np.hypot(x - rough_x, y - rough_y), 0.5)
             nx, ny = -gy / np.sqrt(square), gx / np.sqrt(square)  # across the line
-            along = nx * x + ny * y
+            projection = nx * x + ny * y
             a += weight * nx * nx
             b += weight * nx * ny
             d += weight * ny * ny
-            e += weight * nx * along
-            f += weight * ny * along
+            e += weight * nx * projection
+            f += weight * ny * projection
     determinant = a * d - b * b
     if determinant <= 1e-12 * a * d:
         return np.nan, np.nan
@@ -169,32 +169,32 @@ def _profile_centre(patch: Floats, y: float, x: float) -> tuple[float, float, fl
             slope[k] = 0.5 * BINS_PER_PX * (total[k + 1] - total[k - 1])
         slope[0] = 0.0  # a radial profile has slope 0 at its centre
         slope[bins - 1] = 0.0
-        xx = xy = yy = xd = yd = rest = 0.0
+        xx = xy = yy = xd = yd = square_sum = 0.0
         count = 0
         for r in range(side):
             for c in range(side):
-                away = np.hypot(r - y, c - x)
-                if away >= reach or away < 1e-9:
+                distance = np.hypot(r - y, c - x)
+                if distance >= reach or distance < 1e-9:
                     continue
-                at = away * BINS_PER_PX
-                k = int(at)
-                part = at - k
+                bin_position = distance * BINS_PER_PX
+                k = int(bin_position)
+                part = bin_position - k
                 difference = patch[r, c] - ((1 - part) * total[k] + part * total[k + 1])
-                steep = ((1 - part) * slope[k] + part * slope[k + 1]) / away
+                steep = ((1 - part) * slope[k] + part * slope[k + 1]) / distance
                 to_x, to_y = -steep * (c - x), -steep * (r - y)
                 xx += to_x * to_x
                 xy += to_x * to_y
                 yy += to_y * to_y
                 xd += to_x * difference
                 yd += to_y * difference
-                rest += difference * difference
+                square_sum += difference * difference
                 count += 1
         determinant = xx * yy - xy * xy
         if determinant <= 0 or count < 8:
             return np.nan, np.nan, np.nan
         y += min(max((xx * yd - xy * xd) / determinant, -1.0), 1.0)
         x += min(max((yy * xd - xy * yd) / determinant, -1.0), 1.0)
-        error = np.sqrt(rest / count * 0.5 * (xx + yy) / determinant)
+        error = np.sqrt(square_sum / count * 0.5 * (xx + yy) / determinant)
     return y, x, error
 
 
@@ -205,10 +205,10 @@ def _profile(patch: Floats, y: float, x: float, reach: float, total: Floats, wei
     weight[:] = 1e-12
     for r in range(patch.shape[0]):
         for c in range(patch.shape[1]):
-            at = np.hypot(r - y, c - x) * BINS_PER_PX
-            k = int(at)
+            bin_position = np.hypot(r - y, c - x) * BINS_PER_PX
+            k = int(bin_position)
             if k + 1 < total.size:
-                part = at - k
+                part = bin_position - k
                 total[k] += (1 - part) * patch[r, c]
                 weight[k] += 1 - part
                 total[k + 1] += part * patch[r, c]

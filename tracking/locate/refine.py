@@ -113,7 +113,7 @@ def _describe(
     radius = half.size // 2
     for n in range(middle.shape[0]):
         y, x = middle[n]
-        second = 0
+        second_moment = 0
         cos2 = sin2 = raw_mass = 0.0
         signal = image[y, x]
         for row in range(half.size):
@@ -124,12 +124,12 @@ def _describe(
             sines = sine[row, radius - reach : radius + reach + 1]
             for column in range(line.size):
                 value = np.int64(line[column])
-                second += ((row - radius) * (row - radius) + (column - reach) * (column - reach)) * value
+                second_moment += ((row - radius) * (row - radius) + (column - reach) * (column - reach)) * value
                 cos2 += cosines[column] * float(value)
                 sin2 += sines[column] * float(value)
                 raw_mass += raw_line[column]
                 signal = max(signal, line[column])
-        columns[n, 0] = np.sqrt(second / mass[n])
+        columns[n, 0] = np.sqrt(second_moment / mass[n])
         columns[n, 1] = _length(cos2, sin2) / (mass[n] - image[y, x] + EMPTY)
         columns[n, 2] = signal
         columns[n, 3] = raw_mass

@@ -30,7 +30,7 @@ def scratch(reach: int, weights: Image, box: int) -> Image:
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def look(
-    raw: Image, expected: Floats, reach: int, weights: Image, box: int, whole: bool, threshold: float, top: float,
+    raw: Image, expected: Floats, reach: int, weights: Image, box: int, is_integer: bool, threshold: float, top: float,
     half: Ints, cosine: Floats, sine: Floats, least_signal: Floats, search_px: float, iterations: int, work: Image,
 ) -> Floats:  # fmt: skip
     """[M, 8] x, y, mass, size, ecc, signal, raw_mass, found (0 or 1) of the particle expected at each x, y [M, 2].
@@ -38,7 +38,7 @@ def look(
     Args:
         raw: [height, width].
         reach: half side of the band-passed window.
-        whole: round the running mean down, as for integer frames.
+        is_integer: round the running mean down, as for integer frames.
         top: 0, or for dark particles the level from which grey levels are subtracted.
         half, cosine, sine: the mask (tracking.locate.refine.disc).
         least_signal: [M] a maximum below it is noise.
@@ -55,7 +55,7 @@ def look(
         if not (-reach <= x < width - reach and -reach <= y < height - reach):
             continue
         _cut(raw, y - pad, x - pad, side, top, work[0], work[1])
-        band = _band(work, side, pad, reach, weights, box, whole, threshold)
+        band = _band(work, side, pad, reach, weights, box, is_integer, threshold)
         # where the mask still fits into the frame and the window: low y, high y, low x, high x
         fits = (
             max(radius, radius - y), min(2 * reach - radius, height - 1 - radius - y),
@@ -98,15 +98,15 @@ def _cut(raw: Image, above: int, left: int, side: int, top: float, dark: Image, 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def _band(
-    work: Image, side: int, pad: int, reach: int, weights: Image, box: int, whole: bool, threshold: float
+    work: Image, side: int, pad: int, reach: int, weights: Image, box: int, is_integer: bool, threshold: float
 ) -> Image:
     """The band-passed window, flat with rows of `side`; its pixel 0, 0 is `pad` into the window."""
-    tail, far = weights.size // 2, box // 2
+    tail, half_box = weights.size // 2, box // 2
     smooth = _smooth(_smooth(work[0], work[2], weights, side), work[3], weights, 1)
-    mean = _mean(work[1], work[4], work[5], work[2], box, side, whole)
-    mean = _mean(mean, work[4], work[5], work[6], box, 1, whole)
+    mean = _mean(work[1], work[4], work[5], work[2], box, side, is_integer)
+    mean = _mean(mean, work[4], work[5], work[6], box, 1, is_integer)
     band: Image = work[4][: (2 * reach + 1) * side - 2 * pad]
-    start_smooth, start_mean = (pad - tail) * (side + 1), (pad - far) * (side + 1)
+    start_smooth, start_mean = (pad - tail) * (side + 1), (pad - half_box) * (side + 1)
     _subtract(
         band, smooth[start_smooth : start_smooth + band.size], mean[start_mean : start_mean + band.size],
         band.dtype.type(threshold),
@@ -128,12 +128,12 @@ def _smooth(line: Image, out: Image, weights: Image, step: int) -> Image:
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _mean(line: Image, power: Image, spare: Image, out: Image, count: int, step: int, whole: bool) -> Image:
+def _mean(line: Image, power: Image, spare: Image, out: Image, count: int, step: int, is_integer: bool) -> Image:
     """Means of `count` (odd) pixels `step` apart, from partial sums of 2, 4, 8, ... pixels."""
     size = line.size
     out = out[: size - (count - 1) * step]
     _copy(out, line)
-    done = 1
+    summed = 1
     reach = 1
     source = line
     while 2 * reach <= count:
@@ -142,9 +142,9 @@ def _mean(line: Image, power: Image, spare: Image, out: Image, count: int, step:
         reach *= 2
         source, power, spare = power, spare, power
         if count & reach:
-            _add(out, source[done * step : done * step + out.size])
-            done += reach
-    _divide(out, out.dtype.type(0.5 if whole else 0.0), out.dtype.type(1.0 / count), whole)
+            _add(out, source[summed * step : summed * step + out.size])
+            summed += reach
+    _divide(out, out.dtype.type(0.5 if is_integer else 0.0), out.dtype.type(1.0 / count), is_integer)
     return out
 
 
@@ -185,8 +185,8 @@ def _add(out: Image, line: Image) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _divide(line: Image, half: Any, inverse: Any, whole: bool) -> None:
-    if whole:
+def _divide(line: Image, half: Any, inverse: Any, is_integer: bool) -> None:
+    if is_integer:
         for x in range(line.size):
             line[x] = np.int32((line[x] + half) * inverse)
     else:
@@ -222,10 +222,10 @@ def _nearest(
             if not _tops(band, side, row, column, value):
                 continue
             trial_middle = _centre(band, side, row, column, half, iterations, fits, result)
-            apart = (result[Y] - best[Y]) ** 2 + (result[X] - best[X]) ** 2
+            distance_px2 = (result[Y] - best[Y]) ** 2 + (result[X] - best[X]) ** 2
             nearer = (result[Y] - y) ** 2 + (result[X] - x) ** 2 < (best[Y] - y) ** 2 + (best[X] - x) ** 2
-            same = apart < (half.size // 2) ** 2
-            if middle[0] < 0 or (same and result[MASS] > best[MASS]) or (not same and nearer):
+            is_same = distance_px2 < (half.size // 2) ** 2
+            if middle[0] < 0 or (is_same and result[MASS] > best[MASS]) or (not is_same and nearer):
                 best[:] = result
                 middle = trial_middle
     return middle
@@ -280,20 +280,20 @@ def _describe(
 ) -> None:
     """Write size, ecc, signal and raw_mass of the mask about a pixel."""
     radius = half.size // 2
-    second = cos2 = sin2 = raw_mass = 0.0
+    second_moment = cos2 = sin2 = raw_mass = 0.0
     signal = band[row * side + column]
     for r in range(2 * radius + 1):
         reach = half[r]
         start = (row + r - radius) * side + column - reach
         for c in range(2 * reach + 1):
             value = band[start + c]
-            away = c - reach
-            second += ((r - radius) * (r - radius) + away * away) * value
+            offset = c - reach
+            second_moment += ((r - radius) * (r - radius) + offset * offset) * value
             cos2 += cosine[r, radius - reach + c] * value
             sin2 += sine[r, radius - reach + c] * value
             raw_mass += raw[start + c]
             signal = value if value > signal else signal
-    result[SIZE] = np.sqrt(second / result[MASS])
+    result[SIZE] = np.sqrt(second_moment / result[MASS])
     result[ECC] = _length(cos2, sin2) / (result[MASS] - band[row * side + column] + EMPTY)
     result[SIGNAL] = signal
     result[RAW_MASS] = raw_mass

@@ -65,10 +65,10 @@ class Agreement:
         if compared > MOST_COMPARED:
             compared, apart = compared // 2, apart / 2
         if len(windows) and len(frame):
-            away_px = cKDTree(windows.position_px).query(frame.position_px)[0]
-            away_px = away_px[away_px < least_px]
-            compared += len(away_px)
-            apart += float(np.square(np.minimum(away_px / APART_PX, 1.0)).sum())
+            distance_px = cKDTree(windows.position_px).query(frame.position_px)[0]
+            distance_px = distance_px[distance_px < least_px]
+            compared += len(distance_px)
+            apart += float(np.square(np.minimum(distance_px / APART_PX, 1.0)).sum())
         whole = self.whole or (apart >= LEAST_APART and apart > APART_SHARE * compared)
         return Agreement(self.looks + 1, compared, apart, whole)
 
@@ -124,21 +124,21 @@ class Windows:
         """The features at the expected positions that pass the guards."""
         s = self.settings
         raw = checked(image, invert=False)
-        whole = raw.dtype != np.float64
+        is_integer = raw.dtype != np.float64
         top = float(TOP.get(raw.dtype, 1)) if s.invert else 0.0
         weights = gaussian(s.noise_size_px).astype(np.float32 if raw.dtype == np.uint8 else np.float64)
-        threshold = s.threshold if s.threshold is not None else 1.0 if whole else 1 / 255
+        threshold = s.threshold if s.threshold is not None else 1.0 if is_integer else 1 / 255
         reach = self.reach_px
         mask = disc(s.radius_px)
         place_px = np.ascontiguousarray(expected.position_px)  # one memory layout for any number of particles
         columns = look(
-            raw, place_px, reach, weights, s.smoothing_px, whole, threshold, top,
+            raw, place_px, reach, weights, s.smoothing_px, is_integer, threshold, top,
             mask.half, mask.cosine, mask.sine, LEAST_SIGNAL * expected.signal, s.search_px, s.max_iterations,
             scratch(reach, weights, s.smoothing_px),
         )  # fmt: skip
-        off = np.hypot(columns[:, X] - expected.position_px[:, 0], columns[:, Y] - expected.position_px[:, 1])
+        distance_px = np.hypot(columns[:, X] - expected.position_px[:, 0], columns[:, Y] - expected.position_px[:, 1])
         mass = columns[:, MASS]
-        good = (columns[:, FOUND] > 0) & (off <= s.search_px) & (mass > s.minmass)
+        good = (columns[:, FOUND] > 0) & (distance_px <= s.search_px) & (mass > s.minmass)
         good &= (mass >= LEAST_MASS * expected.mass) & (mass <= LARGEST_MASS * expected.mass)
         if s.maxsize_px is not None:
             good &= columns[:, SIZE] < s.maxsize_px
