@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Any
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QMouseEvent, QValidator, QWheelEvent
-from PyQt6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
+from PyQt6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QLineEdit, QWidget
 
-LARGEST = 1e15
-MOST = 2**31 - 1  # of a whole number
+from config.fields import LARGEST, LARGEST_NUMBER
+from config.reader import DIGITS
+from config.words import quoted
+
+MOST = 2**53  # largest whole number that can be typed: QDoubleSpinBox holds no larger ones exactly
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+([eE][+-]?\d+)?")  # 1,000 may be a thousand, or one
 _FOCUS = Qt.FocusPolicy.StrongFocus
 
 
@@ -52,7 +55,8 @@ class NumberBox(QDoubleSpinBox):
         self.setLineEdit(NumberLine(self))
         self._exact = self._shown = 0.0  # value that was set, and its rounded value in the box
         self.setDecimals(12)
-        self.setRange(max(low, -LARGEST), min(high, LARGEST))
+        most = LARGEST.get(unit, LARGEST_NUMBER)  # as in the strict reader
+        self.setRange(max(low, -most), min(high, most))
         self.setSuffix(f" {unit}" if unit else "")
         self.setKeyboardTracking(False)
         self.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToPreviousValue)
@@ -75,7 +79,8 @@ class NumberBox(QDoubleSpinBox):
         """The number in the text. If the text is unchanged, the stored value, which may have more digits."""
         bare = self._bare(text or "")
         number = _number(bare)
-        return self.value() if number is None or bare == significant(self.value()) else number
+        unchanged = bare.replace(",", ".") == significant(self.value())
+        return self.value() if number is None or unchanged else number
 
     def validate(self, text: str | None, at: int) -> tuple[QValidator.State, str, int]:
         text = text or ""
@@ -93,7 +98,7 @@ class NumberBox(QDoubleSpinBox):
         self.interpretText()  # typed text is not yet the value: commit it first
         value = self.value()
         size = 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 0.1
-        self.setValue(float(significant(value + steps * size)))
+        super().setValue(float(significant(value + steps * size)))  # Qt keeps it in the range; `_exact` would not be
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
         _wheel(self, event, super().wheelEvent)
@@ -102,11 +107,11 @@ class NumberBox(QDoubleSpinBox):
         _unmodified(self)
 
     def _bare(self, text: str) -> str:
-        return text.removesuffix(self.suffix()).strip().replace(",", ".")
+        return text.removesuffix(self.suffix()).strip()
 
 
-class CountBox(QSpinBox):
-    """A whole number. `refused` as in NumberBox."""
+class CountBox(QDoubleSpinBox):
+    """A whole number of any size; up to MOST it can be typed. The wheel and `refused` are as in NumberBox."""
 
     refused = pyqtSignal(str)
 
@@ -115,28 +120,44 @@ class CountBox(QSpinBox):
     ) -> None:
         super().__init__(parent)
         self.setLineEdit(NumberLine(self))
-        self.setRange(int(max(low, -MOST)), int(min(high, MOST)))
+        self._exact, self._shown = 0, 0.0  # value that was set, and the nearest value that the box can hold
+        self.setDecimals(0)
+        self.setRange(max(low, -MOST), min(high, MOST))
         self.setSuffix(f" {unit}" if unit else "")
         self.setKeyboardTracking(False)
         self.setFocusPolicy(_FOCUS)
         self.setMinimumWidth(90)
         self.editingFinished.connect(self._committed)
 
-    def valueFromText(self, text: str | None) -> int:
-        number = _whole(self._bare(text or ""))
-        return self.value() if number is None else number
+    def number(self) -> int:
+        """The value as it was set or typed."""
+        return self._exact if self.value() == self._shown else int(self.value())
+
+    def setValue(self, value: float) -> None:
+        self._exact, self._shown = int(value), min(max(float(value), self.minimum()), self.maximum())
+        super().setValue(value)
+
+    def textFromValue(self, value: float) -> str:
+        return str(self._exact if value == self._shown else int(value))
+
+    def valueFromText(self, text: str | None) -> float:
+        bare = self._bare(text or "")
+        number = _whole(bare)
+        return self.value() if number is None or bare == self.textFromValue(self.value()) else float(number)
 
     def validate(self, text: str | None, at: int) -> tuple[QValidator.State, str, int]:
         """Accept every key: Qt drops the point of "2.5", which leaves 25."""
         text = text or ""
-        number = _whole(self._bare(text))
+        bare = self._bare(text)
+        number = _whole(bare)
         good = number is not None and self.minimum() <= number <= self.maximum()
+        good = good or bare == self.textFromValue(self.value())  # from a file, and too large to be typed
         return (QValidator.State.Acceptable if good else QValidator.State.Intermediate), text, at
 
     def fixup(self, text: str | None) -> str:
         """Report text that is not taken. Qt then shows the previous value."""
         bare = self._bare(text or "")
-        self.refused.emit(_refusal(self, bare, _whole(bare), "a whole number", str))
+        self.refused.emit(_refusal(self, bare, _whole(bare), "a whole number", "{:.0f}".format))
         return text or ""
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
@@ -149,15 +170,20 @@ class CountBox(QSpinBox):
         return text.removesuffix(self.suffix()).strip()
 
 
-def _refusal(box: NumberBox | CountBox, text: str, number: float | None, kind: str, shown: Callable[[Any], str]) -> str:
+def _refusal(
+    box: NumberBox | CountBox, text: str, number: float | None, kind: str, shown: Callable[[float], str]
+) -> str:
     """Why a text is not taken: the text, what is allowed, and the value that stays."""
+    said, unit = quoted(text), box.suffix()
     if number is None:
-        why = f"\N{LEFT DOUBLE QUOTATION MARK}{text}\N{RIGHT DOUBLE QUOTATION MARK} is not {kind}"
+        why = f"\N{LEFT DOUBLE QUOTATION MARK}{said}\N{RIGHT DOUBLE QUOTATION MARK} is not {kind}"
+        if isinstance(box, NumberBox) and THOUSANDS.fullmatch(text):
+            why = f"{said} may have a decimal comma, or commas between thousands: write it without a comma"
     elif number < box.minimum():
-        why = f"{text}{box.suffix()} is too small, the least is {shown(box.minimum())}{box.suffix()}"
+        why = f"{said}{unit} is too small, the least is {shown(box.minimum())}{unit}"
     else:
-        why = f"{text}{box.suffix()} is too large, the most is {shown(box.maximum())}{box.suffix()}"
-    return f"{why}; {shown(box.value())}{box.suffix()} stays"
+        why = f"{said}{unit} is too large, the most is {shown(box.maximum())}{unit}"
+    return f"{why}; {box.textFromValue(box.value())}{unit} stays"
 
 
 def _wheel(box: QAbstractSpinBox, event: QWheelEvent | None, turn: Callable[[QWheelEvent | None], None]) -> None:
@@ -175,12 +201,17 @@ def _unmodified(box: QAbstractSpinBox) -> None:
 
 
 def _number(text: str) -> float | None:
+    """The number in the text, which may have a decimal comma."""
+    if THOUSANDS.fullmatch(text):
+        return None
     try:
-        number = float(text)
+        number = float(text.replace(",", "."))
     except ValueError:
         return None
     return number if math.isfinite(number) and "_" not in text else None  # Python reads 1_0 as 10
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else None
+    """The whole number in the text. If it is longer than any setting may be, one that is too large as well."""
+    found = re.fullmatch(r"([+-]?)0*([0-9]+)", text)
+    return int(found[1] + found[2][: DIGITS + 1]) if found else None  # int() raises for 4301 digits
