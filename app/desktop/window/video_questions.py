@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QWidget
@@ -10,6 +11,7 @@ from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QWid
 from app.assembly.rig import Plan
 from app.assembly.stated_by_recording import FPS, SCALE
 from app.desktop.forms.choice_box import ChoiceBox
+from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.number_box import NumberBox
 from config.fields import describe
 
@@ -29,6 +31,8 @@ class Asking(QDialog):
         super().__init__(parent)
         self._told = told
         self.boxes: dict[str, NumberBox] = {}
+        self.trouble = ErrorLabel()  # why a field did not take the typed text
+        self._refused: dict[str, str] = {}  # of the fields that refused text since the last press of a button
         self.channel = ChoiceBox()  # channel of a stack with several channels
         self._answer: Callable[[], None] = lambda: None  # action for the answer
         self._form = QFormLayout(self)
@@ -46,7 +50,11 @@ class Asking(QDialog):
             low, high = _bounds(plan, key)
             box = self.boxes[key] = NumberBox(UNITS[key], low, high)
             box.setValue(guesses[key])
+            box.refused.connect(partial(self._say_refused, key))
+            box.valueChanged.connect(partial(self._clear_refusal, key))
             self._form.addRow(NAMES[key], box)
+        self.trouble = ErrorLabel()
+        self._form.addRow(self.trouble)
         self._answer = self._tell
         self._end()
 
@@ -79,7 +87,7 @@ class Asking(QDialog):
         self.setWindowTitle("What the video does not say")
         while self._form.rowCount():
             self._form.removeRow(0)
-        self.boxes = {}
+        self.boxes, self._refused = {}, {}
 
     def _end(self, use: str = "Use these") -> None:
         """Add the buttons and show the question."""
@@ -92,8 +100,22 @@ class Asking(QDialog):
         self.show()
 
     def accept(self) -> None:
+        """Answer with the values; not if a field has just refused its text, since it shows the guess again."""
+        for box in self.boxes.values():
+            box.interpretText()  # on macOS a button does not take the focus from the field
+        refused, self._refused = self._refused, {}
+        if refused:
+            return
         super().accept()
         self._answer()
+
+    def _say_refused(self, key: str, said: str) -> None:
+        self._refused[key] = said
+        self.trouble.say("; ".join(self._refused.values()))
+
+    def _clear_refusal(self, key: str, value: float) -> None:
+        self._refused.pop(key, None)
+        self.trouble.say("; ".join(self._refused.values()))
 
     def _tell(self) -> None:
         self._told({key: box.number() for key, box in self.boxes.items()})
