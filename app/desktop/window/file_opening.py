@@ -116,6 +116,9 @@ class FileOpening:
         except BaseException:
             reading.drop()
             raise
+        if before is not None and (resumed is None or resumed.stack is not stack):
+            self.copies.add(before)  # now: an error below must not lose them
+            self.list_copies()
         window.path = path
         window.panel.list.remember(path)
         window.log.clear()
@@ -133,14 +136,12 @@ class FileOpening:
             self._leave(before, stack)
 
     def _leave(self, before: Unsaved | None, stack: QUndoStack) -> None:
-        """Keep the unsaved edits of the previous experiment in the list; close its dialog to save."""
+        """Show the kept edits of the previous experiment in the list; close its dialog to save."""
         window = self._window
         if window.panel.list.end_saving():
             window.log.say("the dialog to save was closed: it was for the experiment before", theme.AMBER)
         if before is None:
             stack.deleteLater()
-        else:
-            self.copies.add(before)
         self.list_copies(before)
 
     def _show_edits(self, resumed: Unsaved | None) -> None:
