@@ -11,7 +11,6 @@ from PyQt6.QtWidgets import (
     QApplication,
     QDoubleSpinBox,
     QLineEdit,
-    QSpinBox,
     QToolTip,
     QWidget,
 )
@@ -146,9 +145,7 @@ def uncommitted(field: QWidget) -> bool:
         return False
     if isinstance(field, ChoiceBox):
         return field.currentText() != field.committed
-    if isinstance(field, QSpinBox):  # Qt does not set `modified` when a paste replaces the whole text
-        return line.isModified() or field.cleanText() != field.textFromValue(field.value())
-    if isinstance(field, QDoubleSpinBox):
+    if isinstance(field, QDoubleSpinBox):  # Qt does not set `modified` when a paste replaces the whole text
         return line.isModified() or field.cleanText() != field.textFromValue(field.value())
     return line.isModified()
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Any
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QMouseEvent, QValidator, QWheelEvent
-from PyQt6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
+from PyQt6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QLineEdit, QWidget
 
-LARGEST = 1e15
-MOST = 2**31 - 1  # of a whole number
+from config.fields import LARGEST, LARGEST_NUMBER
+from config.reader import DIGITS
+from config.words import quoted
+
+MOST = 2**53  # largest whole number that can be typed: QDoubleSpinBox holds no larger ones exactly
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+([eE][+-]?\d+)?")  # 1,000 may be a thousand, or one
 _FOCUS = Qt.FocusPolicy.StrongFocus
 
 
@@ -50,9 +53,10 @@ class NumberBox(QDoubleSpinBox):
     ) -> None:
         super().__init__(parent)
         self.setLineEdit(NumberLine(self))
-        self._exact_value = self._displayed_value = 0.0  # value that was set, and its rounded value in the box
+        self._exact = self._shown = 0.0  # value that was set, and its rounded value in the box
         self.setDecimals(12)
-        self.setRange(max(low, -LARGEST), min(high, LARGEST))
+        most = LARGEST.get(unit, LARGEST_NUMBER)  # as in the strict reader
+        self.setRange(max(low, -most), min(high, most))
         self.setSuffix(f" {unit}" if unit else "")
         self.setKeyboardTracking(False)
         self.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToPreviousValue)
@@ -62,51 +66,52 @@ class NumberBox(QDoubleSpinBox):
 
     def number(self) -> float:
         """The value with full precision, as it was set."""
-        return self._exact_value if self.value() == self._displayed_value else self.value()
+        return self._exact if self.value() == self._shown else self.value()
 
     def setValue(self, value: float) -> None:
         super().setValue(value)
-        self._exact_value, self._displayed_value = value, self.value()
+        self._exact, self._shown = value, self.value()
 
     def textFromValue(self, value: float) -> str:
         return significant(value)
 
     def valueFromText(self, text: str | None) -> float:
         """The number in the text. If the text is unchanged, the stored value, which may have more digits."""
-        number_text = self._without_unit(text or "")
-        number = _parse_number(number_text)
-        return self.value() if number is None or number_text == significant(self.value()) else number
+        bare = self._bare(text or "")
+        number = _number(bare)
+        unchanged = bare.replace(",", ".") == significant(self.value())
+        return self.value() if number is None or unchanged else number
 
     def validate(self, text: str | None, at: int) -> tuple[QValidator.State, str, int]:
         text = text or ""
-        number = _parse_number(self._without_unit(text))
-        acceptable = number is not None and self.minimum() <= number <= self.maximum()
-        return (QValidator.State.Acceptable if acceptable else QValidator.State.Intermediate), text, at
+        number = _number(self._bare(text))
+        good = number is not None and self.minimum() <= number <= self.maximum()
+        return (QValidator.State.Acceptable if good else QValidator.State.Intermediate), text, at
 
     def fixup(self, text: str | None) -> str:
         """Report text that is not taken. Qt then shows the previous value."""
-        number_text = self._without_unit(text or "")
-        self.refused.emit(_refusal(self, number_text, _parse_number(number_text), "a number", significant))
+        bare = self._bare(text or "")
+        self.refused.emit(_refusal(self, bare, _number(bare), "a number", significant))
         return text or ""
 
     def stepBy(self, steps: int) -> None:
         self.interpretText()  # typed text is not yet the value: commit it first
         value = self.value()
-        step_size = 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 0.1
-        self.setValue(float(significant(value + steps * step_size)))
+        size = 10.0 ** (math.floor(math.log10(abs(value))) - 1) if value else 0.1
+        super().setValue(float(significant(value + steps * size)))  # Qt keeps it in the range; `_exact` would not be
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
-        _handle_wheel(self, event, super().wheelEvent)
+        _wheel(self, event, super().wheelEvent)
 
     def _committed(self) -> None:
-        _clear_modified(self)
+        _unmodified(self)
 
-    def _without_unit(self, text: str) -> str:
-        return text.removesuffix(self.suffix()).strip().replace(",", ".")
+    def _bare(self, text: str) -> str:
+        return text.removesuffix(self.suffix()).strip()
 
 
-class CountBox(QSpinBox):
-    """A whole number. `refused` as in NumberBox."""
+class CountBox(QDoubleSpinBox):
+    """A whole number of any size; up to MOST it can be typed. The wheel and `refused` are as in NumberBox."""
 
     refused = pyqtSignal(str)
 
@@ -115,74 +120,98 @@ class CountBox(QSpinBox):
     ) -> None:
         super().__init__(parent)
         self.setLineEdit(NumberLine(self))
-        self.setRange(int(max(low, -MOST)), int(min(high, MOST)))
+        self._exact, self._shown = 0, 0.0  # value that was set, and the nearest value that the box can hold
+        self.setDecimals(0)
+        self.setRange(max(low, -MOST), min(high, MOST))
         self.setSuffix(f" {unit}" if unit else "")
         self.setKeyboardTracking(False)
         self.setFocusPolicy(_FOCUS)
         self.setMinimumWidth(90)
         self.editingFinished.connect(self._committed)
 
-    def valueFromText(self, text: str | None) -> int:
-        number = _parse_whole_number(self._without_unit(text or ""))
-        return self.value() if number is None else number
+    def number(self) -> int:
+        """The value as it was set or typed."""
+        return self._exact if self.value() == self._shown else int(self.value())
+
+    def setValue(self, value: float) -> None:
+        self._exact, self._shown = int(value), min(max(float(value), self.minimum()), self.maximum())
+        super().setValue(value)
+
+    def textFromValue(self, value: float) -> str:
+        return str(self._exact if value == self._shown else int(value))
+
+    def valueFromText(self, text: str | None) -> float:
+        bare = self._bare(text or "")
+        number = _whole(bare)
+        return self.value() if number is None or bare == self.textFromValue(self.value()) else float(number)
 
     def validate(self, text: str | None, at: int) -> tuple[QValidator.State, str, int]:
         """Accept every key: Qt drops the point of "2.5", which leaves 25."""
         text = text or ""
-        number = _parse_whole_number(self._without_unit(text))
-        acceptable = number is not None and self.minimum() <= number <= self.maximum()
-        return (QValidator.State.Acceptable if acceptable else QValidator.State.Intermediate), text, at
+        bare = self._bare(text)
+        number = _whole(bare)
+        good = number is not None and self.minimum() <= number <= self.maximum()
+        good = good or bare == self.textFromValue(self.value())  # from a file, and too large to be typed
+        return (QValidator.State.Acceptable if good else QValidator.State.Intermediate), text, at
 
     def fixup(self, text: str | None) -> str:
         """Report text that is not taken. Qt then shows the previous value."""
-        number_text = self._without_unit(text or "")
-        self.refused.emit(_refusal(self, number_text, _parse_whole_number(number_text), "a whole number", str))
+        bare = self._bare(text or "")
+        self.refused.emit(_refusal(self, bare, _whole(bare), "a whole number", "{:.0f}".format))
         return text or ""
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:
-        _handle_wheel(self, event, super().wheelEvent)
+        _wheel(self, event, super().wheelEvent)
 
     def _committed(self) -> None:
-        _clear_modified(self)
+        _unmodified(self)
 
-    def _without_unit(self, text: str) -> str:
+    def _bare(self, text: str) -> str:
         return text.removesuffix(self.suffix()).strip()
 
 
 def _refusal(
-    box: NumberBox | CountBox, text: str, number: float | None, kind: str, format_value: Callable[[Any], str]
+    box: NumberBox | CountBox, text: str, number: float | None, kind: str, shown: Callable[[float], str]
 ) -> str:
     """Why a text is not taken: the text, what is allowed, and the value that stays."""
+    said, unit = quoted(text), box.suffix()
     if number is None:
-        reason = f"\N{LEFT DOUBLE QUOTATION MARK}{text}\N{RIGHT DOUBLE QUOTATION MARK} is not {kind}"
+        why = f"\N{LEFT DOUBLE QUOTATION MARK}{said}\N{RIGHT DOUBLE QUOTATION MARK} is not {kind}"
+        if isinstance(box, NumberBox) and THOUSANDS.fullmatch(text):
+            why = f"{said} may have a decimal comma, or commas between thousands: write it without a comma"
     elif number < box.minimum():
-        reason = f"{text}{box.suffix()} is too small, the least is {format_value(box.minimum())}{box.suffix()}"
+        why = f"{said}{unit} is too small, the least is {shown(box.minimum())}{unit}"
     else:
-        reason = f"{text}{box.suffix()} is too large, the most is {format_value(box.maximum())}{box.suffix()}"
-    return f"{reason}; {format_value(box.value())}{box.suffix()} stays"
+        why = f"{said}{unit} is too large, the most is {shown(box.maximum())}{unit}"
+    return f"{why}; {box.textFromValue(box.value())}{unit} stays"
 
 
-def _handle_wheel(box: QAbstractSpinBox, event: QWheelEvent | None, step: Callable[[QWheelEvent | None], None]) -> None:
+def _wheel(box: QAbstractSpinBox, event: QWheelEvent | None, turn: Callable[[QWheelEvent | None], None]) -> None:
     if box.hasFocus():
-        step(event)
+        turn(event)
     elif event is not None:
         event.ignore()
 
 
-def _clear_modified(box: QAbstractSpinBox) -> None:
+def _unmodified(box: QAbstractSpinBox) -> None:
     """Clear the `modified` flag: Qt keeps it if the user has typed the same text again."""
     line = box.lineEdit()
     if line is not None:
         line.setModified(False)
 
 
-def _parse_number(text: str) -> float | None:
+def _number(text: str) -> float | None:
+    """The number in the text, which may have a decimal comma."""
+    if THOUSANDS.fullmatch(text):
+        return None
     try:
-        number = float(text)
+        number = float(text.replace(",", "."))
     except ValueError:
         return None
     return number if math.isfinite(number) and "_" not in text else None  # Python reads 1_0 as 10
 
 
-def _parse_whole_number(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else None
+def _whole(text: str) -> int | None:
+    """The whole number in the text. If it is longer than any setting may be, one that is too large as well."""
+    found = re.fullmatch(r"([+-]?)0*([0-9]+)", text)
+    return int(found[1] + found[2][: DIGITS + 1]) if found else None  # int() raises for 4301 digits

@@ -59,7 +59,7 @@ def number(form: FieldForm) -> Editor:
 
 def count(form: FieldForm) -> Editor:
     box = CountBox(form.unit, form.minimum, form.maximum)
-    return Single(box, box.value, lambda value: box.setValue(int(value)), box.valueChanged)
+    return Single(box, box.number, lambda value: box.setValue(int(value)), box.valueChanged)
 
 
 def truth(form: FieldForm) -> Editor:

@@ -29,4 +29,4 @@ class Levels(QWidget):
         rows.addRow(auto_button)
 
     def _typed(self) -> None:
-        self.view.set_levels(self.black.value(), self.white.value())
+        self.view.set_levels(self.black.number(), self.white.number())

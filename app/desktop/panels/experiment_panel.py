@@ -82,8 +82,6 @@ class ExperimentPanel(ExperimentWidgets):
     def show_experiment(self, experiment: Experiment) -> None:
         """Show another experiment, which is in force, with a new undo stack."""
         self._begin(experiment, QUndoStack(self))
-        for editor in self._formulas():
-            editor.forget()
         self.show_data(plain(experiment))
         self._saved = self.data()
 
@@ -96,6 +94,8 @@ class ExperimentPanel(ExperimentWidgets):
             self.undo_stack.indexChanged.disconnect(self._show_buttons)
             stack.indexChanged.connect(self._show_buttons)
             self.undo_stack = stack
+            for editor in self._formulas():
+                editor.forget()  # values of the experiment before
 
     def show_unsaved(self, copy: Unsaved, experiment: Experiment) -> None:
         """Resume stored edits; `experiment` is in force."""

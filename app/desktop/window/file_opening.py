@@ -116,6 +116,9 @@ class FileOpening:
         except BaseException:
             reading.drop()
             raise
+        if previous is not None and (resumed is None or resumed.stack is not stack):
+            self.copies.add(previous)  # now: an error below must not lose them
+            self.list_copies()
         window.path = path
         window.panel.list.remember(path)
         window.log.clear()
@@ -133,14 +136,12 @@ class FileOpening:
             self._store_previous(previous, stack)
 
     def _store_previous(self, previous: Unsaved | None, stack: QUndoStack) -> None:
-        """Keep the unsaved edits of the previous experiment in the list; close its dialog to save."""
+        """Show the kept edits of the previous experiment in the list; close its dialog to save."""
         window = self._window
         if window.panel.list.end_saving():
             window.log.say("the dialog to save was closed: it was for the experiment before", theme.AMBER)
         if previous is None:
             stack.deleteLater()
-        else:
-            self.copies.add(previous)
         self.list_copies(previous)
 
     def _show_edits(self, resumed: Unsaved | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -88,10 +89,11 @@ class Copies:
             self.all.remove(copy)
 
     def keep(self) -> None:
-        """Write the copies to the folder and delete files of resumed copies. Raises Refused, OSError."""
+        """Write the copies to the folder and delete files of resumed copies. Raises Refused, OSError if not written."""
         self.write()
         for file in self._files - {copy.file for copy in self.all}:
-            file.unlink(missing_ok=True)
+            with suppress(OSError):  # it is listed next time
+                file.unlink(missing_ok=True)
 
     def write(self) -> None:
         """Write the copies that have no file yet, each as far as it can be written. Raises Refused, OSError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QWidget
@@ -10,6 +11,7 @@ from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QWid
 from app.assembly.rig import Plan
 from app.assembly.stated_by_recording import FPS, SCALE
 from app.desktop.forms.choice_box import ChoiceBox
+from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.number_box import NumberBox
 from config.fields import describe
 
@@ -22,15 +24,17 @@ class Asking(QDialog):
     """A non-modal question. An answer, Not now, or another file closes it.
 
     Args:
-        use_values: called with the values, by dotted key of the rig.
+        told: called with the values, by dotted key of the rig.
     """
 
-    def __init__(self, parent: QWidget, use_values: Callable[[dict[str, float]], None]) -> None:
+    def __init__(self, parent: QWidget, told: Callable[[dict[str, float]], None]) -> None:
         super().__init__(parent)
-        self._use_values = use_values
+        self._told = told
         self.boxes: dict[str, NumberBox] = {}
+        self.trouble = ErrorLabel()  # why a field did not take the typed text
+        self._refused: dict[str, str] = {}  # of the fields that refused text since the last press of a button
         self.channel = ChoiceBox()  # channel of a stack with several channels
-        self._on_answer: Callable[[], None] = lambda: None  # action for the answer
+        self._answer: Callable[[], None] = lambda: None  # action for the answer
         self._form = QFormLayout(self)
 
     def ask(self, plan: Plan) -> None:
@@ -46,31 +50,35 @@ class Asking(QDialog):
             low, high = _bounds(plan, key)
             box = self.boxes[key] = NumberBox(UNITS[key], low, high)
             box.setValue(guesses[key])
+            box.refused.connect(partial(self._say_refused, key))
+            box.valueChanged.connect(partial(self._clear_refusal, key))
             self._form.addRow(NAMES[key], box)
-        self._on_answer = self._send_values
+        self.trouble = ErrorLabel()
+        self._form.addRow(self.trouble)
+        self._answer = self._tell
         self._end()
 
-    def ask_channel(self, message: str, channels: int, chosen: Callable[[int], None]) -> None:
+    def ask_channel(self, said: str, channels: int, chosen: Callable[[int], None]) -> None:
         """Ask for the channel of a stack.
 
         Args:
-            message: message about the available channels.
+            said: message about the available channels.
             chosen: called with the number of the channel, from 1.
         """
         self._begin()
-        self._form.addRow(_wrapped(message))
+        self._form.addRow(_wrapped(said))
         self.channel = ChoiceBox()
         self.channel.addItems([str(number) for number in range(1, channels + 1)])
         self._form.addRow("Channel", self.channel)
-        self._on_answer = lambda: chosen(self.channel.currentIndex() + 1)
+        self._answer = lambda: chosen(self.channel.currentIndex() + 1)
         self._end()
 
-    def ask_to_run(self, message: str, chosen: Callable[[], None]) -> None:
-        """Ask for permission to run a file, with the text `message`; `chosen` is called if the user presses Run it."""
+    def ask_to_run(self, said: str, chosen: Callable[[], None]) -> None:
+        """Ask for permission to run a file, with the text `said`; `chosen` is called if the user presses Run it."""
         self._begin()
         self.setWindowTitle("Run a Python file?")
-        self._form.addRow(_wrapped(message))
-        self._on_answer = chosen
+        self._form.addRow(_wrapped(said))
+        self._answer = chosen
         self._end("Run it")
 
     def _begin(self) -> None:
@@ -79,7 +87,7 @@ class Asking(QDialog):
         self.setWindowTitle("What the video does not say")
         while self._form.rowCount():
             self._form.removeRow(0)
-        self.boxes = {}
+        self.boxes, self._refused = {}, {}
 
     def _end(self, use: str = "Use these") -> None:
         """Add the buttons and show the question."""
@@ -92,16 +100,30 @@ class Asking(QDialog):
         self.show()
 
     def accept(self) -> None:
+        """Answer with the values; not if a field has just refused its text, since it shows the guess again."""
+        for box in self.boxes.values():
+            box.interpretText()  # on macOS a button does not take the focus from the field
+        refused, self._refused = self._refused, {}
+        if refused:
+            return
         super().accept()
-        self._on_answer()
+        self._answer()
 
-    def _send_values(self) -> None:
-        self._use_values({key: box.number() for key, box in self.boxes.items()})
+    def _say_refused(self, key: str, said: str) -> None:
+        self._refused[key] = said
+        self.trouble.say("; ".join(self._refused.values()))
+
+    def _clear_refusal(self, key: str, value: float) -> None:
+        self._refused.pop(key, None)
+        self.trouble.say("; ".join(self._refused.values()))
+
+    def _tell(self) -> None:
+        self._told({key: box.number() for key, box in self.boxes.items()})
 
 
-def _wrapped(text: str) -> QLabel:
+def _wrapped(said: str) -> QLabel:
     """A label that wraps its text."""
-    label = QLabel(text)
+    label = QLabel(said)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(True)
     label.setMinimumWidth(WIDTH_PX)

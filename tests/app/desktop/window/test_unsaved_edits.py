@@ -20,6 +20,8 @@ from app.assembly.plan import plan, unpinned
 from app.assembly.replay_plan import plan_replay
 from app.assembly.rig import RIGS
 from app.desktop.forms.drawn_editor import DrawnEditor
+from app.desktop.forms.formula_editor import FormulaEditor
+from app.desktop.panels.experiment_panel import ExperimentPanel
 from app.desktop.window import unsaved_edits
 from app.desktop.window.file_dialog import FileDialog, Replace
 from app.desktop.window.kept_plan import with_kept
@@ -462,3 +464,89 @@ def test_copies_with_different_device_settings_are_separate(tmp_path: Path) -> N
     for fps in (50.0, 60.0, 60.0):
         copies.add(Unsaved(FIRST, "one", {"title": "one"}, {"camera.fps": fps}))
     assert [copy.devices["camera.fps"] for copy in copies] == [60.0, 50.0]
+
+
+def test_edits_are_kept_if_the_next_experiment_can_not_be_shown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were in no list, and in no file."""
+    window = bench.window
+    choose(window.panel, "drawn")
+
+    def broken(*_: object) -> None:
+        raise OverflowError("a number that the form can't show")
+
+    monkeypatch.setattr(window.panel, "show_experiment", broken)
+    window.pulse.stop()
+    window.files.open(RING)
+
+    def polled() -> bool:
+        window.files.poll()
+        return window.files.reading is None
+
+    with pytest.raises(OverflowError):
+        while not polled():
+            bench.qtbot.wait(5)
+    (kept,) = window.files.copies
+    assert kept.data["policy"]["forces"][0]["shape"]["kind"] == "drawn"
+    assert kept.name in listed(window.panel.list.box)
+
+
+def test_a_seed_as_large_as_the_reader_accepts_is_opened(bench: Bench, tmp_path: Path) -> None:
+    """The form raised an error for 3000000000, when the session already had the new plan."""
+    window = bench.window
+    file = tmp_path / "flash.yaml"
+    seed = 2**63 - 1
+    motion = {"kind": "flash", "seed": seed}
+    flash = {"title": "Flash", "rig": str(RIGS / "simulated.yaml"), "policy": {"kind": "calibrating", "motion": motion}}
+    file.write_text(yaml.safe_dump(flash))
+    window.files.open(file)
+    read(bench)
+    assert window.session.plan.experiment.title == window.panel.data()["title"] == "Flash"
+    assert window.panel.data()["policy"]["motion"]["seed"] == seed
+    assert window.panel.read() == window.session.plan.experiment
+    assert window.files.unsaved() is None
+
+
+def test_a_file_that_can_not_be_deleted_does_not_keep_the_window_open(
+    evening: Callable[[], Window], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said that the edits can't be kept, although they were written; the next closing wrote them again."""
+    folder = tmp_path / "memory" / "unsaved"
+    resumed = written(tmp_path)
+    window = evening()
+    window.files.resume(next(iter(window.files.copies)))
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    choose(window.panel, "drawn")
+    unlink = Path.unlink
+
+    def refusing(path: Path, missing_ok: bool = False) -> None:
+        if path == resumed:
+            raise PermissionError(13, "Permission denied")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refusing)
+    assert window.close()
+    files = set(folder.glob("*.yaml"))
+    assert resumed in files
+    assert len(files) == 2
+
+
+def test_a_new_name_has_no_value_of_another_experiment_after_resuming(bench: Bench) -> None:
+    window, panel = bench.window, bench.window.panel
+    first = formula(panel, "0.5*k*(r-R)**2")
+    assert first.numbers
+    first.numbers["k"].setValue(7.0)
+    window.files.open(RING)
+    read(bench)
+    formula(panel, "q*r").numbers["q"].setValue(3.0)
+    window.files.resume(next(iter(window.files.copies)))
+    read(bench)
+    assert formula(panel, "0.5*k*(r-R)**2 + q*r").get()["parameters"] == {"k": 7.0, "R": 1.0, "q": 1.0}
+
+
+def formula(panel: ExperimentPanel, text: str) -> FormulaEditor:
+    """The editor of the formula, with this text."""
+    editor = choose(panel, "formula").fields
+    assert isinstance(editor, FormulaEditor)
+    editor.text.setPlainText(text)
+    editor._show_parameters()
+    return editor

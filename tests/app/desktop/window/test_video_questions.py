@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 import tifffile
 from numpy.typing import NDArray
+from PyQt6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
+from app.desktop.forms.number_box import NumberBox
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import application, planner
 from app.desktop.window.session import Session
 from app.desktop.window.unsaved_edits import Unsaved
+from app.desktop.window.video_questions import Asking
 from config.reader import read
 from tests.tracking.footage import spots
 
@@ -232,3 +235,50 @@ def shown(window: Window) -> NDArray[Any]:
     assert turn is not None
     assert turn.frame is not None
     return turn.frame.image
+
+
+def test_a_guess_is_not_given_for_text_that_is_refused(qtbot: QtBot, tmp_path: Path) -> None:
+    """It was recorded "as told in the window", with a scale bar in µm."""
+    application()
+    tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
+    told: list[dict[str, float]] = []
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    asking = Asking(parent, told.append)
+    asking.ask(planner(tmp_path / "a.tif", None)[1])
+    fps, scale = asking.boxes["camera.fps"], asking.boxes["optics.um_per_px"]
+    write(fps, "abc")
+    fps.interpretText()  # as by Tab
+    assert asking.trouble.text() == "“abc” is not a number; 30 fps stays"
+    write(scale, "0.25")
+    asking.use.click()
+    assert (told, asking.isVisible()) == ([], True)
+    assert asking.trouble.text() == "“abc” is not a number; 30 fps stays"
+    write(fps, "-1")  # and not committed
+    asking.use.click()
+    assert (told, asking.isVisible()) == ([], True)
+    assert asking.trouble.text().startswith("-1 fps is too small")
+    write(fps, "50")
+    asking.use.click()
+    assert (told, asking.isVisible()) == ([{"camera.fps": 50.0, "optics.um_per_px": 0.25}], False)
+
+
+def test_the_guess_can_be_given_after_the_sentence(qtbot: QtBot, tmp_path: Path) -> None:
+    application()
+    tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
+    told: list[dict[str, float]] = []
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    asking = Asking(parent, told.append)
+    asking.ask(planner(tmp_path / "a.tif", None)[1])
+    write(asking.boxes["camera.fps"], "1,000")
+    asking.use.click()
+    assert told == []
+    asking.use.click()
+    assert told == [{"camera.fps": 30.0, "optics.um_per_px": 0.1}]
+
+
+def write(box: NumberBox, text: str) -> None:
+    line = box.lineEdit()
+    assert line is not None
+    line.setText(text)
