@@ -15,7 +15,7 @@ from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.form import SPECIAL, Fields
 from app.desktop.forms.form_check import FormulaFault
 from app.desktop.forms.number_box import NumberBox
-from app.desktop.forms.value_editors import Editor
+from app.desktop.forms.value_editors import Editor, discard
 from app.desktop.window import theme
 from control.potentials.expression import RESERVED, FormulaError, assert_length, parse
 from control.potentials.formula import VARIABLES, Formula, assert_parameters
@@ -158,7 +158,11 @@ class FormulaEditor(Editor):
     def _show_parameters(self) -> None:
         self._resting.stop()
         for name in [name for name in self.numbers if name not in self._parameters]:
-            self._rows.removeRow(self.numbers.pop(name))
+            row = self._rows.takeRow(self.numbers.pop(name))
+            for item in (row.labelItem, row.fieldItem):
+                widget = item.widget() if item is not None else None
+                if widget is not None:
+                    discard(widget)  # not at once: it may have the focus, and handle the key that removes it
         for name, value in self._parameters.items():
             if name not in self.numbers:
                 box = NumberBox("")

@@ -121,3 +121,17 @@ def test_the_cursor_stays_at_what_undo_and_redo_change(bench: Bench) -> None:
     panel.redo()
     KEYS.keyClicks(editor.text, "*r")
     assert editor.text.toPlainText() == f"{before}+k*r"
+
+
+def test_undo_in_a_parameter_that_it_removes(bench: Bench) -> None:
+    """The box was deleted while it had the focus and handled the key, which tripped a lit beam."""
+    editor = formula(bench)
+    KEYS.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.MoveToEndOfDocument))
+    before = editor.text.toPlainText()
+    KEYS.keyClicks(editor.text, "+a*r")
+    bench.qtbot.waitUntil(lambda: "a" in editor.numbers)
+    checked(bench)
+    KEYS.keyClick(focused(bench, editor.numbers["a"]), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    bench.qtbot.waitUntil(lambda: "a" not in editor.numbers)
+    assert editor.text.toPlainText() == before
+    assert "a" not in [label.text() for label in editor.findChildren(QLabel)]
