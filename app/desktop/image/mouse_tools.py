@@ -40,6 +40,7 @@ class Hand(QObject):
         super().__init__(view)
         self.view, self._data, self._tracks = view, data, tracks
         self.traps: list[pg.TargetItem] = []
+        self._placed: dict[int, list[float]] = {}  # the traps that have a handle, as `_traps` returns them
         self.regions = Regions(view)
         self.regions.changed.connect(lambda regions: self.rig_edited.emit({EXCLUDED_REGIONS: regions}))
         view.clicked.connect(self._clicked)
@@ -87,17 +88,23 @@ class Hand(QObject):
             self.edited.emit(data)
 
     def show_traps(self) -> None:
-        """A handle at the centre of each external force that has one. The experiment need not be valid."""
-        placed = [*_traps(self._data()).items()]
-        while len(self.traps) < len(placed):
+        """A handle at the centre of each external force that has one. The experiment need not be valid.
+
+        If the traps change while the mouse drags a handle, that drag ends: the handle may now be that of another trap.
+        """
+        before, self._placed = self._placed, _traps(self._data())
+        while len(self.traps) < len(self._placed):
             self.traps.append(self._handle())
-        for handle, (index, place) in zip(self.traps, placed, strict=False):
+        if self._placed != before:
+            for handle in self.traps:
+                handle.moving = False
+        for handle, (index, place) in zip(self.traps, self._placed.items(), strict=False):
             handle.index = index
             handle.blockSignals(True)
             handle.setPos(*map(float, place))
             handle.blockSignals(False)
         for number, handle in enumerate(self.traps):
-            handle.setVisible(number < len(placed))
+            handle.setVisible(number < len(self._placed))
 
     def _handle(self) -> pg.TargetItem:
         handle = pg.TargetItem((0, 0), size=16, symbol="crosshair", pen=pg.mkPen(theme.YELLOW, width=2), movable=True)
