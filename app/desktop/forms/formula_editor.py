@@ -11,6 +11,7 @@ from PyQt6.QtGui import QColor, QFontDatabase, QTextCursor
 from PyQt6.QtWidgets import QFormLayout, QLabel, QPlainTextEdit, QTextEdit, QVBoxLayout
 
 from app.desktop.forms.defaults import BEGINNINGS
+from app.desktop.forms.editing_keys import uncommitted
 from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.form import SPECIAL, Fields
 from app.desktop.forms.form_check import FormulaFault
@@ -170,6 +171,8 @@ class FormulaEditor(Editor):
                 self.numbers[name] = box
                 self._rows.addRow(name, box)
             box = self.numbers[name]
+            if uncommitted(box) and box.hasFocus() and value == box.number():
+                continue  # the user is typing, and the value has not changed
             box.blockSignals(True)
             box.setValue(value)
             box.blockSignals(False)
