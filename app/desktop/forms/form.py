@@ -213,7 +213,7 @@ def follow_in_tab_order(before: QWidget, inside: QWidget) -> None:
 
 
 class OptionalGroup(Editor):
-    """An optional group of fields: set, or None as a whole."""
+    """An optional group of fields: set, or None as a whole. Its box enables the fields when it is ticked."""
 
     def __init__(self, inner: Editor, default: Any, form: FieldForm) -> None:
         super().__init__()
@@ -234,7 +234,6 @@ class OptionalGroup(Editor):
         self.box.setChecked(value is not None)
         self.box.blockSignals(False)
         self.inner.put(self.default if value is None else value)
-        self.inner.setEnabled(value is not None)
 
 
 SPECIAL: dict[type, Callable[[type], Editor]] = {}  # editors of settings classes that do not use Fields

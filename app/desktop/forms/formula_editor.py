@@ -11,11 +11,12 @@ from PyQt6.QtGui import QColor, QFontDatabase, QTextCursor
 from PyQt6.QtWidgets import QFormLayout, QLabel, QPlainTextEdit, QTextEdit, QVBoxLayout
 
 from app.desktop.forms.defaults import BEGINNINGS
+from app.desktop.forms.editing_keys import uncommitted
 from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.form import SPECIAL, Fields
 from app.desktop.forms.form_check import FormulaFault
 from app.desktop.forms.number_box import NumberBox
-from app.desktop.forms.value_editors import Editor
+from app.desktop.forms.value_editors import Editor, discard
 from app.desktop.window import theme
 from control.potentials.expression import RESERVED, FormulaError, assert_length, parse
 from control.potentials.formula import VARIABLES, Formula, assert_parameters
@@ -158,7 +159,11 @@ class FormulaEditor(Editor):
     def _show_parameters(self) -> None:
         self._pause_timer.stop()
         for name in [name for name in self.numbers if name not in self._parameters]:
-            self._rows.removeRow(self.numbers.pop(name))
+            row = self._rows.takeRow(self.numbers.pop(name))
+            for item in (row.labelItem, row.fieldItem):
+                widget = item.widget() if item is not None else None
+                if widget is not None:
+                    discard(widget)  # not at once: it may have the focus, and handle the key that removes it
         for name, value in self._parameters.items():
             if name not in self.numbers:
                 box = NumberBox("")
@@ -166,6 +171,8 @@ class FormulaEditor(Editor):
                 self.numbers[name] = box
                 self._rows.addRow(name, box)
             box = self.numbers[name]
+            if uncommitted(box) and box.hasFocus() and value == box.number():
+                continue  # the user is typing, and the value has not changed
             box.blockSignals(True)
             box.setValue(value)
             box.blockSignals(False)

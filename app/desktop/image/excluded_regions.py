@@ -41,11 +41,13 @@ class Regions(QObject):
         self.view = view
         self.shown: list[dict[str, Any]] = []
         self.items: list[Any] = []
+        self._dragging = False
 
     def show(self, regions: Sequence[dict[str, Any]]) -> None:
-        """Show only these regions. Emits nothing."""
+        """Show only these regions. Emits nothing. If they change while the mouse drags one, that drag has no effect."""
         scale = self.view.um_per_px
-        if [region["kind"] for region in regions] != [region["kind"] for region in self.shown]:
+        kinds_differ = [region["kind"] for region in regions] != [region["kind"] for region in self.shown]
+        if kinds_differ or (self._dragging and [*regions] != self.shown):
             for item in self.items:
                 self.view.box.removeItem(item)
             self.items = [self._make_item(region["kind"]) for region in regions]
@@ -79,12 +81,19 @@ class Regions(QObject):
         pen = pg.mkPen(theme.FAINT, width=1.5, style=Qt.PenStyle.DashLine)
         item = (_Ellipse if kind == "ellipse" else _Rectangle)(pen=pen, hoverPen=pg.mkPen(theme.WHITE, width=2))
         item.setZValue(40)
+        item.sigRegionChangeStarted.connect(self._begun)
         item.sigRegionChangeFinished.connect(self._moved)
         self.view.box.addItem(item)
         return item
 
+    def _begun(self) -> None:
+        self._dragging = True
+
     def _moved(self, item: Any) -> None:
         """Emit the regions after the mouse moved or resized one. A side dragged past the opposite side stays there."""
+        self._dragging = False
+        if item not in self.items:  # the regions have changed during the drag
+            return
         number, scale = self.items.index(item), self.view.um_per_px
         (x, y), (width, height) = item.pos(), item.size()
         left, right, top, bottom = min(x, x + width), max(x, x + width), min(y, y + height), max(y, y + height)

@@ -40,6 +40,7 @@ class Hand(QObject):
         super().__init__(view)
         self.view, self._data, self._tracks = view, data, tracks
         self.traps: list[pg.TargetItem] = []
+        self._centres_um: dict[int, list[float]] = {}  # the traps that have a handle, as `_traps` returns them
         self.regions = Regions(view)
         self.regions.changed.connect(lambda regions: self.rig_edited.emit({EXCLUDED_REGIONS: regions}))
         view.clicked.connect(self._clicked)
@@ -87,17 +88,23 @@ class Hand(QObject):
             self.edited.emit(data)
 
     def show_traps(self) -> None:
-        """A handle at the centre of each external force that has one. The experiment need not be valid."""
-        centres = [*_traps(self._data()).items()]
-        while len(self.traps) < len(centres):
+        """A handle at the centre of each external force that has one. The experiment need not be valid.
+
+        If the traps change while the mouse drags a handle, that drag ends: the handle may now be that of another trap.
+        """
+        before, self._centres_um = self._centres_um, _traps(self._data())
+        while len(self.traps) < len(self._centres_um):
             self.traps.append(self._handle())
-        for handle, (index, centre_um) in zip(self.traps, centres, strict=False):
+        if self._centres_um != before:
+            for handle in self.traps:
+                handle.moving = False
+        for handle, (index, centre_um) in zip(self.traps, self._centres_um.items(), strict=False):
             handle.index = index
             handle.blockSignals(True)
             handle.setPos(*map(float, centre_um))
             handle.blockSignals(False)
         for number, handle in enumerate(self.traps):
-            handle.setVisible(number < len(centres))
+            handle.setVisible(number < len(self._centres_um))
 
     def _handle(self) -> pg.TargetItem:
         handle = pg.TargetItem((0, 0), size=16, symbol="crosshair", pen=pg.mkPen(theme.YELLOW, width=2), movable=True)

@@ -91,16 +91,14 @@ class PotentialPlot(QWidget):
             shade.setVisible(math.isfinite(reach_fn))
             if math.isfinite(reach_fn):
                 shade.setRegion((side * reach_fn, side * 100.0 * reach_fn))
+        points = np.empty((0, 2))
+        if self._drawn_index is not None:
+            points = np.column_stack([shapes[self._drawn_index].radius_um, shapes[self._drawn_index].energy_kt])
+        if len(points) != len(self.points.place):
+            self.points.held = False  # the curve that is dragged has other points now, or is gone
         if not self.points.held:
-            self._show_points(shapes)
+            self.points.put(points)
             self._frame([potential for potential in curves if potential is not None], reach_fn)
-
-    def _show_points(self, shapes: list[Any]) -> None:
-        if self._drawn_index is None:
-            self.points.put(np.empty((0, 2)))
-        else:
-            shape = shapes[self._drawn_index]
-            self.points.put(np.column_stack([shape.radius_um, shape.energy_kt]))
 
     def _frame(self, curves: list[PotentialCurve], reach_fn: float) -> None:
         if not curves:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from app.desktop.window.main_window import Window
 from app.desktop.window.open import application, planner
 from app.desktop.window.session import Session
 from app.tuning.images_to_corrections import TAKEN, median_image
+from config.reader import plain
 from control.contract import OrderKind
 from drivers.still_image import read_still_image
 from tests.app.desktop.toy import SIZE_PX
@@ -48,8 +49,8 @@ def at(view: View, x_um: float, y_um: float) -> QPoint:
     return QPoint(view.mapFromScene(view.box.mapViewToScene(QPointF(x_um, y_um))))
 
 
-def drag(view: View, begin: QPoint, end: QPoint) -> None:
-    """Drag with the left mouse button, in three steps."""
+def drag(view: View, begin: QPoint, end: QPoint, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Drag with the left mouse button, in three steps. `meanwhile` is called during the drag."""
     viewport = view.viewport()
     assert viewport is not None
     QTest.mousePress(viewport, Qt.MouseButton.LeftButton, pos=begin)
@@ -60,6 +61,8 @@ def drag(view: View, begin: QPoint, end: QPoint) -> None:
                             Qt.KeyboardModifier.NoModifier)  # fmt: skip
         QTest.qWait(25)  # pyqtgraph processes at most 100 moves per second
         QApplication.sendEvent(viewport, event)
+        if share == 0.3:
+            meanwhile()
     QTest.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=end)
 
 
@@ -108,6 +111,40 @@ def test_a_region_is_drawn_moved_resized_and_removed(bench: Bench) -> None:
         order.kind is OrderKind.APPLY and "excluded_regions" in order.text
         for _, turn in window.session.live.recent() for order in turn.orders  # type: ignore[union-attr]
     ))  # fmt: skip
+
+
+@pytest.mark.parametrize("by_corner", [False, True])
+def test_a_region_that_vanishes_while_it_is_dragged(bench: Bench, by_corner: bool) -> None:
+    """The release of the button tripped a lit beam."""
+    window, view = bench.window, bench.window.view
+    choose(bench, 10.0, 8.0, "Exclude a region here", "Rectangle")
+    (region,) = window.session.plan.rig.tracking.excluded_regions
+    corner_um = 0.1 * (region.left_px + region.width_px), 0.1 * (region.top_px + region.height_px)
+    drag(view, at(view, *(corner_um if by_corner else (10.0, 8.0))), at(view, 15.0, 12.0), window.panel.undo)
+    assert window.session.plan.rig.tracking.excluded_regions == ()
+    assert window.hand.regions.items == []
+
+
+def test_a_drag_moves_no_other_region_that_takes_the_place(bench: Bench) -> None:
+    """As the regions of another file do that opens during the drag."""
+    window, view = bench.window, bench.window.view
+    choose(bench, 10.0, 8.0, "Exclude a region here", "Rectangle")
+    other = {"kind": "rectangle", "left_px": 10.0, "top_px": 10.0, "width_px": 20.0, "height_px": 20.0}
+    drag(view, at(view, 10.0, 8.0), at(view, 15.0, 12.0),
+         lambda: window.settings.change_rig({"tracking.excluded_regions": [other]}, False))  # fmt: skip
+    assert plain(window.session.plan.rig.tracking.excluded_regions[0]) == other
+    (item,) = window.hand.regions.items
+    assert tuple(item.pos()) == pytest.approx((1.0, 1.0))
+
+
+def test_a_drag_moves_no_other_trap_that_takes_the_handle(bench: Bench) -> None:
+    window, view = bench.window, bench.window.view
+    for x_um in (5.0, 10.0):
+        window.hand.drop_trap(x_um, 8.0)
+    window.hand.remove_trap(1)
+    drag(view, at(view, 10.0, 8.0), at(view, 15.0, 12.0), window.panel.undo)
+    assert [force["centre_um"] for force in window.panel.data()["policy"]["forces"][1:]] == [[5.0, 8.0], [10.0, 8.0]]
+    assert [tuple(handle.pos()) for handle in window.hand.traps] == [(5.0, 8.0), (10.0, 8.0)]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QLabel, QWidget
 
 from app.desktop.forms.formula_editor import FormulaEditor
 from control.potentials.formula import Formula
-from tests.app.desktop.forms.test_editing_keys import focused
+from tests.app.desktop.forms.test_editing_keys import focused, typed
 from tests.app.desktop.test_potential_panel import choose, shape_of
 from tests.app.desktop.window.test_main_window import Bench
 from tests.app.desktop.window.test_main_window import bench as bench
@@ -121,3 +121,33 @@ def test_the_cursor_stays_at_the_change_after_undo_and_redo(bench: Bench) -> Non
     panel.redo()
     KEYS.keyClicks(editor.text, "*r")
     assert editor.text.toPlainText() == f"{before}+k*r"
+
+
+def test_undo_in_a_parameter_that_it_removes(bench: Bench) -> None:
+    """The box was deleted while it had the focus and handled the key, which tripped a lit beam."""
+    editor = formula(bench)
+    KEYS.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.MoveToEndOfDocument))
+    before = editor.text.toPlainText()
+    KEYS.keyClicks(editor.text, "+a*r")
+    bench.qtbot.waitUntil(lambda: "a" in editor.numbers)
+    checked(bench)
+    KEYS.keyClick(focused(bench, editor.numbers["a"]), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    bench.qtbot.waitUntil(lambda: "a" not in editor.numbers)
+    assert editor.text.toPlainText() == before
+    assert "a" not in [label.text() for label in editor.findChildren(QLabel)]
+
+
+def test_a_parameter_typed_right_after_the_formula_stays(bench: Bench) -> None:
+    """The rows that come when the typing rests overwrote it."""
+    editor = formula(bench)
+    KEYS.keySequence(editor.text, QKeySequence(QKeySequence.StandardKey.MoveToEndOfDocument))
+    KEYS.keyClicks(editor.text, "+a*r")
+    box = editor.numbers["k"]
+    typed(focused(bench, box), "7")
+    editor._resting.timeout.emit()  # also if it has come before, on a busy computer
+    assert "a" in editor.numbers
+    assert box.text() == "7"
+    KEYS.keyClick(box, Qt.Key.Key_Return)
+    found = shape_of(bench.window.panel)
+    assert isinstance(found, Formula)
+    assert found.parameters == {"k": 7.0, "R": 1.0, "a": 1.0}

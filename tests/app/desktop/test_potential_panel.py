@@ -206,6 +206,18 @@ def test_points_of_a_removed_curve_can_not_be_dragged(panel: ExperimentPanel) ->
         assert panel.data() == before
 
 
+def test_the_drag_of_a_point_ends_where_the_curve_gets_other_points(panel: ExperimentPanel) -> None:
+    """They stayed in the plot as they were dragged."""
+    editor, points = choose(panel, "drawn").fields, panel.plot.points
+    assert isinstance(editor, DrawnEditor)
+    editor.more.click()
+    for left in (4, 0):
+        points.held = True  # as in mid-drag
+        panel.undo()
+        assert not points.held
+        assert len(points.place) == left
+
+
 def test_difference_names_the_one_key() -> None:
     assert difference({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}) == ("a", 1, "b")
     assert difference({"a": 1, "b": 1}, {"a": 2, "b": 2}) == ("a",)

@@ -18,6 +18,7 @@ from pytestqt.qtbot import QtBot
 from app.assembly.instrument import Instrument
 from app.assembly.open import open_instrument
 from app.assembly.rig import Plan
+from app.desktop.forms.form import Fields, OptionalGroup
 from app.desktop.forms.value_editors import Single
 from app.desktop.panels.device_panel import with_edits
 from app.desktop.window.main_window import Window
@@ -561,3 +562,26 @@ def test_an_apply_of_the_law_keeps_a_device_value_typed_after_an_undo(bench: Ben
     assert delay_s(window.session.plan.experiment) == 0.25
     assert window.devices.edits() == {"tracking.memory": 9}
     assert not any("not applied, are dropped" in line for line in window.log.read())
+
+
+def test_a_classifier_is_filled_in_and_taken_out_in_the_device_panel(bench: Bench) -> None:
+    """Its fields stayed disabled after it was ticked."""
+    window, devices = bench.window, bench.window.devices
+    group = devices.forms["tracking"].rows["classifier"]
+    assert isinstance(group, OptionalGroup)
+    assert isinstance(group.inner, Fields)
+    card = group.inner.rows["checkpoint"]
+    assert isinstance(card, Single)
+    devices.part.setCurrentText("tracking")
+    show(window, devices)
+    for ticked in (True, False, True):
+        KEYS.keyClick(group.box, Qt.Key.Key_Space)
+        assert (group.box.isChecked(), card.widget.isEnabled()) == (ticked, ticked)
+    typed(focused(bench, card.widget), "mine.json")
+    KEYS.keyClick(card.widget, Qt.Key.Key_Return)
+    assert devices.edits()["tracking.classifier"]["checkpoint"] == "mine.json"
+    focused(bench, window.view)
+    while window.panel.undo_stack.canUndo():
+        KEYS.keyClick(window.view, Qt.Key.Key_Z, CTRL)
+    assert devices.edits() == {}
+    assert not card.widget.isEnabled()
