@@ -144,7 +144,7 @@ def test_a_parameter_typed_right_after_the_formula_stays(bench: Bench) -> None:
     KEYS.keyClicks(editor.text, "+a*r")
     box = editor.numbers["k"]
     typed(focused(bench, box), "7")
-    editor._resting.timeout.emit()  # also if it has come before, on a busy computer
+    editor._pause_timer.timeout.emit()  # also if it has come before, on a busy computer
     assert "a" in editor.numbers
     assert box.text() == "7"
     KEYS.keyClick(box, Qt.Key.Key_Return)

@@ -478,13 +478,13 @@ def test_edits_are_kept_if_the_next_experiment_can_not_be_shown(bench: Bench, mo
     window.pulse.stop()
     window.files.open(RING)
 
-    def polled() -> bool:
-        window.files.poll()
-        return window.files.reading is None
+    def poll_until_shown() -> None:
+        while window.files.reading is not None:
+            window.files.poll()
+            bench.qtbot.wait(5)
 
     with pytest.raises(OverflowError):
-        while not polled():
-            bench.qtbot.wait(5)
+        poll_until_shown()
     (kept,) = window.files.copies
     assert kept.data["policy"]["forces"][0]["shape"]["kind"] == "drawn"
     assert kept.name in listed(window.panel.list.box)
