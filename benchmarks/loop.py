@@ -33,7 +33,7 @@ from app.assembly.rig import EXPERIMENTS, Plan
 from app.assembly.warm_up import warm_up
 from app.console.json_file import write_json
 from app.running.running_loop import RunningLoop
-from app.running.thread import Live
+from app.running.thread import LoopThread
 from app.running.turn_buffer import REMEMBERED
 from config.refused import Refused
 from control.contract import Clock, Ended, Frame, OrderKind
@@ -153,7 +153,7 @@ def measure(case: Case, seconds: float, way: str, left_out_s: float = LEFT_OUT_S
     """One run, without its first `left_out_s` seconds."""
     asked, opening = made(case), partial(projected, seconds=seconds)
     painting = Painting()
-    live: Live | RunningLoop
+    live: LoopThread | RunningLoop
     if way == "alone":
         live = _alone(asked, opening)
     else:
@@ -173,9 +173,9 @@ def measure(case: Case, seconds: float, way: str, left_out_s: float = LEFT_OUT_S
     }  # fmt: skip
 
 
-def _alone(asked: Plan, opening: Opening) -> Live:
+def _alone(asked: Plan, opening: Opening) -> LoopThread:
     instrument = opening(asked)
-    with Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock) as live:
+    with LoopThread(instrument.machine, instrument.camera, instrument.beam, instrument.clock) as live:
         live.order(OrderKind.ARM)
         while live.running:
             time.sleep(0.1)

@@ -134,7 +134,7 @@ def window() -> None:
     """The desktop as a separate program, offscreen: started, recording to the second argument, armed."""
     from app.desktop.window.open import application, open_desktop
     from app.running import stop_signals as signals
-    from app.running.process import Apart
+    from app.running.process import LoopProcess
 
     application()
     from PyQt6.QtCore import QTimer
@@ -150,7 +150,7 @@ def window() -> None:
         live = session.live
         if live is not None or not begun:  # not the messages while it ends
             shown[0] = f"the window shows {made.strip.level.word}, {made.strip.beam.word}: {made.strip.reason.whole}"
-        if isinstance(live, Apart) and not begun and session.newest is not None:
+        if isinstance(live, LoopProcess) and not begun and session.newest is not None:
             begun.append(True)
             print(live.pid, flush=True)
             session.record(Path(out))

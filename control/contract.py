@@ -93,7 +93,7 @@ class Frame:
     number: int  # the camera's own counter: a gap is a dropped frame
     time_s: float  # middle of the exposure
     image: NDArray[Any]
-    felt: Felt | None = field(default=None, compare=False)  # only in replays: light on the recorded particles
+    felt: RecordedLight | None = field(default=None, compare=False)  # only in replays: light on the recorded particles
 
 
 def _floats(count: int = 0) -> Floats:
@@ -133,7 +133,7 @@ class Expected:
     position_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [N, 2]
 
 
-NOBODY = Expected()  # no predictions
+NOTHING_EXPECTED = Expected()  # no predictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Felt:
+class RecordedLight:
     """The light on the recorded particles after a frame.
 
     `command` has the IDs of the recording; its `effect_s` is the planned one.
@@ -290,7 +290,7 @@ class CrashRecorder(Recorder, Protocol):
 class Tracker(Protocol):
     def start(self) -> Any: ...
 
-    def step(self, memory: Any, frame: Frame, expected: Expected = NOBODY) -> tuple[Any, Tracks]:
+    def step(self, memory: Any, frame: Frame, expected: Expected = NOTHING_EXPECTED) -> tuple[Any, Tracks]:
         """The tracks in `frame`. The tracker predicts particles absent from `expected`."""
         ...
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from control.allocate import LightModel
-from control.contract import Command, Expected, Felt, Tracks
+from control.contract import Command, Expected, RecordedLight, Tracks
 from control.plant import Plant
 
 Floats = NDArray[np.float64]
@@ -56,7 +56,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class PredictedPositions:
     """Predicted positions, at `time_s`, of the particles that may be detected again."""
 
     time_s: float = float("nan")
@@ -64,7 +64,7 @@ class Whereabouts:
     position_um: Floats = field(default_factory=lambda: np.empty((0, 2)))  # [N, 2]
     moved: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))  # [N] by light since detected
 
-    def at(self, time_s: float, holds: tuple[Hold, ...]) -> Whereabouts:
+    def at(self, time_s: float, holds: tuple[Hold, ...]) -> PredictedPositions:
         """The positions at a later `time_s`, under these holds, each of which lasts until the next one."""
         position_um, moved = self.position_um, self.moved
         ends_s = [*(hold.effect_s for hold in holds[1:]), time_s]
@@ -73,16 +73,18 @@ class Whereabouts:
             if lasting_s > 0:
                 position_um, trapped = hold.pull(self.particle, position_um, lasting_s)
                 moved = moved | trapped
-        return Whereabouts(time_s, self.particle, position_um, moved)
+        return PredictedPositions(time_s, self.particle, position_um, moved)
 
-    def updated(self, tracks: Tracks) -> Whereabouts:
+    def updated(self, tracks: Tracks) -> PredictedPositions:
         """The positions after a frame: those in `tracks`, and the predicted ones of lost particles."""
         if len(tracks.lost) == 0:
-            return Whereabouts(tracks.time_s, tracks.particle, tracks.position_um, np.zeros(len(tracks), np.bool_))
+            return PredictedPositions(
+                tracks.time_s, tracks.particle, tracks.position_um, np.zeros(len(tracks), np.bool_)
+            )
         is_lost = np.isin(self.particle, tracks.lost)
         particle = np.concatenate([tracks.particle, self.particle[is_lost]])
         order = np.argsort(particle, kind="stable")
-        return Whereabouts(
+        return PredictedPositions(
             tracks.time_s,
             particle[order],
             np.concatenate([tracks.position_um, self.position_um[is_lost]])[order],
@@ -95,7 +97,7 @@ class Whereabouts:
         return Expected(self.particle[self.moved], self.position_um[self.moved])
 
 
-def felt_by(felt: Felt, tracks: Tracks, within_um: float) -> Command:
+def assign_recorded_light(felt: RecordedLight, tracks: Tracks, within_um: float) -> Command:
     """The recorded command, with its spots assigned to the particles in `tracks` at the recorded positions.
 
     A spot gets ID -1 if it was recorded with -1, or if no particle is within `within_um`.

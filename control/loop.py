@@ -31,7 +31,7 @@ from control.contract import (
     Turn,
     dark,
 )
-from control.expected import Hold, Whereabouts, felt_by, still_acting
+from control.expected import Hold, PredictedPositions, assign_recorded_light, still_acting
 from control.history import History, Sighting
 from control.interlock import LIT, interlock
 from control.limits import Limits, doubts_about
@@ -91,7 +91,7 @@ class LoopMemory:
     tracker: Any
     policy: Any
     history: History
-    whereabouts: Whereabouts = Whereabouts()
+    whereabouts: PredictedPositions = PredictedPositions()
     holds: tuple[Hold, ...] = ()  # light that has acted since the newest frame, or will act
     level: Level = Level.SAFE
     reason: str = "not yet armed"
@@ -240,7 +240,7 @@ def felt(machine: Machine, frame: Frame | None, tracks: Tracks) -> Command:
     """The recorded light on the particles of a recorded frame. It was dark where the camera gave no frame."""
     if frame is None or frame.felt is None:
         return DARK
-    return felt_by(frame.felt, tracks, machine.light.waist_um)
+    return assign_recorded_light(frame.felt, tracks, machine.light.waist_um)
 
 
 def held(machine: Machine, memory: LoopMemory, acting: Command, effect_s: float) -> tuple[Hold, ...]:

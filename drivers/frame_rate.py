@@ -35,9 +35,9 @@ def mean_hz(number: Ints, time_s: Floats, nominal_hz: float) -> float:
     `nominal_hz` if there is no interval, or if the rate equals it within rounding.
     """
     step, step_s, _ = even_intervals(number, time_s)
-    return unless_asked(float(step.sum() / step_s.sum()), nominal_hz) if len(step) else nominal_hz
+    return nominal_if_equal(float(step.sum() / step_s.sum()), nominal_hz) if len(step) else nominal_hz
 
 
-def unless_asked(measured_hz: float, nominal_hz: float) -> float:
+def nominal_if_equal(measured_hz: float, nominal_hz: float) -> float:
     """The measured rate, or `nominal_hz` if both are equal within rounding."""
     return nominal_hz if abs(measured_hz - nominal_hz) <= ROUNDING * nominal_hz else measured_hz

@@ -29,9 +29,18 @@ from config.words import one_line, quoted
 from control.contract import Fault
 from drivers.film_frames import FilmFrames, film_frames
 from drivers.image_size import MOST_PIXELS
-from drivers.names_of_images import notes_on_names
+from drivers.names_of_images import name_notes
 from drivers.opencv_log import be_quiet
-from drivers.stated import CONFLICT, TRUNCATED, Stated, channel_of, images_of_one_page, of_film, of_tiff, sample_of
+from drivers.stated import (
+    CONFLICT,
+    TRUNCATED,
+    RecordingMetadata,
+    channel_of,
+    images_of_one_page,
+    of_film,
+    of_tiff,
+    sample_of,
+)
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # this program reports errors itself
 
@@ -65,7 +74,7 @@ class Pages(Protocol):
     def off_grey_counts(self) -> int: ...
 
     @property
-    def stated(self) -> Stated:
+    def stated(self) -> RecordingMetadata:
         """The metadata of the recording."""
         ...
 
@@ -261,11 +270,11 @@ class Folder:
     def close(self) -> None:
         """Do nothing: no file stays open between two images."""
 
-    def _stated(self, pictures: dict[Path, Picture]) -> Stated:
+    def _stated(self, pictures: dict[Path, Picture]) -> RecordingMetadata:
         """The scale in the metadata of the first image, and notes on the others."""
-        notes = notes_on_names(self._files)
+        notes = name_notes(self._files)
         if self._files[0].suffix.lower() not in TIFFS:
-            return Stated(notes=notes)
+            return RecordingMetadata(notes=notes)
         first = Tiff(self._files[0], self._channel, in_folder=True)
         first.close()
         scale = first.stated.um_per_px
@@ -274,7 +283,7 @@ class Folder:
                 other = f"{picture.um_per_px:.6g} um per pixel by {quoted(file.name, 60)}"
                 notes = (*notes, f"{scale.value:.6g} um per pixel is taken, by its first image, and it is {other}")
                 break
-        return Stated(um_per_px=scale, oblong=first.stated.oblong, notes=notes)
+        return RecordingMetadata(um_per_px=scale, oblong=first.stated.oblong, notes=notes)
 
     def _uniform(self) -> dict[Path, Picture]:
         """What the header of each file says. Raises Refused if they differ in size or type."""

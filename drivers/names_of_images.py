@@ -16,7 +16,7 @@ WHOLE = 0.9  # least part of all pairs of two numbers by which these number two 
 Pieces = tuple[str, ...]  # of a name, between its numbers
 
 
-def notes_on_names(files: list[Path]) -> tuple[str, ...]:
+def name_notes(files: list[Path]) -> tuple[str, ...]:
     """What the names of images say against them being the frames of one video, one after the other.
 
     Args:

@@ -45,7 +45,7 @@ class BenchSettings:
     um_to_v: Map | None = None  # the calibrated map; None: that of the deflector's settings
 
 
-class LastOut:
+class FinalDarkening:
     """The Beam plug: a guard, with listeners and emulators that are closed after it."""
 
     def __init__(self, guard: Guard, others: Opened) -> None:
@@ -146,7 +146,7 @@ def open_emulated_bench(
         devices.add(of_light(beam.close))
         eye = SimulatedCameraDriver(camera, settings.um_per_px, world, clock, seed)
         others = devices.keep()
-    return RealBench(eye, LastOut(beam, others), clock, mirrors, lamp, world, tuple(children))
+    return RealBench(eye, FinalDarkening(beam, others), clock, mirrors, lamp, world, tuple(children))
 
 
 def _refuse_link_outside(key: str, link: Path) -> None:

@@ -62,7 +62,7 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Stated:
+class RecordingMetadata:
     """Metadata of a recording; None: not stated."""
 
     fps: Value | None = None
@@ -193,7 +193,7 @@ def _channels(stack: Stack) -> str:
     return f"{count} channel{'s' * (count > 1)} ({where}{names})"
 
 
-def of_tiff(tiff: Any, images: int, channel: int = 0) -> tuple[Stated, Stack]:
+def of_tiff(tiff: Any, images: int, channel: int = 0) -> tuple[RecordingMetadata, Stack]:
     """Metadata of a TIFF. Invalid metadata are ignored.
 
     Args:
@@ -203,10 +203,10 @@ def of_tiff(tiff: Any, images: int, channel: int = 0) -> tuple[Stated, Stack]:
     try:
         return _of_tiff(tiff, images, channel)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError):
-        return Stated(), Stack()
+        return RecordingMetadata(), Stack()
 
 
-def _of_tiff(tiff: Any, images: int, channel: int) -> tuple[Stated, Stack]:
+def _of_tiff(tiff: Any, images: int, channel: int) -> tuple[RecordingMetadata, Stack]:
     first = tiff.pages[0]
     scale = _of_tags(first)
     alternatives = [scale]
@@ -218,7 +218,7 @@ def _of_tiff(tiff: Any, images: int, channel: int) -> tuple[Stated, Stack]:
         stated, stack = _of_imagej(tiff.imagej_metadata or {}, first)
     else:
         stk = ("what MetaMorph's tags say of its scale and times is not read",) if STK_PLANES in first.tags else ()
-        stated, stack = Stated(notes=stk), _of_shape(tiff)
+        stated, stack = RecordingMetadata(notes=stk), _of_shape(tiff)
     stack = replace(stack, samples=_samples(first))
     if stated.um_per_px is None and not stated.oblong:
         stated = replace(stated, um_per_px=scale.um_per_px, oblong=scale.oblong)
@@ -233,7 +233,7 @@ def _of_tiff(tiff: Any, images: int, channel: int) -> tuple[Stated, Stack]:
     return replace(stated, notes=tuple(notes)), stack
 
 
-def _disagreement(used: Stated, other: Stated) -> Iterator[str]:
+def _disagreement(used: RecordingMetadata, other: RecordingMetadata) -> Iterator[str]:
     """Notes on numbers of which two parts of a description say different things."""
     for unit, first, second in (
         ("frames a second", used.fps, other.fps),
@@ -255,7 +255,7 @@ def images_of_one_page(tiff: Any) -> tuple[str, int]:
     return TRUNCATED, images if metadata.get("truncated") is True else 1
 
 
-def of_film(fps: float, kind: str, frames: FilmFrames, bits: int) -> Stated:
+def of_film(fps: float, kind: str, frames: FilmFrames, bits: int) -> RecordingMetadata:
     """Metadata of a film, by its header and by the times of its frames.
 
     The rate is that of the header, or the mean rate of the frames if it differs and the times of all are known.
@@ -290,7 +290,7 @@ def of_film(fps: float, kind: str, frames: FilmFrames, bits: int) -> Stated:
                      "cut off")  # fmt: skip
     if bits > 8:
         notes.append(f"its pixels have {bits} bit, and they are read as 8 bit")
-    return Stated(fps=rate, notes=tuple(notes))
+    return RecordingMetadata(fps=rate, notes=tuple(notes))
 
 
 def _value(number: float, allowed: tuple[float, float], where: str) -> Value | None:
@@ -321,11 +321,11 @@ def _unit(text: Any) -> str:
     return unit.replace("Å", "a").lower()
 
 
-def _scale(x_um: float, y_um: float, where: str, largest_um: float = UM_PER_PX[1]) -> Stated:
+def _scale(x_um: float, y_um: float, where: str, largest_um: float = UM_PER_PX[1]) -> RecordingMetadata:
     """The size of a square pixel, or `oblong` for other pixels."""
     if _differ(x_um, y_um) and min(x_um, y_um) <= largest_um:
-        return Stated(oblong=f"{x_um:g} x {y_um:g} um ({where})")
-    return Stated(um_per_px=_value(x_um, (UM_PER_PX[0], largest_um), where))
+        return RecordingMetadata(oblong=f"{x_um:g} x {y_um:g} um ({where})")
+    return RecordingMetadata(um_per_px=_value(x_um, (UM_PER_PX[0], largest_um), where))
 
 
 def _differ(x: float, y: float) -> bool:
@@ -333,12 +333,12 @@ def _differ(x: float, y: float) -> bool:
     return math.isfinite(x) and math.isfinite(y) and abs(x - y) > SQUARE * max(x, y)
 
 
-def _of_tags(first: Any) -> Stated:
+def _of_tags(first: Any) -> RecordingMetadata:
     """Scale by TIFF's resolution tags, in pixels per inch or cm; without a unit only whether a pixel is square."""
     where, unit = "its TIFF resolution tags", int(_tag(first, 296, NO_UNIT))
     x, y = (_inverse(_resolution(first, code)) for code in (282, 283))
     if unit == NO_UNIT and _differ(x, y):
-        return Stated(oblong=f"{x / y:.4g} times as wide as high ({where})")
+        return RecordingMetadata(oblong=f"{x / y:.4g} times as wide as high ({where})")
     um = RESOLUTION_UM.get(unit, math.nan)
     return _scale(um * x, um * y, where, LARGEST_UM_PER_PX)
 
@@ -363,7 +363,7 @@ def _resolution(page: Any, code: int) -> float:
     return float(ratio[0]) / float(ratio[1])
 
 
-def _of_imagej(metadata: Mapping[str, Any], first: Any) -> tuple[Stated, Stack]:
+def _of_imagej(metadata: Mapping[str, Any], first: Any) -> tuple[RecordingMetadata, Stack]:
     """ImageJ: finterval in tunit, pixels per `unit` (of y per `yunit`, if stated), channels, slices and frames."""
     unit = MICROMETRES.get(_unit(metadata.get("unit", "")), math.nan)
     y_unit = MICROMETRES.get(_unit(metadata["yunit"]), math.nan) if metadata.get("yunit") else unit
@@ -377,7 +377,7 @@ def _of_imagej(metadata: Mapping[str, Any], first: Any) -> tuple[Stated, Stack]:
     channels, planes = (_count(metadata.get(name, 1)) for name in ("channels", "slices"))
     frames = _count(metadata.get("frames", _count(metadata.get("images", 1)) // (channels * planes)))
     stack = Stack(min(channels, MOST_CHANNELS), planes, frames, "CZT", (), "its ImageJ description")
-    return Stated(fps, scale.um_per_px, scale.oblong), stack
+    return RecordingMetadata(fps, scale.um_per_px, scale.oblong), stack
 
 
 def _of_shape(tiff: Any) -> Stack:
@@ -421,21 +421,21 @@ def _json(text: str) -> dict[str, Any]:
     return data if isinstance(data, dict) and "shape" in data else {}
 
 
-def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
+def _of_ome(text: str, first: Any, pages: int) -> tuple[RecordingMetadata, Stack]:
     """OME-XML: TimeIncrement or DeltaT; PhysicalSizeX and Y; SizeC, SizeZ and SizeT; TiffData.
 
     Of several images (as of the positions of a stage) those count whose TiffData name this file.
     """
     if why := _too_large(text):
         note = f"its OME-XML is not read, for it has {why}; its pages are taken as they come"
-        return Stated(notes=(note,)), Stack()
+        return RecordingMetadata(notes=(note,)), Stack()
     root, why = _root(text)
     if why:
         note = f"its OME-XML can't be read ({why}); its pages are taken as they come"
-        return Stated(notes=(note,)), Stack()
+        return RecordingMetadata(notes=(note,)), Stack()
     all_pixels = [element for element in root.iter() if _name(element) == "Pixels"] if root is not None else []
     if root is None or not all_pixels:
-        return Stated(notes=_note_on_separate_file(root)), Stack()
+        return RecordingMetadata(notes=_note_on_separate_file(root)), Stack()
     uuid = str(root.attrib.get("UUID", ""))
     files = [_files(element) for element in all_pixels]
     mine = [element for element, uuids in zip(all_pixels, files, strict=True) if uuid in uuids] or all_pixels
@@ -462,7 +462,7 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[Stated, Stack]:
     except ValueError as error:
         wrong = f"what its OME-XML says of its pages can't be used (TiffData: {error})"
         stack = replace(stack, wrong=wrong)
-    return Stated(fps, scale.um_per_px, scale.oblong, notes), stack
+    return RecordingMetadata(fps, scale.um_per_px, scale.oblong, notes), stack
 
 
 def _ome_rate(attributes: Mapping[str, str], times_s: Mapping[int, float]) -> tuple[Value | None, tuple[str, ...]]:

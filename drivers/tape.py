@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from config.refused import Refused
-from control.contract import NOBODY, Ended, Expected, Fault, Felt, Frame, Tracks, Turn
+from control.contract import NOTHING_EXPECTED, Ended, Expected, Fault, Frame, RecordedLight, Tracks, Turn
 from drivers.journal import Run
 
 
@@ -64,11 +64,11 @@ class TapeCamera:
         self._tape.run.close()
 
 
-def felt_in(turn: Turn, scale: float) -> Felt:
+def felt_in(turn: Turn, scale: float) -> RecordedLight:
     """The light of a recorded turn, with all positions multiplied by `scale`."""
     spots, tracks = turn.allowed, turn.tracks
     command = replace(spots, position_um=spots.position_um * scale, effect_s=turn.effect_s)
-    return Felt(command, tracks.particle, tracks.position_um * scale)
+    return RecordedLight(command, tracks.particle, tracks.position_um * scale)
 
 
 @dataclass
@@ -86,7 +86,7 @@ class RecordedTracker:
     def start(self) -> None:
         return None
 
-    def step(self, memory: None, frame: Frame, expected: Expected = NOBODY) -> tuple[None, Tracks]:
+    def step(self, memory: None, frame: Frame, expected: Expected = NOTHING_EXPECTED) -> tuple[None, Tracks]:
         """The recorded tracks. Raises Fault if `frame` is not the frame of the recorded turn."""
         if self.turn is None or self.turn.frame is None or self.turn.frame.number != frame.number:
             raise Fault(f"{self.source}: there are no recorded tracks of frame {frame.number} in this turn")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from control.contract import NOBODY, Expected, Frame, State, Tracks
+from control.contract import NOTHING_EXPECTED, Expected, Frame, State, Tracks
 
 
 class TableTracker:
@@ -13,7 +13,7 @@ class TableTracker:
     def start(self) -> None:
         return None
 
-    def step(self, memory: None, frame: Frame, expected: Expected = NOBODY) -> tuple[None, Tracks]:
+    def step(self, memory: None, frame: Frame, expected: Expected = NOTHING_EXPECTED) -> tuple[None, Tracks]:
         table = frame.image  # [N, 4]
         number = len(table)
         nothing = np.full(number, np.nan)

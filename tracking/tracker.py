@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from config.geometry import Affine
 from config.kinds import NAMED
-from control.contract import NOBODY, Classifier, Expected, Frame, Tracks
+from control.contract import NOTHING_EXPECTED, Classifier, Expected, Frame, Tracks
 from tracking.correct import NOTHING, Correction, outside
 from tracking.link import Linked, LinkMemory, led, link
 from tracking.locate import gaussian, radial
@@ -95,7 +95,9 @@ class LinkingTracker:
     def start(self) -> TrackerMemory:
         return TrackerMemory()
 
-    def step(self, memory: TrackerMemory, frame: Frame, expected: Expected = NOBODY) -> tuple[TrackerMemory, Tracks]:
+    def step(
+        self, memory: TrackerMemory, frame: Frame, expected: Expected = NOTHING_EXPECTED
+    ) -> tuple[TrackerMemory, Tracks]:
         """(new memory, the tracks in `frame` by rising particle)."""
         memory = self._for_settings(memory)
         if self.rules.leads:

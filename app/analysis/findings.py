@@ -15,11 +15,11 @@ from app.analysis.heat import work_and_heat
 from app.analysis.live_observables import bond_order
 from app.analysis.orientation import heading_memory, persistence_s
 from app.analysis.predicted_motion import (
-    foreseen_msd_um2,
-    foreseen_persistence_s,
-    foreseen_speed_um_per_s,
     longest_delay_s,
     own_past,
+    predicted_msd_um2,
+    predicted_persistence_s,
+    predicted_speed_um_per_s,
     under,
 )
 from app.analysis.trajectories import POSITION, bonds, bonds_by_frame, less_drift, msd_less_drift, speeds
@@ -63,7 +63,7 @@ class RunTables:
     """The tables of a run for its report."""
 
     plan: Plan
-    means: Conditions
+    conditions: Conditions
     fps: float  # of the frame numbers of `tracks`; their mean rate may be lower (`frame_times`)
     tracks: pd.DataFrame
     commands: pd.DataFrame
@@ -75,7 +75,7 @@ class RunTables:
     changes: str = ""  # changes of the frame rate, in words; empty: none
 
 
-def means_of(plan: Plan, particles: int, fps: float) -> Conditions:
+def conditions_of(plan: Plan, particles: int, fps: float) -> Conditions:
     """The conditions of a run for predictions: latency from mid-exposure to effect; hold for the mean frame interval.
 
     Args:
@@ -97,13 +97,13 @@ def in_blocks(values: pd.DataFrame, column: str) -> tuple[float, float]:
     if len(values) < 2 * BLOCKS:
         return math.nan, math.nan
     block = blocks(values["time_s"], BLOCKS)
-    means = values.groupby(block)[column].mean().to_numpy()
-    return float(values[column].mean()), float(means.std(ddof=1) / math.sqrt(len(means)))
+    block_means = values.groupby(block)[column].mean().to_numpy()
+    return float(values[column].mean()), float(block_means.std(ddof=1) / math.sqrt(len(block_means)))
 
 
 def alone(run: RunTables) -> OwnPast | None:
     """The motion under a law of one force about the particle's own past; None for other laws, and without light."""
-    return own_past(run.plan.experiment, run.means) if run.acted else None
+    return own_past(run.plan.experiment, run.conditions) if run.acted else None
 
 
 def findings(run: RunTables) -> list[Finding]:
@@ -125,10 +125,10 @@ def of_delay(run: RunTables) -> list[Finding]:
     results = []
     if len(latencies_s):
         results.append(
-            Finding("latency, mid-exposure to effect", "s", run.means.latency_s, float(np.median(latencies_s)),
+            Finding("latency, mid-exposure to effect", "s", run.conditions.latency_s, float(np.median(latencies_s)),
                     float(latencies_s.std()), "time stamps; the error is the jitter, rms")
         )  # fmt: skip
-        conditions = under(run.means, run.plan.experiment)
+        conditions = under(run.conditions, run.plan.experiment)
         if conditions.lag_s > 0.0:
             z, hold_s = conditions.late_z, conditions.hold_s
             kappa = z / conditions.lag_s
@@ -268,7 +268,9 @@ def late_diffusion(run: RunTables, tau_s: float, law: OwnPast | None = None) -> 
 
 def _free_s(run: RunTables, law: OwnPast | None, lag_s: Floats) -> Floats | None:
     """[L] MSD over 4 D_eff: the lag, except for the echoes of a spring. None if the echoes dominate the slope."""
-    foreseen = foreseen_msd_um2(run.plan.experiment, run.means, lag_s) if law is not None and law.is_trap else None
+    foreseen = (
+        predicted_msd_um2(run.plan.experiment, run.conditions, lag_s) if law is not None and law.is_trap else None
+    )
     if law is None or foreseen is None:
         return lag_s
     free_s = foreseen / (4.0 * law.late_um2_per_s)
@@ -280,10 +282,10 @@ def of_speed(run: RunTables) -> list[Finding]:
     experiment = run.plan.experiment
     tau_s = longest_delay_s(experiment)
     measured, error = in_blocks(speeds(run.tracks, tau_s, settle_s=tau_s), "speed_um_per_s")
-    foreseen = foreseen_speed_um_per_s(experiment, run.means) if run.acted else math.nan
+    foreseen = predicted_speed_um_per_s(experiment, run.conditions) if run.acted else math.nan
     results = [Finding("speed over τ", "µm/s", foreseen, measured, error, "γv = F(vτ) (P17, P20); |r(t) − r(t − τ)|/τ")]
     if math.isfinite(foreseen):
-        predicted_s = foreseen_persistence_s(experiment, run.means)
+        predicted_s = predicted_persistence_s(experiment, run.conditions)
         measured_s, error_s = lasting(run, tau_s, predicted_s)
         law = alone(run)
         source = law.turns if law is not None else ""
@@ -362,7 +364,7 @@ def of_order(run: RunTables) -> list[Finding]:
     step = max(round(run.fps / 10.0), 1)  # ten times a second is enough; less often for many particles
     step *= max(len(run.tracks) // step // MOST_ORDERED, 1)
     sampled = run.tracks[run.tracks["frame"] % step == 0]
-    radius_um = ring_um(run.plan.experiment, run.means)
+    radius_um = ring_um(run.plan.experiment, run.conditions)
     for order in (6, 4):
         mean, error = in_blocks(order_by_frame(sampled, order, radius_um), "order")
         neighbours = (

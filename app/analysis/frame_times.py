@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
-from drivers.frame_rate import even_intervals, mean_hz, unless_asked
+from drivers.frame_rate import even_intervals, mean_hz, nominal_if_equal
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,7 +32,7 @@ def counting_hz(number: Ints, time_s: Floats, requested_hz: float) -> float:
     `requested_hz` if there is no interval, or if it agrees within rounding.
     """
     step, step_s, _ = even_intervals(number, time_s)
-    return unless_asked(1.0 / _shortest_usual_s(step, step_s), requested_hz) if len(step) else requested_hz
+    return nominal_if_equal(1.0 / _shortest_usual_s(step, step_s), requested_hz) if len(step) else requested_hz
 
 
 def rates_hz(time_s: Floats, requested_hz: float) -> tuple[float, float]:

@@ -36,7 +36,7 @@ def own_past(experiment: Experiment, conditions: Conditions) -> OwnPast | None:
     return None
 
 
-def foreseen_persistence_s(experiment: Experiment, conditions: Conditions) -> float:
+def predicted_persistence_s(experiment: Experiment, conditions: Conditions) -> float:
     """Persistence time of a particle that runs from its own past (P18); nan if it does not run."""
     motion = own_past(experiment, conditions)
     return motion.persistence_s if motion is not None and motion.speed_um_per_s > 0.0 else math.nan
@@ -47,13 +47,13 @@ def longest_delay_s(experiment: Experiment) -> float:
     return max((force.delay_s or 0.0 for force in experiment.policy.forces), default=0.0) or 0.5
 
 
-def foreseen_speed_um_per_s(experiment: Experiment, conditions: Conditions) -> float:
+def predicted_speed_um_per_s(experiment: Experiment, conditions: Conditions) -> float:
     """Predicted speed of a particle that runs from its own past; nan if it does not run."""
     motion = own_past(experiment, conditions)
     return math.nan if motion is None else motion.speed_um_per_s or math.nan
 
 
-def foreseen_msd_um2(experiment: Experiment, conditions: Conditions, lag_s: Floats) -> Floats | None:
+def predicted_msd_um2(experiment: Experiment, conditions: Conditions, lag_s: Floats) -> Floats | None:
     """[L] predicted MSD in um^2, both axes, under one force about the own past; None if no closed form is known.
 
     For a runner it is the sum of a persistent random walk (P18), the fluctuations along the motion (P7, P19), and those

@@ -14,7 +14,7 @@ from config.refused import Refused
 from control.experiment import Experiment
 from control.potentials.painting import paint, painted_energy_pn_um, painted_force_pn
 from control.potentials.shape import is_central
-from control.theory.conditions import Conditions, Foreseen, span_um
+from control.theory.conditions import Conditions, PredictedQuantity, span_um
 
 Floats = NDArray[np.float64]
 
@@ -59,17 +59,17 @@ def curve(shape: Any, mode: str, conditions: Conditions, points: int = 240) -> P
     return PotentialCurve(r_um, energy_kt, force_pn, acts_kt, acts_pn, math.inf)
 
 
-def predict(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, ...]:
+def predict(experiment: Experiment, conditions: Conditions) -> tuple[PredictedQuantity, ...]:
     """The predictions for an experiment, force by force, and its power."""
     conditions = under(conditions, experiment)
-    rows: list[Foreseen] = []
+    rows: list[PredictedQuantity] = []
     for force in experiment.policy.forces:
         predicted = force.predict(conditions)
-        rows += [Foreseen(force.kind, "no prediction", NO_PREDICTION)] if predicted is None else predicted
+        rows += [PredictedQuantity(force.kind, "no prediction", NO_PREDICTION)] if predicted is None else predicted
     return (*rows, *power(experiment, conditions))
 
 
-def power(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, ...]:
+def power(experiment: Experiment, conditions: Conditions) -> tuple[PredictedQuantity, ...]:
     """The fraction of the laser power for all particles together; in mode steered also largest force and latency."""
     light = conditions.light
     if experiment.mode == "steered":
@@ -78,16 +78,20 @@ def power(experiment: Experiment, conditions: Conditions) -> tuple[Foreseen, ...
         total_kt = _painted_kt(experiment, conditions)
     share = total_kt / light.depth_kt_per_mw / light.power_mw
     predictions = [
-        Foreseen("power", f"{share:.0%} of {light.power_mw:.3g} mW", f"{conditions.particles} particles", share > 1)
+        PredictedQuantity(
+            "power", f"{share:.0%} of {light.power_mw:.3g} mW", f"{conditions.particles} particles", share > 1
+        )
     ]
     if experiment.mode == "steered":
         pn, drag = light.largest_force_pn, conditions.plant.drag_pn_s_per_um
         predictions.append(
-            Foreseen("largest force", f"{1e3 * pn:.3g} fN, {pn / drag:.3g} µm/s", "of one trap, at half its waist")
+            PredictedQuantity(
+                "largest force", f"{1e3 * pn:.3g} fN, {pn / drag:.3g} µm/s", "of one trap, at half its waist"
+            )
         )
         if conditions.lag_s > 0.0:
             z, source = conditions.late_z, f"a steered potential is as much slower and colder (P9){conditions.mean}"
-            row = Foreseen("1 + z of latency", f"{1.0 + z:.3g}", source)
+            row = PredictedQuantity("1 + z of latency", f"{1.0 + z:.3g}", source)
             predictions.append(conditions.not_held(row.name) if math.isnan(z) else row)
     return tuple(predictions)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from app.analysis.findings import RunTables, means_of
+from app.analysis.findings import RunTables, conditions_of
 from app.analysis.frame_times import changes_in_words, counting_hz, numbers_by_time
 from app.analysis.trajectories import not_counted
 from app.assembly.rig import Plan
@@ -71,7 +71,7 @@ class Recent:
             np.array([each.frame for each in framed]),
             np.array([each.tracks.time_s for each in framed]),
         )
-        conditions = means_of(plan, particles, mean_hz(numbers, frame_time_s, requested_hz))
+        conditions = conditions_of(plan, particles, mean_hz(numbers, frame_time_s, requested_hz))
         fps = counting_hz(numbers, frame_time_s, requested_hz)
         return RunTables(
             plan, conditions, fps, tracks_of(moments, fps), commands_of(moments),

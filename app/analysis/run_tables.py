@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from app.analysis.findings import RunTables, means_of
+from app.analysis.findings import RunTables, conditions_of
 from app.analysis.frame_times import changes_in_words, counted_by_time
 from app.analysis.trajectories import sure
 from app.assembly.open import plan_after
@@ -81,7 +81,7 @@ def tables_of(run: Run, plan: Plan, start: int = 0, stop: int | None = None) -> 
     if not len(tracks):
         return None
     number, time_s = tracks["frame"].to_numpy(np.int64), tracks["time_s"].to_numpy(np.float64)
-    conditions = means_of(plan, int(tracks["particle"].nunique()), mean_hz(number, time_s, run.header.fps))
+    conditions = conditions_of(plan, int(tracks["particle"].nunique()), mean_hz(number, time_s, run.header.fps))
     changes = changes_in_words(number, time_s)
     tracks, fps = counted_by_time(tracks, run.header.fps)
     armed = bool(np.any(tables["turns"]["level"] == Level.ARMED.value))

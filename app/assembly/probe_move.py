@@ -71,7 +71,7 @@ def devices_of(rig: Rig) -> dict[str, Any]:
     return {**values, "optics.um_per_px": rig.optics.um_per_px}
 
 
-def why_it_does_not_count(
+def reason_unconfirmed(
     plane: StoredMap | None, probe: ProbeMove | None, rig: Mapping[str, Any], size_px: tuple[int, int] | None = None
 ) -> str:
     """Why a map marked as confirmed is not valid for the rig with these devices; "" if it is valid.

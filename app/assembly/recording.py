@@ -9,7 +9,7 @@ from pathlib import Path
 from config.refused import Refused
 from control.contract import Camera, Frame, Tracker
 from drivers.journal import Header, Run, read_run
-from drivers.stated import Stated, Value
+from drivers.stated import RecordingMetadata, Value
 from drivers.tape import Tape, TapeCamera
 from drivers.video import VideoCamera, open_video
 
@@ -31,7 +31,7 @@ class OpenRecording:
     tracker: Tracker | None = None  # for a run without frames: it returns the recorded tracks
     header: Header | None = None  # of a run
     lit: bool = False  # whether the recorded commands acted on the particles
-    stated: Stated = Stated()  # frame rate and scale stated by the recording
+    stated: RecordingMetadata = RecordingMetadata()  # frame rate and scale stated by the recording
 
 
 def is_run(path: Path | str) -> bool:
@@ -67,14 +67,14 @@ def was_lit(run: Run) -> bool:
     return run.header.kind.light_acts and run.header.um_per_px > 0 and len(ends) > 0 and bool(ends[-1] > 0)
 
 
-def of_run(header: Header) -> Stated:
+def of_run(header: Header) -> RecordingMetadata:
     """Frame rate and scale in the header of a run, without guesses."""
     guessed = guessed_in(header)
     fps, scale = (
         Value(value, "the run's header") if value > 0 and key not in guessed else None
         for key, value in ((FPS, header.fps), (SCALE, header.um_per_px))
     )
-    return Stated(fps, scale)
+    return RecordingMetadata(fps, scale)
 
 
 def guessed_in(header: Header) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from app.assembly.calibration_file import Calibration
-from app.assembly.probe_move import AGAIN, devices_of, why_it_does_not_count
+from app.assembly.probe_move import AGAIN, devices_of, reason_unconfirmed
 from config.fields import Doc, Ge, Gt, Interval, settings
 from config.geometry import Affine
 from config.kinds import PlugIn
@@ -103,7 +103,7 @@ class Rig:
         if calibration.map == "simulated" or (self.simulated and calibration.probe is None):
             return ""
         size_px = calibration.probe_size_px
-        return why_it_does_not_count(calibration.plane, calibration.probe, devices_of(self), size_px)
+        return reason_unconfirmed(calibration.plane, calibration.probe, devices_of(self), size_px)
 
     @property
     def power_mw(self) -> float:

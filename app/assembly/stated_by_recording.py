@@ -18,7 +18,7 @@ from config.reader import Document, put
 from config.refused import Refused
 from config.words import quoted
 from drivers.device_settings import of_class
-from drivers.stated import Stated, Value
+from drivers.stated import RecordingMetadata, Value
 from drivers.video import VideoCamera
 
 CHOOSE = re.compile(r"choose one with camera\.channel_number \(1 to (\d+)\)")  # in error messages of drivers.stated
@@ -28,7 +28,7 @@ SAME = 1e-6  # relative difference up to which two numbers are equal
 def with_stated(
     bench: Document,
     recording: Path,
-    stated: Stated,
+    stated: RecordingMetadata,
     sets: Sequence[str],
     rig: Path | None,
     measured: Mapping[str, str],
@@ -96,7 +96,7 @@ def channels_to_choose(refused: Refused) -> int:
     return int(match[1]) if match else 0
 
 
-def with_told(plan: Plan, values: Mapping[str, float]) -> Plan:
+def with_user_values(plan: Plan, values: Mapping[str, float]) -> Plan:
     """The plan of a recording with values that a person gave for some of KEYS, also in the `set` of its experiment."""
     camera, optics = of_class(plan.rig.camera, VideoCamera), plan.rig.optics
     camera = replace(camera, fps=values.get(FPS, camera.fps))

@@ -64,7 +64,7 @@ def warm_up(plan: Plan, machine: Machine, say: Callable[[str], None] | None = No
     Raises Refused if a law or a plug-in does not return.
     """
     say = say or note
-    with told_of_compiling(say) as handle_signals, ended_if_endless(others(plan)) as check_end:
+    with report_compilation(say) as handle_signals, ended_if_endless(others(plan)) as check_end:
 
         def after_turn() -> None:
             check_end()
@@ -74,7 +74,7 @@ def warm_up(plan: Plan, machine: Machine, say: Callable[[str], None] | None = No
             return rehearsed(machine, plan, after_turn)
         except OSError as error:  # from numba's cache: a turn uses no device and reads no file
             say(f"numba's cache can't be written to ({error.strerror}): kernels are compiled anew in each run")
-            forgo_cache()
+            disable_cache()
             return rehearsed(machine, plan, after_turn)
 
 
@@ -172,7 +172,7 @@ def signals_held() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def told_of_compiling(say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+def report_compilation(say: Callable[[str], None]) -> Iterator[Callable[[], None]]:
     """Report the start of the compilation of kernels, and afterwards its duration.
 
     Signals are handled between two kernels, and at once while none is compiled. Yields a function that handles deferred
@@ -190,7 +190,7 @@ def told_of_compiling(say: Callable[[str], None]) -> Iterator[Callable[[], None]
         say(f"compiled {listener.count} kernels in {took_s:.1f} s")
 
 
-def forgo_cache() -> None:
+def disable_cache() -> None:
     """Disable numba's cache on disk: this process keeps compiled kernels in memory only."""
     for dispatcher in every_object():
         if issubclass(type(dispatcher), Dispatcher):

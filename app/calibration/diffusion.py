@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.assembly.calibration_file import CalibrationRecord
 from app.calibration.job import CalibrationJob, dark
-from app.calibration.seen import SeenRun
+from app.calibration.seen import CalibrationRun
 from config.refused import Refused
 from control.calibrate.diffusion import by_covariance, by_msd
 from control.calibrate.drift import drift_um_per_s
@@ -52,7 +52,7 @@ def drift(job: CalibrationJob) -> CalibrationRecord:
     return job.keep("drift", math.hypot(x.error, y.error), "um/s", {}, results)
 
 
-def free(run_data: SeenRun) -> Floats:
+def free(run_data: CalibrationRun) -> Floats:
     """[T, N, 2] positions in um of particles with long tracks.
 
     Raises Refused for fewer than two particles, or fewer than LEAST_FRAMES frames.

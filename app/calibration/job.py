@@ -15,7 +15,7 @@ from app.assembly.calibration_file import CalibrationFile, CalibrationRecord, ad
 from app.assembly.correction_images import located
 from app.assembly.plan import planned
 from app.assembly.rig import Plan, Rig
-from app.calibration.seen import SeenRun, seen_run
+from app.calibration.seen import CalibrationRun, read_calibration_run
 from app.console.options import LARGEST_SEED
 from app.running.headless import fly, too_few
 from config.reader import Document, build, mapping_at, override, plain, put, put_all, read
@@ -79,10 +79,10 @@ class CalibrationJob:
 
     def fly(
         self, title: str, motion: AnyMotion, seconds: float, *, armed: bool = True, rig: Mapping[str, Any] | None = None
-    ) -> tuple[Plan, SeenRun]:
+    ) -> tuple[Plan, CalibrationRun]:
         """Make one run and read its data. Raises Refused, Fault, as `record` does."""
         plan, path = self.record(title, motion, seconds, armed=armed, rig=rig)
-        return plan, seen_run(path, map_of(plan.rig), plan.rig.deflector.settle_s)
+        return plan, read_calibration_run(path, map_of(plan.rig), plan.rig.deflector.settle_s)
 
     def record(
         self, title: str, motion: AnyMotion, seconds: float, *, armed: bool = True,

@@ -14,7 +14,7 @@ from app.assembly.plane import StoredMap
 from app.assembly.probe_move import ProbeMove, devices_of, follows, is_probe_run
 from app.assembly.rig import Plan, Rig, field_um
 from app.calibration.job import CalibrationJob, map_of, rounded, share_of_budget_kt
-from app.calibration.seen import SeenRun
+from app.calibration.seen import CalibrationRun
 from app.console.terminal import say
 from config.reader import plain
 from config.refused import Refused
@@ -102,7 +102,7 @@ def scanned(job: CalibrationJob) -> StoredMap:
     return StoredMap.of(warp)
 
 
-def pulls(run_data: SeenRun, turns: int) -> tuple[Floats, Floats, Floats]:
+def pulls(run_data: CalibrationRun, turns: int) -> tuple[Floats, Floats, Floats]:
     """(commanded spot [K, 2], position [K, 2] before, displacement [K, 2]) of every particle at every stop."""
     path = run_data.spot[-1]
     stop = np.flatnonzero(np.r_[True, (np.diff(path.place_um, axis=0) != 0).any(axis=1)])
@@ -151,7 +151,7 @@ def probed(job: CalibrationJob, plane: dict[str, Any] | None) -> Floats:
     return np.asarray(np.mean(slopes, axis=0))
 
 
-def rests(plan: Plan, run_data: SeenRun, settle_s: float = 0.35, least_s: float = 0.5) -> tuple[Floats, Floats]:
+def rests(plan: Plan, run_data: CalibrationRun, settle_s: float = 0.35, least_s: float = 0.5) -> tuple[Floats, Floats]:
     """(mean position [K, 2] of a held particle in sensor px, V [K, 2] of its spot) for each rest of each spot."""
     to_sensor = sensor_of(plan.rig)
     point, target = [], []

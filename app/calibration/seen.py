@@ -34,7 +34,7 @@ class Path2D:
 
 
 @dataclass(frozen=True)
-class SeenRun:
+class CalibrationRun:
     """The data of a run for a calibration."""
 
     fps: float
@@ -54,7 +54,7 @@ class SeenRun:
         return int(np.searchsorted(self.particle, particle))
 
 
-def seen_run(path: Path, um_to_v: Callable[[Floats], Floats], settle_s: float) -> SeenRun:
+def read_calibration_run(path: Path, um_to_v: Callable[[Floats], Floats], settle_s: float) -> CalibrationRun:
     """Read the arrays of one run. Raises Refused if no particle was seen.
 
     Args:
@@ -79,7 +79,7 @@ def seen_run(path: Path, um_to_v: Callable[[Floats], Floats], settle_s: float) -
     lit = np.isin(turns["turn"], tables["commands"]["turn"][tables["commands"]["command"] == "sent"])
     stamps[~lit, 3] = np.nan
     time_s, spots = start_s + np.arange(len(place_um)) / fps, _spots(tables["commands"], settle_s)
-    return SeenRun(fps, time_s, particle, place_px, place_um, spots, stamps, um_to_v)
+    return CalibrationRun(fps, time_s, particle, place_px, place_um, spots, stamps, um_to_v)
 
 
 def _spots(commands: dict[str, NDArray[np.generic]], settle_s: float) -> dict[int, Path2D]:

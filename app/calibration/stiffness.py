@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from app.assembly.calibration_file import CalibrationRecord, Evenness
 from app.assembly.rig import Rig
 from app.calibration.job import CalibrationJob, share_of_budget_kt
-from app.calibration.seen import SeenRun
+from app.calibration.seen import CalibrationRun
 from config.reader import plain
 from config.refused import Refused
 from control.calibrate import boltzmann, drag, equipartition, spectrum
@@ -93,7 +93,7 @@ def power(job: CalibrationJob) -> CalibrationRecord:
                     mean_mw=[particle.mean_mw for particle in held])  # fmt: skip
 
 
-def trapped(run_data: SeenRun, alone_um: float, least: float = 0.5) -> list[Trapped]:
+def trapped(run_data: CalibrationRun, alone_um: float, least: float = 0.5) -> list[Trapped]:
     """Particles that stayed in a stationary spot for at least the fraction `least` of the run: the longest such time.
 
     Spots with another one nearer than alone_um are left out. Raises Refused for fewer than two particles.
@@ -147,7 +147,7 @@ def by_rest(rig: Rig, held: list[Trapped], error_um: float) -> dict[str, Estimat
     return {name: mean_of(np.array(values)) for name, values in estimates.items()}
 
 
-def by_drag(rig: Rig, run_data: SeenRun) -> Estimate:
+def by_drag(rig: Rig, run_data: CalibrationRun) -> Estimate:
     """k per mW from the lag of particles behind spots that move to and fro."""
     gamma, period_s = rig.plant.drag_pn_s_per_um, 1.0 / rig.camera.fps
     stiffnesses = []

@@ -21,7 +21,7 @@ from app.analysis.findings import (
     row,
 )
 from app.analysis.orientation import heading_memory
-from app.analysis.predicted_motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
+from app.analysis.predicted_motion import longest_delay_s, predicted_msd_um2, predicted_speed_um_per_s
 from app.analysis.run_tables import longest_tables_of
 from app.analysis.trajectories import each, msd, pair_correlation, speeds
 from app.assembly.calibration_file import made_in
@@ -85,14 +85,14 @@ def tables(path: Path) -> tuple[RunTables, str, str]:
         run_tables, turns = longest_tables_of(run, plan), len(run)
     if run_tables is None:
         raise Refused(f"{path}: no particle was seen in this run, so that there is nothing to analyse")
-    particles = run_tables.means.particles
+    particles = run_tables.conditions.particles
     span_s = float(np.ptp(run_tables.turns["now_s"]))
     part = (
         f"{run_tables.since}, as long as one law was in force: {len(run_tables.turns)} turns of {turns}. "
         if run_tables.since
         else ""
     )
-    pace = run_tables.changes or rate(1.0 / run_tables.means.hold_s, header.fps)
+    pace = run_tables.changes or rate(1.0 / run_tables.conditions.hold_s, header.fps)
     description = (
         f"{part}{header.kind.value}, {len(run_tables.turns)} turns in {span_s:.1f} s at {pace}, "
         f"{particles} particles, started {header.started}, code {header.git_hash[:12]}. {plan.experiment.about}"
@@ -164,7 +164,7 @@ def draw_msd(axes: Any, run: RunTables, longest_s: float) -> None:
     lag_s = msd_um2.index.to_numpy(np.float64)
     axes.loglog(lag_s, msd_um2.to_numpy(), "o", ms=3, label="measured")
     axes.loglog(lag_s, 4.0 * run.plan.rig.plant.diffusion_um2_per_s * lag_s, "--", color="grey", label="free, 4Dt")
-    foreseen = foreseen_msd_um2(run.plan.experiment, run.means, lag_s) if run.acted else None
+    foreseen = predicted_msd_um2(run.plan.experiment, run.conditions, lag_s) if run.acted else None
     if foreseen is not None:
         axes.loglog(lag_s, foreseen, "-", label="foreseen (P7, P10, P18)")
     axes.set(xlabel="lag (s)", ylabel="MSD (µm²)")
@@ -188,7 +188,7 @@ def draw_speed(axes: Any, run: RunTables, tau_s: float) -> None:
     speed_table = speeds(run.tracks, tau_s, settle_s=tau_s)
     mean = speed_table.groupby("frame").agg({"time_s": "first", "speed_um_per_s": "mean"})
     axes.plot(mean["time_s"], mean["speed_um_per_s"], ".", ms=2, label="measured")
-    foreseen = foreseen_speed_um_per_s(run.plan.experiment, run.means) if run.acted else math.nan
+    foreseen = predicted_speed_um_per_s(run.plan.experiment, run.conditions) if run.acted else math.nan
     if math.isfinite(foreseen):
         axes.axhline(foreseen, color="#d55e00", label="foreseen (P17, P20)")
     axes.set(xlabel="time (s)", ylabel=f"|r(t) − r(t − {tau_s:g} s)| / {tau_s:g} s  (µm/s)", ylim=(0, None))
@@ -217,7 +217,7 @@ def draw_memory(axes: Any, run: RunTables, tau_s: float) -> None:
 
 def draw_order(axes: Any, run: RunTables) -> None:
     sampled = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
-    radius_um = ring_um(run.plan.experiment, run.means)
+    radius_um = ring_um(run.plan.experiment, run.conditions)
     for order, colour in ((6, "#0072b2"), (4, "#d55e00")):
         order_table = order_by_frame(sampled, order, radius_um)
         axes.plot(order_table["time_s"], order_table["order"], color=colour, label=f"|ψ{order}|")
@@ -228,7 +228,7 @@ def draw_order(axes: Any, run: RunTables) -> None:
 
 def draw_pairs(axes: Any, run: RunTables) -> None:
     low, high = run.tracks[["x_um", "y_um"]].min().to_numpy(), run.tracks[["x_um", "y_um"]].max().to_numpy()
-    distance_um = ring_um(run.plan.experiment, run.means) or 2.0 * run.plan.rig.plant.diameter_um
+    distance_um = ring_um(run.plan.experiment, run.conditions) or 2.0 * run.plan.rig.plant.diameter_um
     largest_um = min(5.0 * distance_um, 0.95 * float((high - low).min()))
     sampled = run.tracks[run.tracks["frame"] % max(round(run.fps / 5.0), 1) == 0]
     correlation = pair_correlation(sampled, (low[0], low[1]), (high[0], high[1]), largest_um)

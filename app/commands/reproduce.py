@@ -19,10 +19,10 @@ from app.reproduce.family import Family, Found, explore, load_families
 from app.reproduce.measure import Outcome, measure
 from app.reproduce.mutations import MUTATIONS, measure_mutated
 from app.reproduce.report import family_report, report
-from app.reproduce.results_file import add_to, told_in
+from app.reproduce.results_file import add_to, read_results
 from app.reproduce.rows import ROWS
 from app.reproduce.rows.formulas import FORMULAS
-from app.reproduce.store import figure_sha256, files_of, fingerprint, found_of, keep, kept, outcome_of, rig_text
+from app.reproduce.store import family_result_of, figure_sha256, files_of, fingerprint, keep, kept, outcome_of, rig_text
 from config.atomic import write_file
 from config.reader import Document
 from config.refused import Refused
@@ -133,7 +133,7 @@ def document(page: Path, json: Path | None, out: Path) -> int:
 
 def require_ours(outputs: Mapping[str, tuple[Path, str | None]], json: Path | None) -> None:
     """Raises Refused, before any run, if an output would replace a file that this verb has not written."""
-    told_in(json)
+    read_results(json)
     # the JSON file is read and extended
     require_files({}, {**outputs, **({"--json": (json, "JSON")} if json is not None else {})})
 
@@ -250,7 +250,7 @@ def families(names: Sequence[str], *, out: Path, json: Path | None) -> int:
         for name in names or all_families:
             family, document = all_families[name]
             mark = fingerprint(family, rig=rig_text(document))
-            found = kept(store, name, mark, found_of) or explore(family, document)
+            found = kept(store, name, mark, family_result_of) or explore(family, document)
             keep(store, name, mark, found)
             lines.append((family, found))
             step(len(lines))

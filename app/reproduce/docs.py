@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.console.output_files import PAGE, require_files
 from app.reproduce.check import load
-from app.reproduce.results_file import Told, in_words, whole
+from app.reproduce.results_file import ResultRow, in_words, whole
 from app.reproduce.store import figure_of, figure_sha256
 from config.atomic import write_file
 
@@ -77,7 +77,7 @@ def write_page(page: Path, data: Path, out: Path) -> None:
     write_file(page, page_of(results, page, data), own=True)
 
 
-def belongs(entry: Told, page: Path) -> bool:
+def belongs(entry: ResultRow, page: Path) -> bool:
     """Whether the picture beside the page was made with these numbers."""
     path = page.parent / picture(page, entry["id"])
     return entry["id"] in PICTURED and path.is_file() and figure_sha256(path.read_bytes()) == entry["figure_sha256"]
@@ -87,7 +87,7 @@ def picture(page: Path, name: str) -> str:
     return f"{page.stem}-{name}.png"
 
 
-def page_of(results: Mapping[str, Sequence[Told]], page: Path, data: Path) -> str:
+def page_of(results: Mapping[str, Sequence[ResultRow]], page: Path, data: Path) -> str:
     """The whole page, as Markdown."""
     checks, sabotages, mutations = results["checks"], results["sabotages"], results.get("mutations", [])
     passed = sum(row["verdict"] == "pass" for row in checks)
@@ -113,7 +113,7 @@ def page_of(results: Mapping[str, Sequence[Told]], page: Path, data: Path) -> st
     return "\n".join(parts)
 
 
-def absent(checks: Sequence[Told], sabotages: Sequence[Told]) -> str:
+def absent(checks: Sequence[ResultRow], sabotages: Sequence[ResultRow]) -> str:
     """The checks in config/experiments/reproduce that are missing in the JSON, in words."""
     text = ""
     for rows, action in ((checks, "measured"), (sabotages, "sabotaged")):
@@ -129,7 +129,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-def checks_table(rows: Sequence[Told]) -> str:
+def checks_table(rows: Sequence[ResultRow]) -> str:
     heads = ("", "level", "what", "prediction", "predicted", "measured ± s.e.", "unit", "undetected error", "verdict")
     return table(heads, [
         (row["id"], row["level"], row["title"], row["formula"], in_words(row["predicted"]), measured(row), row["unit"],
@@ -138,39 +138,39 @@ def checks_table(rows: Sequence[Told]) -> str:
     ])  # fmt: skip
 
 
-def measured(row: Told) -> str:
+def measured(row: ResultRow) -> str:
     return f"{in_words(row['measured'])} ± {in_words(row['stderr'], 2)}"
 
 
-def hidden(row: Told) -> str:
+def hidden(row: ResultRow) -> str:
     """|deviation| + 2 s.e. over the prediction."""
     if not row["predicted"] or row["measured"] is None or row["stderr"] is None:
         return "–"
     return f"{(abs(row['measured'] - row['predicted']) + 2.0 * row['stderr']) / abs(row['predicted']):.2%}"
 
 
-def allowed(row: Told) -> str:
+def allowed(row: ResultRow) -> str:
     """The bound of the undetected error of a row, and its reason, if it is larger than that of the others."""
     return f" The undetected error may be {row['within']:.0%}: {row['wider']}" if row.get("wider") else ""
 
 
-def caught_of(mutations: Sequence[Told]) -> str:
+def caught_of(mutations: Sequence[ResultRow]) -> str:
     """The number of mutations that at least one row has detected, in words."""
     titles = {row["mutation"] for row in mutations}
     caught = {row["mutation"] for row in mutations if row["caught"]}
     return f", and {len(caught)} of {len(titles)} mutations" if titles else ""
 
 
-def moved(row: Told) -> str:
+def moved(row: ResultRow) -> str:
     """The relative change of the measured value by a detected error, to a tenth of a percent."""
     return f"yes, {row['measured'] / row['predicted'] - 1.0:+.1%}" if row["measured"] and row["predicted"] else "yes"
 
 
-def failed(rows: Sequence[Told]) -> str:
+def failed(rows: Sequence[ResultRow]) -> str:
     return "".join(f"- {row['id']}, {row['level']}: {row['why']}.\n" for row in rows if row["verdict"] != "pass")
 
 
-def sabotage_table(rows: Sequence[Told]) -> str:
+def sabotage_table(rows: Sequence[ResultRow]) -> str:
     heads = ("", "level", "what is wrong", "predicted", "measured ± s.e.", "unit", "caught")
     return table(heads, [
         (row["id"], row["level"], f"{row['factor']:g} × " + ", ".join(f"`{key}`" for key in row["keys"]),
@@ -179,7 +179,7 @@ def sabotage_table(rows: Sequence[Told]) -> str:
     ])  # fmt: skip
 
 
-def mutation_table(rows: Sequence[Told]) -> str:
+def mutation_table(rows: Sequence[ResultRow]) -> str:
     heads = ("what is wrong", "where", "row", "level", "stated", "measured ± s.e.", "unit", "caught")
     return table(heads, [
         (row["mutation"], row["what"], row["id"], row["level"], in_words(row["predicted"]), measured(row), row["unit"],
@@ -188,7 +188,7 @@ def mutation_table(rows: Sequence[Told]) -> str:
     ])  # fmt: skip
 
 
-def family(entry: Told, page: Path) -> str:
+def family(entry: ResultRow, page: Path) -> str:
     """The section of a family: title, picture, numbers, and missed expectations."""
     text = f"### ({entry['id']}) {entry['title']}\n\n{entry['about']}\n\n"
     if belongs(entry, page):

@@ -13,7 +13,7 @@ from config.files import kind_of, read_text, require_file
 from config.refused import Refused
 from config.words import one_line
 
-Told = Mapping[str, Any]
+ResultRow = Mapping[str, Any]
 
 _NUMBER = (int, float, type(None))  # null: not finite
 _LINE = {"id": str, "level": str, "unit": str, "predicted": _NUMBER, "measured": _NUMBER, "stderr": _NUMBER}
@@ -27,7 +27,7 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 
 
-def told_in(path: Path | None) -> dict[str, list[Any]]:
+def read_results(path: Path | None) -> dict[str, list[Any]]:
     """The contents of an existing file; empty if there is none. Raises Refused for a file not from this command."""
     if path is None or not kind_of(path):
         return {}
@@ -48,14 +48,14 @@ def told_in(path: Path | None) -> dict[str, list[Any]]:
 
 def add_to(path: Path, name: str, rows: list[dict[str, object]]) -> None:
     """Write rows under their name into a JSON file; rows under other names are kept. Raises Refused."""
-    write_json(path, {**told_in(path), name: rows}, own=True)
+    write_json(path, {**read_results(path), name: rows}, own=True)
 
 
-def whole(path: Path) -> dict[str, list[Told]]:
+def whole(path: Path) -> dict[str, list[ResultRow]]:
     """All rows of a file, checked for the values that a page needs. Raises Refused."""
     if not kind_of(path):
         raise Refused(f"{path}: this is not what reproduce --json writes (there is no such file)")
-    content = told_in(path)
+    content = read_results(path)
     missing = [name for name in ROWS if name not in content and name not in LATER]
     if missing:
         raise Refused(f"{path}: there are no {', '.join(missing)}; reproduce with --json {path} writes them")

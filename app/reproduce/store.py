@@ -90,6 +90,6 @@ def outcome_of(data: dict[str, Any]) -> Outcome:
     return Outcome(**{**data, "verdict": CheckVerdict(**data["verdict"])})
 
 
-def found_of(data: dict[str, Any]) -> Found:
+def family_result_of(data: dict[str, Any]) -> Found:
     """The result of a family from its stored data."""
     return Found(**{**data, "missed": tuple(data["missed"])})

@@ -18,7 +18,7 @@ from app.running.heartbeat import Heartbeat, Watcher
 from app.running.light_wording import Light
 from app.running.settings_in_force import InForce
 from app.running.stopwatch import Stopwatch
-from app.running.thread import Live, begun, let_go
+from app.running.thread import LoopThread, begun, let_go
 from app.running.turn_buffer import Pace
 from config.reader import write
 from config.words import text_of
@@ -47,7 +47,7 @@ class LoopInThread:
         self._opening = threading.Thread(target=self._open, name="opening", daemon=True)
         self._instrument: Any = None
         self._error: BaseException | None = None  # of the opening
-        self._live: Live | None = None
+        self._live: LoopThread | None = None
         self._watcher: Watcher | None = None
         self._record: Future[None] | None = None  # an order to record that has no answer yet
         self._beats = 0
@@ -64,7 +64,7 @@ class LoopInThread:
         if self._error is not None:
             raise for_the_window(self._error)
         instrument = self._instrument
-        self._live = live = Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock)
+        self._live = live = LoopThread(instrument.machine, instrument.camera, instrument.beam, instrument.clock)
         live.start()
         heart = Heartbeat(
             self._plan.rig.loop.window_timeout_s,

@@ -1,4 +1,4 @@
-"""The loop in a child process, with the same interface as `Live`. A busy window does not delay it."""
+"""The loop in a child process, with the same interface as `LoopThread`. A busy window does not delay it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from app.running.process_side import (
     Reply,
     serve,
 )
-from app.running.rescue import RESCUE_S, put_out_in_time
+from app.running.rescue import RESCUE_S, switch_off_in_time
 from app.running.settings_in_force import InForce
 from app.running.shared_images import Place, Ring
 from app.running.stopwatch import Stopwatch
@@ -61,7 +61,7 @@ CLOSES_S = 8.0  # the same after a reply, while it closes its record; after LAST
 OPENING_S = 2.0  # for a process that is still opening to close its devices
 
 
-class Apart:
+class LoopProcess:
     """One run of an instrument, in a spawned process that opens the instrument itself from its plan.
 
     Orders go over a pipe and act in the next turn. An APPLY is sent as text; the machine is built from it there, as
@@ -125,7 +125,7 @@ class Apart:
         self._answers: deque[Reply] = deque()
         self._record_orders = self._record_replies = 0  # orders to record, and answers to them
 
-    def __enter__(self) -> Apart:
+    def __enter__(self) -> LoopProcess:
         self.start()
         return self
 
@@ -381,7 +381,7 @@ class Apart:
         if self.light != "dark":
             self._settled.wait(RESCUE_S)
         if self.light != "dark":
-            self._rescued = put_out_in_time(self._plan, self._rescue)
+            self._rescued = switch_off_in_time(self._plan, self._rescue)
         if self.light != "dark":
             raise Fault(self.trouble or f"{STILL_LIT}: the loop's process ended before it was asked")
 
@@ -521,7 +521,7 @@ class Apart:
             self._settled.wait(RESCUE_S)
         else:  # the system can't end a process that waits for a disk or a device that does not respond
             process._children.discard(self._process)  # type: ignore[attr-defined]  # our exit would wait for it
-            self._rescued = None if self._only_simulated else put_out_in_time(self._plan, self._rescue)
+            self._rescued = None if self._only_simulated else switch_off_in_time(self._plan, self._rescue)
         self._close_pipes()
 
     def _close_pipes(self) -> None:

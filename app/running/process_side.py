@@ -39,7 +39,7 @@ from app.running.settings_in_force import InForce
 from app.running.shared_images import Pictures, Place
 from app.running.stop_signals import Stopped
 from app.running.stopwatch import Stopwatch
-from app.running.thread import DARKENS, RECORD_S, Live
+from app.running.thread import DARKENS, RECORD_S, LoopThread
 from app.running.turn_buffer import REMEMBERED
 from config.reader import write
 from config.refused import Refused
@@ -55,7 +55,7 @@ LOOK_S = 0.5  # time between two checks whether the loop keeps up
 TIDY_DARK_S, TIDY_LIT_S = 5.0, 600.0  # time between two garbage collections; a turn makes no garbage
 SWITCH_S = 1e-4  # longest time for which Python code of the sending thread delays the loop
 MOST_TOLD = 100  # turns in one message: more would delay the window
-LAST_WORDS_S = 5.0  # for the main thread to end after a signal
+FINAL_REPORT_S = 5.0  # for the main thread to end after a signal
 CLOSING = "the rig is being closed"  # Note that confirms the order to end
 ORPHAN_S = 60.0  # for the opening of a rig to end after its window is gone
 EMPTY = np.empty((0, 0), np.uint8)
@@ -225,7 +225,9 @@ class Host:
     ) -> None:
         self._instrument, self._plan, self._orders_pipe, self._news_pipe = instrument, plan, orders, news
         self._in_force = InForce()
-        self._live = Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock, self._add_turn)
+        self._live = LoopThread(
+            instrument.machine, instrument.camera, instrument.beam, instrument.clock, self._add_turn
+        )
         self._news_due, self._closing, self._window_gone = threading.Event(), threading.Event(), False
         self._turns: deque[Turn] = deque(maxlen=REMEMBERED)  # not yet sent; a window that hangs misses the oldest
         self._pictures = Pictures(lambda reason: self._live.order(OrderKind.MARK, reason))
@@ -275,7 +277,7 @@ class Host:
             self._news_due.set()
             with suppress(BaseException):  # the main thread, which closes too, reports it; a plug-in may call sys.exit
                 self._live.close()
-            time.sleep(LAST_WORDS_S)
+            time.sleep(FINAL_REPORT_S)
             os._exit(self._exit_code)  # the main thread waits for a device, or for a window that does not read
 
     # orders ---------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from control.contract import STILL_LIT, Fault
 RESCUE_S = 10.0
 
 
-def put_out_in_time(plan: Plan, put_out: Callable[[Plan], str] = put_out) -> str:
+def switch_off_in_time(plan: Plan, put_out: Callable[[Plan], str] = put_out) -> str:
     """The result in words, with STILL_LIT where the laser may be on; empty where nothing had to be done."""
     try:
         return answer_until(time.monotonic() + RESCUE_S, begun(partial(put_out, plan)), STILL_LIT)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from control.contract import (
-    NOBODY,
+    NOTHING_EXPECTED,
     Beam,
     Camera,
     Command,
@@ -66,7 +66,7 @@ class TimedTracker:
     def start(self) -> Any:
         return self.tracker.start()
 
-    def step(self, memory: Any, frame: Frame, expected: Expected = NOBODY) -> tuple[Any, Tracks]:
+    def step(self, memory: Any, frame: Frame, expected: Expected = NOTHING_EXPECTED) -> tuple[Any, Tracks]:
         answer: tuple[Any, Tracks] = self.watch.of("tracker", self.tracker.step, memory, frame, expected)
         return answer
 

@@ -99,7 +99,7 @@ class _Lid:
         self._beam.close()
 
 
-class Live:
+class LoopThread:
     """One run of an instrument.
 
     The window puts orders into the inbox, which the loop empties once per turn, and polls `newest`. A turn sends no
@@ -134,7 +134,7 @@ class Live:
         self._buffer, self._on_turn = TurnBuffer(), also or nobody
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> LoopThread:
         self.start()
         return self
 

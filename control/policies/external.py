@@ -11,7 +11,7 @@ from config.fields import Doc, Gt, settings
 from control import potentials
 from control.policies.force_context import Force, Glow, Now, Pull
 from control.theory import linear
-from control.theory.conditions import Conditions, Foreseen, minimum, of_painting
+from control.theory.conditions import Conditions, PredictedQuantity, minimum, of_painting
 from control.theory.linear import Terms
 
 
@@ -47,7 +47,7 @@ class External(Force):
             return "painted light acts at once, so an external force with a delay needs mode: steered"
         return ""
 
-    def predict(self, conditions: Conditions) -> list[Foreseen]:
+    def predict(self, conditions: Conditions) -> list[PredictedQuantity]:
         """Predictions for a particle under this force alone."""
         shape, plant = self.shape, conditions.plant
         if not shape.central:
@@ -55,7 +55,7 @@ class External(Force):
             speed = conditions.speed_under_um_per_s(float(np.hypot(*push_pn)))
             if math.isnan(speed):
                 return [conditions.not_held("drift")]
-            return [Foreseen("drift", f"{speed:.3g} µm/s", "F/γ(1 + z of the latency) at the centre")]
+            return [PredictedQuantity("drift", f"{speed:.3g} µm/s", "F/γ(1 + z of the latency) at the centre")]
         acting = conditions.acting_shape(shape)
         if acting is None or minimum(acting, plant)[1] <= 0.0:
             return []
@@ -78,15 +78,19 @@ class External(Force):
         if math.isfinite(variance_um2):
             source = "√(kT/k) (P4)" if delay_s == 0.0 else "of a past position (P14), with the trap's own lag"
             rms = f"{1e3 * math.sqrt(variance_um2):.3g} nm"
-            rows.append(Foreseen("rms about the minimum", rms, f"{source}{conditions.mean}"))
+            rows.append(PredictedQuantity("rms about the minimum", rms, f"{source}{conditions.mean}"))
         if self.delay_s is not None and at_um < 1e-3:
             stability = "stable" if math.isfinite(variance_um2) else "never settles"
             if math.isnan(variance_um2):
                 stability = "too fast to say"
             source = "without a lag stable below π/2 (P14)"
-            rows.append(Foreseen("z = κτ", f"{kappa * delay_s:.3g}, {stability}", source, stability != "stable"))
+            rows.append(
+                PredictedQuantity("z = κτ", f"{kappa * delay_s:.3g}, {stability}", source, stability != "stable")
+            )
         elif variance_um2 == math.inf:
             rows.append(
-                Foreseen("rms about the minimum", "never settles", "the latency is too long for this stiffness", True)
+                PredictedQuantity(
+                    "rms about the minimum", "never settles", "the latency is too long for this stiffness", True
+                )
             )
         return rows

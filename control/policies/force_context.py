@@ -14,7 +14,7 @@ from control.contract import Seen, State
 from control.plant import Plant
 from control.potentials.shape import Shape
 from control.read_only import read_only
-from control.theory.conditions import Conditions, Foreseen
+from control.theory.conditions import Conditions, PredictedQuantity
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -112,6 +112,6 @@ class Force(ABC):
         """The reason why painted light can't exert this force (mode landscape); empty if it can."""
         return f"a force of the kind {self.kind} is not painted, and needs mode: steered"
 
-    def predict(self, conditions: Conditions) -> list[Foreseen] | None:
+    def predict(self, conditions: Conditions) -> list[PredictedQuantity] | None:
         """Predicted effects of this force, from closed forms; None if there are none."""
         return None

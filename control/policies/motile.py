@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from config.fields import Doc, Gt, Interval, settings
 from control.policies.force_context import Floats, Force, Glow, Now, Pull
 from control.potentials.constant import Constant
-from control.theory.conditions import Conditions, Foreseen
+from control.theory.conditions import Conditions, PredictedQuantity
 
 
 @settings
@@ -73,7 +73,7 @@ class Motile(Force):
     def why_not_painted(self) -> str:
         return "light acts on everybody alike, so a particle that moves by itself needs mode: steered"
 
-    def predict(self, conditions: Conditions) -> list[Foreseen]:
+    def predict(self, conditions: Conditions) -> list[PredictedQuantity]:
         """Predictions for a particle under this force alone."""
         speed = conditions.speed_under_um_per_s(self.drive_pn)
         if math.isnan(speed):
@@ -81,8 +81,10 @@ class Motile(Force):
         delay_s = self.delay_s or 0.0
         hidden = speed * delay_s < math.sqrt(4.0 * conditions.plant.diffusion_um2_per_s * delay_s)
         rows = [
-            Foreseen("speed while it moves", f"{speed:.3g} µm/s", "F/γ(1 + z of the latency) along its own heading")
+            PredictedQuantity(
+                "speed while it moves", f"{speed:.3g} µm/s", "F/γ(1 + z of the latency) along its own heading"
+            )
         ]
         if hidden:
-            rows.append(Foreseen("heading", "hidden by diffusion", "vτ is below √(4Dτ)", True))
+            rows.append(PredictedQuantity("heading", "hidden by diffusion", "vτ is below √(4Dτ)", True))
         return rows

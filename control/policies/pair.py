@@ -11,7 +11,7 @@ from config.fields import Doc, Gt, settings
 from control import potentials
 from control.policies.force_context import Force, Glow, Now, Pull
 from control.theory import linear
-from control.theory.conditions import Conditions, Foreseen, minimum, of_painting
+from control.theory.conditions import Conditions, PredictedQuantity, minimum, of_painting
 from control.theory.linear import Terms
 
 
@@ -66,7 +66,7 @@ class Pair(Force):
         values = {value for row in self.matrix for value in row}
         return values.pop() if len(values) == 1 else None
 
-    def predict(self, conditions: Conditions) -> list[Foreseen]:
+    def predict(self, conditions: Conditions) -> list[PredictedQuantity]:
         """Predictions for two particles under this force alone."""
         shape, plant = self.shape, conditions.plant
         if not shape.central or (self.strength is not None and self.strength <= 0.0):
@@ -78,14 +78,16 @@ class Pair(Force):
         rows = of_painting(shape, acting, plant)
         if stiffness <= 0 or at_um < 1e-3:
             return rows
-        rows.append(Foreseen("lattice constant", f"{at_um:.3g} µm", "the potential's minimum (P23)"))
+        rows.append(PredictedQuantity("lattice constant", f"{at_um:.3g} µm", "the potential's minimum (P23)"))
         if self.strength is not None:
             rows += self._bond(conditions, acting, self.strength)
         if at_um < plant.diameter_um:
-            rows.append(Foreseen("contact", "the ring is inside the particle", f"d = {plant.diameter_um:g} µm", True))
+            rows.append(
+                PredictedQuantity("contact", "the ring is inside the particle", f"d = {plant.diameter_um:g} µm", True)
+            )
         return rows
 
-    def _bond(self, conditions: Conditions, acting: Any, strength: float) -> list[Foreseen]:
+    def _bond(self, conditions: Conditions, acting: Any, strength: float) -> list[PredictedQuantity]:
         """Predictions for a bond of rate kappa: r' = -kappa (r(t - a) + r(t - tau)), plus the lag of both traps (P21).
 
         The offset of a particle from the middle of its spot is half that of the bond plus that of the pair's centre,
@@ -111,10 +113,14 @@ class Pair(Force):
         if scatter_um2(conditions) == math.inf:
             variance_um2 = math.inf
         kappa = terms(conditions)[-1][0]
-        rows = [Foreseen("z = κτ", f"{kappa * delay_s:.3g}", "κ of the minimum times the age of what was seen")]
+        rows = [
+            PredictedQuantity("z = κτ", f"{kappa * delay_s:.3g}", "κ of the minimum times the age of what was seen")
+        ]
         if math.isfinite(variance_um2):
             source = f"one bond, √(D(1 + z)/κ) for small z (P21){conditions.mean}"
-            rows.append(Foreseen("bond, rms", f"{1e3 * math.sqrt(variance_um2):.3g} nm", source))
+            rows.append(PredictedQuantity("bond, rms", f"{1e3 * math.sqrt(variance_um2):.3g} nm", source))
         elif variance_um2 == math.inf:
-            rows.append(Foreseen("bond, rms", "never settles", "the latency is too long for this stiffness", True))
+            rows.append(
+                PredictedQuantity("bond, rms", "never settles", "the latency is too long for this stiffness", True)
+            )
         return rows

@@ -31,7 +31,7 @@ from control.contract import Forces, Seen
 from control.plant import Plant
 from control.policies.force_context import Force, Now
 from control.policies.programmed import achieved_s, without_past
-from control.policies.response import Learning, Response, Told, alone
+from control.policies.response import CommandedTraps, Learning, Response, alone
 
 Floats = NDArray[np.float64]
 ROUNDS = 6  # iterations of the fixed point y
@@ -45,7 +45,7 @@ class PredictiveMemory:
     """State between two turns: traps that still act or acted during the last sightings, and the learned response."""
 
     learning: Learning
-    told: tuple[Told, ...] = ()
+    told: tuple[CommandedTraps, ...] = ()
     seen_s: float = -math.inf  # time of the newest sighting
     said_hz: float = 0.0  # rate that was last reported to the operator
 
@@ -103,7 +103,7 @@ class Predictive:
         """The memory with the traps of the last turn, and with the response learned from the newest sighting."""
         traps = memory.told
         if math.isfinite(seen.allowed.effect_s):
-            traps = (*traps, Told.by(seen.allowed, memory.seen_s))
+            traps = (*traps, CommandedTraps.by(seen.allowed, memory.seen_s))
         sightings = seen.history.sightings
         oldest_s = min((sighting.time_s for sighting in sightings[-3:]), default=seen.tracks.time_s) - seen.hold_s
         traps = (*(trap for trap, after in pairwise(traps) if after.effect_s > oldest_s), *traps[-1:])

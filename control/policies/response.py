@@ -41,7 +41,7 @@ OUTLIER = 4.5  # standard deviations
 
 
 @dataclass(frozen=True)
-class Told:
+class CommandedTraps:
     """The traps of one command, and the time from which they act."""
 
     effect_s: float
@@ -50,7 +50,7 @@ class Told:
     seen_s: float = -math.inf  # time of the sighting on which they were placed
 
     @classmethod
-    def by(cls, command: Command, seen_s: float) -> Told:
+    def by(cls, command: Command, seen_s: float) -> CommandedTraps:
         """The traps of a command that was decided on the sighting at `seen_s`."""
         rows = np.flatnonzero(command.particle >= 0)
         rows = rows[np.argsort(command.particle[rows], kind="stable")]
@@ -77,7 +77,7 @@ class Response:
     late_s: float = 0.0  # delay of a command beyond its planned time
 
     def relaxed(
-        self, place_um: Floats, variance_um2: Floats, particle: Ints, traps: tuple[Told, ...], start_s: float,
+        self, place_um: Floats, variance_um2: Floats, particle: Ints, traps: tuple[CommandedTraps, ...], start_s: float,
         end_s: float,
     ) -> tuple[Floats, Floats, NDArray[np.bool_]]:  # fmt: skip
         """(position [N, 2], its variance [N] per axis, [N] whether the particle always had a trap) at end_s.
@@ -119,7 +119,9 @@ class Learning:
     def of(cls, first: Response) -> Learning:
         return cls(first, first)
 
-    def step(self, sightings: tuple[Sighting, ...], traps: tuple[Told, ...], hold_s: float, isolated: Ints) -> Learning:
+    def step(
+        self, sightings: tuple[Sighting, ...], traps: tuple[CommandedTraps, ...], hold_s: float, isolated: Ints
+    ) -> Learning:
         """The estimates after the newest sighting, from the particles `isolated`, which only their traps push."""
         if len(sightings) < 3 or sightings[-1].time_s - sightings[-3].time_s > 2.5 * hold_s:
             return self._interrupted()
@@ -149,7 +151,13 @@ class Learning:
         return replace(self, particle=np.empty(0, np.int64), innovation_um=np.empty((0, 2)))
 
     def _predicted(
-        self, start_um: Floats, particle: Ints, traps: tuple[Told, ...], start_s: float, end_s: float, hold_s: float
+        self,
+        start_um: Floats,
+        particle: Ints,
+        traps: tuple[CommandedTraps, ...],
+        start_s: float,
+        end_s: float,
+        hold_s: float,
     ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
         """(yhat [N, 2], its derivatives dyhat/dtheta [N, 2, 2], [N] whether the particle always had a trap)."""
         no_variance = np.zeros(len(particle))
@@ -202,7 +210,7 @@ class Learning:
         return Response(rate_hz, d, v, hold_s * float(self.theta[1]))
 
 
-def trap_at(traps: tuple[Told, ...], time_s: float, particle: Ints) -> Floats:
+def trap_at(traps: tuple[CommandedTraps, ...], time_s: float, particle: Ints) -> Floats:
     """[N, 2] positions of the traps that acted at this time; 0 for particles without one."""
     acting = [trap for trap in traps if trap.effect_s <= time_s]
     return (acting[-1] if acting else traps[0]).of(particle)[1]

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from config.fields import Doc, Gt, settings
 from control import potentials
 from control.policies.force_context import Force, Glow, Now, Pull
-from control.theory.conditions import Conditions, Foreseen, of_painting
+from control.theory.conditions import Conditions, PredictedQuantity, of_painting
 from control.theory.own_past import SHORTER, OwnPast
 
 SLOWED = "T/(1 + z), z = κ_t a + κ(τ − a) of a trap put from a place of age a (P9)"
@@ -35,14 +35,14 @@ class Self(Force):
     def why_not_painted(self) -> str:
         return ""
 
-    def predict(self, conditions: Conditions) -> list[Foreseen]:
+    def predict(self, conditions: Conditions) -> list[PredictedQuantity]:
         """Predictions for a particle under this force alone."""
         if not self.shape.central:
             return []
         past, plant = OwnPast.of(self, conditions), conditions.plant
         rows = of_painting(self.shape, past.shape, plant) if past is not None else []
         if self.delay_s is None and conditions.steered:
-            rows.append(Foreseen("force", "none", NO_DELAY, True))
+            rows.append(PredictedQuantity("force", "none", NO_DELAY, True))
         if past is None:
             return rows
         d = plant.diffusion_um2_per_s
@@ -52,54 +52,56 @@ class Self(Force):
                 f"it must have come {past.push_um:.2g} µm in τ − a; "
                 f"chance takes it √(4Dτ) = {diffusive_um:.2g} µm (P20)"
             )
-            return [*rows, Foreseen(f"run at {past.pushed_um_per_s:.3g} µm/s", "only if pushed", source, True)]
+            return [*rows, PredictedQuantity(f"run at {past.pushed_um_per_s:.3g} µm/s", "only if pushed", source, True)]
         if past.speed_um_per_s > 0.0:
             return rows + self._running(past, d)
         if not past.is_trap and past.pushed_um_per_s == 0.0:
             return rows
         if not past.settles:
             source = "its displacements grow up to the trap's reach: the law is too stiff for the age of what was seen"
-            return [*rows, Foreseen("trap", "never settles", source, True)]
+            return [*rows, PredictedQuantity("trap", "never settles", source, True)]
         if not past.holds:
             return [*rows, past.conditions.not_held("trap")]
         slower = 1.0 + past.slow_z(past.rate_hz)
         source = SLOWED if past.age_s > 0.0 else "T/(1 + z), slow motion (P9)"
         rows += [
-            Foreseen(
+            PredictedQuantity(
                 "z = κτ",
                 f"{past.rate_hz * past.delay_s:.3g}",
                 f"κ of the minimum times the delay{past.conditions.mean}",
             ),
-            Foreseen("T_eff", f"{plant.temperature_k / slower:.3g} K", source),
-            Foreseen("late diffusion", f"{past.late_um2_per_s:.3g} µm²/s", "D/(1 + z)², z as of T_eff (P9)"),
+            PredictedQuantity("T_eff", f"{plant.temperature_k / slower:.3g} K", source),
+            PredictedQuantity("late diffusion", f"{past.late_um2_per_s:.3g} µm²/s", "D/(1 + z)², z as of T_eff (P9)"),
         ]
         if past.ideal and past.rate_hz * past.delay_s > 1:
             top_um2 = d * (1.0 + past.rate_hz * past.delay_s) / past.rate_hz
-            rows.append(Foreseen("MSD turns back at", f"{top_um2:.3g} µm²", "D(1 + z)/κ, both axes (P8)"))
+            rows.append(PredictedQuantity("MSD turns back at", f"{top_um2:.3g} µm²", "D(1 + z)/κ, both axes (P8)"))
         return rows
 
-    def _running(self, past: OwnPast, d: float) -> list[Foreseen]:
+    def _running(self, past: OwnPast, d: float) -> list[PredictedQuantity]:
         """Predictions for a particle that runs from its own past."""
         v, late_d, lasts_s = past.speed_um_per_s, past.late_um2_per_s, past.persistence_s
         least = SHORTER if past.is_rough else 1.0
         run_um, diffusive_um, mean = v * past.delay_s, math.sqrt(d * past.delay_s), past.conditions.mean
         rows = [
-            Foreseen(
+            PredictedQuantity(
                 "z = κτ", f"{past.running_rate_hz * past.delay_s:.3g}", f"κ where it runs, times the delay{mean}"
             ),
-            Foreseen("speed", f"{v:.3g} µm/s", f"γ v = F(v τ); of a harmonic ring κR/(1 + z) (P17, P20){mean}"),
-            Foreseen("persistence", f"{between(least * lasts_s, lasts_s)} s", past.turns),
-            Foreseen(
+            PredictedQuantity(
+                "speed", f"{v:.3g} µm/s", f"γ v = F(v τ); of a harmonic ring κR/(1 + z) (P17, P20){mean}"
+            ),
+            PredictedQuantity("persistence", f"{between(least * lasts_s, lasts_s)} s", past.turns),
+            PredictedQuantity(
                 "late diffusion",
                 f"{between(least * late_d, late_d)} µm²/s ({between(least * late_d / d, late_d / d)} D)",
                 "v²/2 times that, + D/2(1 + z)² (P19)",
             ),
         ]  # fmt: skip
         if run_um < 1.5 * diffusive_um:
-            rows.append(Foreseen("activity", "hidden by diffusion", "vτ is below 1.5 √(Dτ) (P19)", True))
+            rows.append(PredictedQuantity("activity", "hidden by diffusion", "vτ is below 1.5 √(Dτ) (P19)", True))
         elif run_um < 2.0 * diffusive_um:
             source = "vτ is below √(4Dτ): persistence and late diffusion are rough (P18)"
-            rows.append(Foreseen("activity", "nearly hidden by diffusion", source, True))
+            rows.append(PredictedQuantity("activity", "nearly hidden by diffusion", source, True))
         return rows
 
 

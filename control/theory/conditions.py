@@ -110,15 +110,15 @@ class Conditions:
         """The conditions with the scatter due to the lag of a steered trap; unchanged if there is no lag."""
         return self.settled(lambda now: now.lag_scatter_um2)
 
-    def not_held(self, name: str) -> Foreseen:
+    def not_held(self, name: str) -> PredictedQuantity:
         """A warning in place of the quantity `name`, for conditions that do not hold.
 
         A steered trap is at most w/2 from the past position of the particle. If the lag alone does not move the
         particle out of its spot, the larger scatter comes from the requested offsets.
         """
         if self.steered and replace(self, scatter_um2=0.0).lagging.holds:
-            return Foreseen(name, "limited by the trap's reach", OUT_OF_REACH, True)
-        return Foreseen(name, "too weak", TOO_WEAK, True)
+            return PredictedQuantity(name, "limited by the trap's reach", OUT_OF_REACH, True)
+        return PredictedQuantity(name, "too weak", TOO_WEAK, True)
 
     def wanted_pn(self, force_pn: Floats) -> Floats:
         """[...] the force for which traps are placed: with trap.compensate_latency, 1/(1 + z) of that of the law."""
@@ -254,7 +254,7 @@ def innermost(energy: NDArray[np.float64]) -> int:
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class PredictedQuantity:
     """One predicted quantity: its name, its value in words, and the source of its formula."""
 
     name: str
@@ -263,7 +263,7 @@ class Foreseen:
     warning: bool = False
 
 
-def of_painting(requested: Any, acting: Any, plant: Plant) -> list[Foreseen]:
+def of_painting(requested: Any, acting: Any, plant: Plant) -> list[PredictedQuantity]:
     """Deviations of painted light from the requested shape; empty if there are none, or if no light is painted."""
     if not isinstance(acting, Painted):
         return []
@@ -272,8 +272,8 @@ def of_painting(requested: Any, acting: Any, plant: Plant) -> list[Foreseen]:
         source = (
             f"asked for: {requested_um:.3g} µm; light of a waist of {acting.waist_um:g} µm has no finer rings (2.5)"
         )
-        rows.append(Foreseen("painted minimum at", f"{actual_um:.3g} µm", source, True))
+        rows.append(PredictedQuantity("painted minimum at", f"{actual_um:.3g} µm", source, True))
     if acting.depth_kt < SHALLOW_KT:
         source = f"a particle soon leaves a minimum of less than {SHALLOW_KT:g} kT"
-        rows.append(Foreseen("painted depth", f"{acting.depth_kt:.2g} kT", source, True))
+        rows.append(PredictedQuantity("painted depth", f"{acting.depth_kt:.2g} kT", source, True))
     return rows

@@ -110,7 +110,7 @@ class SimulatedCameraDriver:
         self._radius_px = world.diameter_um / 2.0 * scale
         self._peak_counts = config.peak_counts * world.brightness
         self._leak_px = world.stage.waist_um / 2.0 * scale  # exp(-2 r^2 / waist^2)
-        self._shapes = self._distorted_shapes(um_per_px) if is_bent(config, world) else None
+        self._shapes = self._distorted_shapes(um_per_px) if is_distorted(config, world) else None
         self._light = illumination(config)  # [H, W] relative
         self._background = (config.background_counts * self._light).astype(np.float32)
         self._even = config.uneven == 0.0
@@ -159,7 +159,7 @@ class SimulatedCameraDriver:
 
     def _frame(self, number: int) -> Frame:
         time_s = (number * self._world.period_ns + self._world.exposure_ns / 2.0) * 1e-9
-        laser_light = self._world.shone(number) if self._config.laser_leak_counts_per_mw > 0 else NO_LIGHT
+        laser_light = self._world.mean_light(number) if self._config.laser_leak_counts_per_mw > 0 else NO_LIGHT
         image = self.render(number, self._world.exposed(number), laser_light)
         return Frame(number, time_s, image)
 
@@ -232,7 +232,7 @@ def illumination(config: SimulatedCamera) -> NDArray[np.float32]:
     return np.asarray(1.0 - config.uneven * square, np.float32)
 
 
-def is_bent(config: SimulatedCamera, world: World) -> bool:
+def is_distorted(config: SimulatedCamera, world: World) -> bool:
     """Whether the images are not just equal round spots or rings."""
     optics = (config.true_shear, config.true_tilt_deg, config.true_defocus_um, config.true_stretch - 1.0)
     return any((*optics, config.size_spread, config.light_spread)) or any(look != "own" for look in world.look)

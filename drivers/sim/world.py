@@ -115,7 +115,7 @@ class World:
         positions_um: Floats = self._exposed[number % self.stage.frames_kept].copy()
         return positions_um
 
-    def shone(self, number: int) -> tuple[Floats, Floats]:
+    def mean_light(self, number: int) -> tuple[Floats, Floats]:
         """(true positions [K, 2], mean powers [K] mW) of the light during a recent frame's exposure, which is over.
 
         Without the beam's jitter.

@@ -10,7 +10,7 @@ from app.assembly.open import open_instrument, open_recorder
 from app.assembly.plan import plan
 from app.assembly.plan import planned as planned_of
 from app.assembly.rig import EXPERIMENTS, Plan
-from app.running.thread import Live
+from app.running.thread import LoopThread
 from config.reader import Document
 from control.contract import Beam, Camera, Command, Ended, Fault, Frame, OrderKind, Turn
 from drivers.journal import Journal
@@ -102,7 +102,7 @@ class Flight:
         self.instrument = open_instrument(self.made)
         eye = Eye(self.instrument.camera, self.turns, self.unplugged)
         hand = Hand(self.instrument.beam, self.silent)
-        self.live = Live(self.instrument.machine, eye, hand, self.instrument.clock, self._watch)
+        self.live = LoopThread(self.instrument.machine, eye, hand, self.instrument.clock, self._watch)
         self.live.order(OrderKind.ARM)
         if -1 in self.at:
             self.at[-1](self)

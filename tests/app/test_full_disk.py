@@ -23,7 +23,7 @@ from app.assembly.rig import EXPERIMENTS, Plan
 from app.commands.calibrate import calibrate_rig
 from app.commands.verify import first_difference
 from app.console.html_page import Page
-from app.running.process import Apart
+from app.running.process import LoopProcess
 from app.running.thread import beam_is_on
 from config.refused import Refused
 from control.contract import Beam, Command, Fault, Level, OrderKind
@@ -244,7 +244,7 @@ def watched(made: Plan, log: Path) -> Instrument:
 
 
 def assert_trips_in_the_loops_process(
-    live: Apart, out: Path, log: Path, words: str, attack: Callable[[Path], None] = lambda out: None
+    live: LoopProcess, out: Path, log: Path, words: str, attack: Callable[[Path], None] = lambda out: None
 ) -> None:
     """Records, arms, and attacks the file while there is light. The loop trips, and stays dark from that turn on."""
 
@@ -270,7 +270,7 @@ def assert_trips_in_the_loops_process(
     assert {line for line in done[first_dark:] if not line.startswith("dark")} <= {"0"}
 
 
-def light(live: Apart) -> None:
+def light(live: LoopProcess) -> None:
     """Sends ARM until there is light: on a busy computer an ARM that waited too long is not executed."""
     while not beam_is_on(live.newest):
         after = max((count for count, _ in live.recent()), default=0)
@@ -278,7 +278,7 @@ def light(live: Apart) -> None:
         until(partial(is_lit_or_late, live, after))
 
 
-def is_lit_or_late(live: Apart, after: int) -> bool:
+def is_lit_or_late(live: LoopProcess, after: int) -> bool:
     """Whether there is light, or a MARK that reports a late ARM."""
     return beam_is_on(live.newest) or is_obeyed(live, OrderKind.MARK, after)
 
@@ -288,7 +288,7 @@ def test_a_limit_on_the_file_size_trips_the_loop_process(tmp_path: Path) -> None
     out, log = tmp_path / "run.h5", tmp_path / "log"
     log.touch()
     made = planned(*PATIENT)
-    with Apart(made, partial(limited, size_bytes=3_500_000, log=log)) as live:
+    with LoopProcess(made, partial(limited, size_bytes=3_500_000, log=log)) as live:
         assert_trips_in_the_loops_process(live, out, log, "a file may not grow any further here")
         assert not live.trouble
     assert not live.trouble
@@ -302,7 +302,7 @@ def test_a_full_disk_trips_the_loop_process(tmp_path: Path) -> None:
     log.touch()
     with small_disks(tmp_path, [3_500_000]) as (disk,):
         out = disk / "run.h5"
-        with Apart(planned(*PATIENT), partial(watched, log=log)) as live:
+        with LoopProcess(planned(*PATIENT), partial(watched, log=log)) as live:
             assert_trips_in_the_loops_process(live, out, log, "the disk is full, ")
             live.record(tmp_path / "elsewhere.h5")  # a disk with room: the same process records again
             until(lambda: live.recording)
@@ -315,7 +315,7 @@ def test_a_full_disk_trips_the_loop_process(tmp_path: Path) -> None:
             assert run.ended_cleanly
 
 
-def reset(live: Apart) -> None:
+def reset(live: LoopProcess) -> None:
     """Sends RESET until it holds: in a turn that still has the broken record, the fault has priority.
 
     One order at a time, each confirmed in its turn: a later one would end the next flight.
@@ -327,7 +327,7 @@ def reset(live: Apart) -> None:
         until(partial(is_obeyed, live, OrderKind.RESET, after))
 
 
-def is_obeyed(live: Apart, kind: OrderKind, after: int) -> bool:
+def is_obeyed(live: LoopProcess, kind: OrderKind, after: int) -> bool:
     """Whether a turn after the one counted `after` has an order of this kind."""
     return any(order.kind is kind for _, turn in live.recent(after) for order in turn.orders)
 
@@ -336,7 +336,7 @@ def is_obeyed(live: Apart, kind: OrderKind, after: int) -> bool:
 def test_a_deleted_record_trips_the_loop_process(tmp_path: Path) -> None:
     out, log = tmp_path / "run.h5", tmp_path / "log"
     log.touch()
-    with Apart(planned(*PATIENT), partial(watched, log=log)) as live:
+    with LoopProcess(planned(*PATIENT), partial(watched, log=log)) as live:
         assert_trips_in_the_loops_process(live, out, log, "the file was deleted while it was being recorded", deleted)
     assert not live.trouble
 
@@ -351,7 +351,7 @@ def test_a_lost_record_or_a_quota_trips_the_loop_process(tmp_path: Path) -> None
         used_up.touch()
 
     expected = {**GONE, quota: "the quota on this disk is used up"}
-    with Apart(planned(*PATIENT), partial(with_quota, used_up=used_up, log=log)) as live:
+    with LoopProcess(planned(*PATIENT), partial(with_quota, used_up=used_up, log=log)) as live:
         for attack, words in expected.items():
             log.write_text("")
             out = tmp_path / attack.__name__ / "run.h5"

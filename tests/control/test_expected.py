@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from control.allocate import LightModel, allocate
-from control.contract import DARK, Command, Felt, Forces, State, Tracks
-from control.expected import Hold, Whereabouts, felt_by, still_acting
+from control.contract import DARK, Command, Forces, RecordedLight, State, Tracks
+from control.expected import Hold, PredictedPositions, assign_recorded_light, still_acting
 from control.plant import Plant
 
 LIGHT = LightModel(waist_um=0.6, depth_kt_per_mw=5.0, kt_pn_um=4.07e-3, power_mw=200.0, settle_s=1e-5, cycle_s=0.01)
@@ -53,7 +53,7 @@ def test_a_held_particle_follows_the_equation_of_motion_in_its_trap(
     """The reference is the equation of motion in the whole Gaussian, not only near its centre."""
     seen = tracks([(5.0, 5.0)])
     command = steered(seen, [(offset_um, 0.0)])
-    where = Whereabouts().updated(seen).at(late_s + lasting_s, (hold(command, late_s),))
+    where = PredictedPositions().updated(seen).at(late_s + lasting_s, (hold(command, late_s),))
 
     def slide(_: float, x: Any) -> Any:
         away = x - offset_um
@@ -68,24 +68,24 @@ def test_a_held_particle_follows_the_equation_of_motion_in_its_trap(
 def test_before_the_command_acts_no_particle_is_predicted() -> None:
     seen = tracks([(5.0, 5.0)])
     acting = hold(steered(seen, [(0.2, 0.0)]), 0.008)
-    assert len(Whereabouts().updated(seen).at(0.008, (acting,)).expected.particle) == 0
-    assert len(Whereabouts().updated(seen).at(0.010, (acting,)).expected.particle) == 1
+    assert len(PredictedPositions().updated(seen).at(0.008, (acting,)).expected.particle) == 0
+    assert len(PredictedPositions().updated(seen).at(0.010, (acting,)).expected.particle) == 1
 
 
 def test_each_command_acts_until_the_next_one() -> None:
     seen = tracks([(5.0, 5.0)])
     right, left = steered(seen, [(0.2, 0.0)]), steered(seen, [(-0.2, 0.0)])
-    both = Whereabouts().updated(seen).at(0.02, (hold(right, 0.0), hold(left, 0.01)))
-    one = Whereabouts().updated(seen).at(0.01, (hold(right, 0.0),))
+    both = PredictedPositions().updated(seen).at(0.02, (hold(right, 0.0), hold(left, 0.01)))
+    one = PredictedPositions().updated(seen).at(0.01, (hold(right, 0.0),))
     then = replace(one, time_s=0.01).at(0.02, (hold(left, 0.01),))
     np.testing.assert_allclose(both.position_um, then.position_um)
-    dark = Whereabouts().updated(seen).at(0.02, (hold(right, 0.0), hold(DARK, 0.01)))
+    dark = PredictedPositions().updated(seen).at(0.02, (hold(right, 0.0), hold(DARK, 0.01)))
     np.testing.assert_array_equal(dark.position_um, one.position_um)
 
 
 def test_a_lost_particle_keeps_its_predicted_position() -> None:
     seen = tracks([(5.0, 5.0), (9.0, 5.0)])
-    before = Whereabouts().updated(seen).at(0.01, (hold(steered(seen, [(0.2, 0.0), (0.2, 0.0)]), 0.0),))
+    before = PredictedPositions().updated(seen).at(0.01, (hold(steered(seen, [(0.2, 0.0), (0.2, 0.0)]), 0.0),))
     after = before.updated(tracks([(9.1, 5.0)], 0.01, particle=[1], lost=[0]))
     assert after.particle.tolist() == [0, 1]
     np.testing.assert_array_equal(after.position_um, [before.position_um[0], (9.1, 5.0)])
@@ -118,15 +118,15 @@ def test_recorded_spots_are_assigned_by_position() -> None:
     spots = Command(
         position_um=np.zeros((6, 2)), power_mw=np.ones(6), dwell_s=np.ones(6), particle=np.array([7, 3, -1, 5, 9, 4])
     )
-    felt = Felt(spots, np.array([3, 4, 7, 9]), np.array([[1.0, 1.0], [np.nan, 0.0], [5.0, 5.0], [20.0, 20.0]]))
+    felt = RecordedLight(spots, np.array([3, 4, 7, 9]), np.array([[1.0, 1.0], [np.nan, 0.0], [5.0, 5.0], [20.0, 20.0]]))
     seen = tracks([[5.1, 5.0], [30.0, 0.0], [1.0, 1.2]])
-    assert felt_by(felt, seen, 0.6).particle.tolist() == [0, 2, -1, -1, -1, -1]
-    assert felt_by(felt, Tracks(0.0), 0.6).particle.tolist() == [-1] * 6
+    assert assign_recorded_light(felt, seen, 0.6).particle.tolist() == [0, 2, -1, -1, -1, -1]
+    assert assign_recorded_light(felt, Tracks(0.0), 0.6).particle.tolist() == [-1] * 6
 
 
 def test_recorded_positions_not_finite_or_too_far_are_not_assigned() -> None:
     spots = Command(position_um=np.zeros((2, 2)), power_mw=np.ones(2), dwell_s=np.ones(2), particle=np.array([3, 4]))
-    felt = Felt(spots, np.array([3, 4]), np.array([[1e200, 1.0], [5.0, 5.0]]))
+    felt = RecordedLight(spots, np.array([3, 4]), np.array([[1e200, 1.0], [5.0, 5.0]]))
     for lost_um, found in ((np.nan, [-1, 1]), (np.inf, [-1, 1]), (1e200, [-1, 1])):
-        assert felt_by(felt, tracks([[lost_um, 0.0], [5.1, 5.0]]), 0.6).particle.tolist() == found
-    assert felt_by(felt, tracks([[np.nan, 0.0]]), 0.6).particle.tolist() == [-1, -1]
+        assert assign_recorded_light(felt, tracks([[lost_um, 0.0], [5.1, 5.0]]), 0.6).particle.tolist() == found
+    assert assign_recorded_light(felt, tracks([[np.nan, 0.0]]), 0.6).particle.tolist() == [-1, -1]

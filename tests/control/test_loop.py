@@ -11,7 +11,7 @@ import pytest
 
 from control.allocate import LightModel
 from control.contract import (
-    NOBODY,
+    NOTHING_EXPECTED,
     Command,
     Ended,
     Expected,
@@ -44,7 +44,7 @@ class OneBead:
     def start(self) -> int:
         return 0
 
-    def step(self, memory: int, frame: Frame, expected: Expected = NOBODY) -> tuple[int, Tracks]:
+    def step(self, memory: int, frame: Frame, expected: Expected = NOTHING_EXPECTED) -> tuple[int, Tracks]:
         one = np.zeros(1, np.int64)
         position_um = np.array([[1.0 + 0.01 * frame.number, 2.0]])
         return memory + 1, Tracks(frame.time_s, one, position_um, np.array([self.state], np.uint8), one, one)
@@ -217,7 +217,7 @@ def test_a_slow_dark_turn_does_not_trip() -> None:
 class Overcrowded(OneBead):
     """Frame 4 has too many features to track."""
 
-    def step(self, memory: Any, frame: Frame, expected: Expected = NOBODY) -> tuple[Any, Tracks]:
+    def step(self, memory: Any, frame: Frame, expected: Expected = NOTHING_EXPECTED) -> tuple[Any, Tracks]:
         if frame.number == 4:
             raise Fault("too many features")
         return super().step(memory, frame, expected)
@@ -483,7 +483,7 @@ def test_acting_commands_are_remembered_if_the_plant_is_known() -> None:
 def test_a_turn_has_the_notes_of_all_its_stages() -> None:
     @dataclass(frozen=True)
     class Says(OneBead):
-        def step(self, memory: int, frame: Frame, expected: Expected = NOBODY) -> tuple[int, Tracks]:
+        def step(self, memory: int, frame: Frame, expected: Expected = NOTHING_EXPECTED) -> tuple[int, Tracks]:
             memory, tracks = super().step(memory, frame, expected)
             return memory, replace(tracks, notes=("of the tracker",), lost=np.array([7]))
 

@@ -19,7 +19,7 @@ from control.policies.external import External
 from control.policies.force_context import Now
 from control.policies.pair import Pair
 from control.policies.predictive import Predictive, PredictiveMemory, within
-from control.policies.response import Told
+from control.policies.response import CommandedTraps
 from control.potentials.harmonic import Harmonic
 
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ K = spot_stiffness(LIGHT.trap_kt * LIGHT.kt_pn_um, LIGHT.waist_um)
 KAPPA_HZ = PLANT.rate_hz(K)
 
 
-def known(policy: Predictive, *told: Told) -> PredictiveMemory:
+def known(policy: Predictive, *told: CommandedTraps) -> PredictiveMemory:
     return replace(policy.start(), told=told)
 
 
@@ -61,7 +61,7 @@ def test_the_prediction_is_that_of_a_particle_in_a_known_trap(late_s: float, bef
     """The trap acts from before_s after (or before) the sighting: free diffusion until then, relaxation afterwards."""
     place, trap = np.array([[5.0, 5.0]]), np.array([[5.2, 4.9]])
     made = seen(place, late_s=late_s)
-    told = (Told(1.0 + before_s, np.array([0]), trap),)
+    told = (CommandedTraps(1.0 + before_s, np.array([0]), trap),)
     found, variance = POLICY.predicted(known(POLICY, *told), now(made))
     free_s = min(max(before_s, 0.0), late_s)
     held_s = late_s - free_s
@@ -74,7 +74,9 @@ def test_the_prediction_is_that_of_a_particle_in_a_known_trap(late_s: float, bef
 def test_the_variance_of_a_free_particle_includes_blur_and_noise() -> None:
     made, d = seen(np.array([[5.0, 5.0], [6.0, 6.0]])), PLANT.diffusion_um2_per_s
     policy = replace(POLICY, exposure_s=0.006, error_um=0.02)
-    found, variance = policy.predicted(known(policy, Told(0.9, np.array([1]), np.array([[6.0, 6.0]]))), now(made))
+    found, variance = policy.predicted(
+        known(policy, CommandedTraps(0.9, np.array([1]), np.array([[6.0, 6.0]]))), now(made)
+    )
     np.testing.assert_allclose(found[0], [5.0, 5.0])
     assert variance[0] == pytest.approx(2 * d * (0.01 - 0.001) + 0.02**2)
     assert variance[1] < variance[0]
@@ -87,7 +89,7 @@ def test_a_harmonic_law_gets_the_gain_of_the_exact_walk(z: float) -> None:
     soft = Predictive((External(shape=Harmonic(stiffness_pn_per_um=0.15 * K)),), PLANT, LIGHT, MIDDLE, exposure_s=0.0)
     place = np.array([[5.1, 5.0]])
     made = seen(place, late_s=late_s)
-    trap = Told(0.5, np.array([0]), place)
+    trap = CommandedTraps(0.5, np.array([0]), place)
     at, blur = soft.predicted(known(soft, trap), now(made))
     way = soft.way_um(soft.believed, now(made), at, blur)
     keep = math.exp(-KAPPA_HZ * 0.01)
@@ -111,8 +113,8 @@ def test_pair_forces_use_the_predicted_positions_of_both_particles() -> None:
     pair = Predictive((Pair(shape=Harmonic(stiffness_pn_per_um=0.1)),), PLANT, LIGHT, MIDDLE, exposure_s=0.0)
     place = np.array([[4.0, 5.0], [6.0, 5.0]])
     made = seen(place, late_s=0.05)
-    still = Told(0.5, np.array([0, 1]), place)
-    moved = Told(0.5, np.array([0, 1]), np.array([[4.0, 5.0], [9.0, 5.0]]))
+    still = CommandedTraps(0.5, np.array([0, 1]), place)
+    moved = CommandedTraps(0.5, np.array([0, 1]), np.array([[4.0, 5.0], [9.0, 5.0]]))
     one, other = (pair.step(known(pair, told), made)[1].force_pn for told in (still, moved))
     assert other[0, 0] > one[0, 0] * 1.2
 

@@ -17,7 +17,7 @@ from control.history import History, Sighting
 from control.plant import Plant
 from control.policies.external import External
 from control.policies.predictive import Predictive, PredictiveMemory
-from control.policies.response import Response, Told, alone
+from control.policies.response import CommandedTraps, Response, alone
 from control.potentials.harmonic import Harmonic
 
 Floats = NDArray[np.float64]
@@ -127,7 +127,7 @@ def test_only_particles_without_neighbours_in_their_cell_are_alone() -> None:
 
 def test_the_traps_of_a_command_are_sorted_without_painted_spots() -> None:
     command = Command(np.arange(6.0).reshape(3, 2), np.ones(3), np.ones(3), np.array([7, -1, 3]), effect_s=0.5)
-    told = Told.by(command, 0.4)
+    told = CommandedTraps.by(command, 0.4)
     assert told.particle.tolist() == [3, 7]
     assert told.trap_um.tolist() == [[4.0, 5.0], [0.0, 1.0]]
     held, trap_um = told.of(np.array([1, 7]))
@@ -137,7 +137,7 @@ def test_the_traps_of_a_command_are_sorted_without_painted_spots() -> None:
 
 def test_the_relaxation_begins_after_the_learned_latency() -> None:
     response = Response(RATE_HZ, D, 0.0, late_s=0.004)
-    told = (Told(0.002, np.array([0]), np.array([[1.0, 0.0]])),)
+    told = (CommandedTraps(0.002, np.array([0]), np.array([[1.0, 0.0]])),)
     place, _, always = response.relaxed(np.zeros((1, 2)), np.zeros(1), np.array([0]), told, 0.0, 0.01)
     assert place[0, 0] == pytest.approx(1.0 - math.exp(-RATE_HZ * 0.004))
     assert not always.any()

@@ -129,10 +129,10 @@ def test_light_is_recorded_until_it_expires() -> None:
     world.put(Visits(spot_um, one, np.array([MS]), 0, 12 * MS, 16 * MS, power_mw=10.0 * one))
     for at_ms in (5, 11, 13, 40):
         world.advance(at_ms * MS)
-    place_um, power_mw = world.shone(1)
+    place_um, power_mw = world.mean_light(1)
     np.testing.assert_array_equal(place_um, spot_um)
     assert power_mw == pytest.approx([10.0 * 4.0 / 8.0])
-    assert len(world.shone(2)[1]) == 0
+    assert len(world.mean_light(2)[1]) == 0
     world.put(Visits(spot_um, one, np.array([MS]), 0, 41 * MS))  # light without power is not recorded
     world.advance(60 * MS)
-    assert len(world.shone(4)[1]) == 0
+    assert len(world.mean_light(4)[1]) == 0

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from drivers.image_sources import natural, open_pages
-from drivers.names_of_images import notes_on_names
+from drivers.names_of_images import name_notes
 
 EVEN = "and the frames are taken as even in time"
 ROWS = "as for channels or positions side by side; all are taken as frames, in the order of their names"
 
 
 def noted(names: list[str]) -> tuple[str, ...]:
-    return notes_on_names([Path(name) for name in sorted(names, key=natural)])
+    return name_notes([Path(name) for name in sorted(names, key=natural)])
 
 
 @pytest.mark.parametrize(

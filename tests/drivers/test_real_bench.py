@@ -12,7 +12,7 @@ from control.contract import STILL_LIT, Command, Fault
 from drivers.closing import Opened
 from drivers.guard import Guard
 from drivers.lasers.cobolt import Cobolt
-from drivers.real_bench import BenchSettings, LastOut, RealBench, open_real_bench
+from drivers.real_bench import BenchSettings, FinalDarkening, RealBench, open_real_bench
 from drivers.sim.clock import PacedClock
 from tests.drivers.paper_devices import (
     FAILS,
@@ -138,4 +138,4 @@ def test_a_device_closed_after_the_guard_does_not_hide_a_lit_laser() -> None:
     lamp.close = close  # type: ignore[method-assign]
     assert isinstance(bench.beam, Guard)
     with pytest.raises(Fault, match=f"{STILL_LIT}: no answer; the emulator is gone$"):
-        LastOut(bench.beam, others).close()
+        FinalDarkening(bench.beam, others).close()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tracking.footage import scattered, spots
-from tracking.locate.faint import hopeful
+from tracking.locate.faint import possible_peaks
 from tracking.locate.refine import refine
 
 
@@ -30,7 +30,7 @@ def test_peaks_left_out_would_be_too_faint_after_refinement(
     _, _, mass = refine(image, peak, radius, iterations)
     minmass = float(np.quantile(mass / factor, share))
     bright = mass / factor > minmass
-    stay = hopeful(image, peak, radius, iterations, factor, minmass)
+    stay = possible_peaks(image, peak, radius, iterations, factor, minmass)
     found = {tuple(one) for one in stay.tolist()}
     assert all(tuple(one) in found for one in peak[bright].tolist())
     _, _, mass_of_stay = refine(image, stay, radius, iterations)
@@ -44,15 +44,15 @@ def test_most_noise_peaks_of_a_dark_field_are_left_out() -> None:
     peak = noise[((noise >= 5) & (noise < 251)).all(axis=1)]
     assert len(peak) > 1000
     dim = np.where(image > 40, image, 0).astype(np.uint8)
-    assert len(hopeful(dim, peak, 5, 10, 1.0, 400.0)) < 0.4 * len(peak)
+    assert len(possible_peaks(dim, peak, 5, 10, 1.0, 400.0)) < 0.4 * len(peak)
 
 
 @pytest.mark.parametrize("minmass", [0.0, -1.0])
 def test_no_peaks_are_left_out_without_a_minimum_mass(minmass: float) -> None:
     peak = np.array([[7, 7], [8, 20]])
-    assert hopeful(np.zeros((16, 30), np.uint8), peak, 5, 10, 1.0, minmass) is peak
+    assert possible_peaks(np.zeros((16, 30), np.uint8), peak, 5, 10, 1.0, minmass) is peak
 
 
 def test_all_peaks_are_left_out_above_the_largest_possible_mass() -> None:
     peak = np.array([[7, 7], [8, 20]])
-    assert len(hopeful(np.full((16, 30), 255, np.uint8), peak, 5, 10, 1.0, 1e308)) == 0
+    assert len(possible_peaks(np.full((16, 30), 255, np.uint8), peak, 5, 10, 1.0, 1e308)) == 0

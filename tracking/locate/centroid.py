@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from control.contract import Fault
 from tracking.locate.bandpass import Image, bandpass
 from tracking.locate.distinct import distinct
-from tracking.locate.faint import hopeful
+from tracking.locate.faint import possible_peaks
 from tracking.locate.features import NOTHING, Features
 from tracking.locate.levels import levels
 from tracking.locate.noise import dark
@@ -53,7 +53,7 @@ class Centroid:
         if least is None:
             return NOTHING
         peak = peaks(bright, s.least_distance_px, least, s.margin_px)
-        peak = hopeful(bright, peak, s.radius_px, s.max_iterations, factor, s.minmass)
+        peak = possible_peaks(bright, peak, s.radius_px, s.max_iterations, factor, s.minmass)
         if len(peak) > MOST_PEAKS:
             raise Fault(
                 f"a frame has {len(peak)} peaks of brightness, and {MOST_PEAKS} are allowed; a larger "

@@ -22,7 +22,7 @@ TILE = 4  # px; small compared to a mask, so that the tiles it touches are littl
 MOST = 2.0**62  # no sum of pixels is larger
 
 
-def hopeful(image: Image, peak: Ints, radius: int, max_iterations: int, factor: float, minmass: float) -> Ints:
+def possible_peaks(image: Image, peak: Ints, radius: int, max_iterations: int, factor: float, minmass: float) -> Ints:
     """The peaks (of [N, 2] y, x in an integer image) that may reach a mass above `minmass`, in the same order.
 
     `factor` is the scale of the image before rounding. All peaks stay if `minmass` is not above 0.

@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QComboBox, QFormLayout, QLabel
 
 from app.assembly.rig import EXPERIMENTS
 from app.desktop.forms.choice_box import ChoiceBox
-from app.desktop.forms.defaults import BEGINNINGS
+from app.desktop.forms.defaults import INITIAL_VALUES
 from app.desktop.forms.editing_keys import uncommitted
 from app.desktop.forms.form import SPECIAL
 from app.desktop.forms.value_editors import Editor
@@ -85,4 +85,4 @@ class CheckpointEditor(Editor):
 
 
 SPECIAL[Learned] = CheckpointEditor
-BEGINNINGS[Learned] = {"checkpoint": next(iter(at_hand()), "")}
+INITIAL_VALUES[Learned] = {"checkpoint": next(iter(at_hand()), "")}

@@ -10,7 +10,7 @@ from config.fields import FieldForm, describe, variants
 from config.reader import plain
 from config.units import SUFFIXES
 
-BEGINNINGS: dict[type, dict[str, Any]] = {}  # initial values of settings classes that need more than their defaults
+INITIAL_VALUES: dict[type, dict[str, Any]] = {}  # initial values of settings classes that need more than their defaults
 
 
 def begin(cls: type, like: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def begin(cls: type, like: dict[str, Any] | None = None) -> dict[str, Any]:
             values[form.name] = (
                 like[form.name] if like is not None and _same_type(like.get(form.name), default) else default
             )
-    return values | BEGINNINGS.get(cls, {})
+    return values | INITIAL_VALUES.get(cls, {})
 
 
 def _same_type(value: Any, default: Any) -> bool:

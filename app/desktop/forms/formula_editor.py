@@ -10,7 +10,7 @@ from PyQt6.QtCore import QTimer, pyqtSignal
 from PyQt6.QtGui import QColor, QFontDatabase, QTextCursor
 from PyQt6.QtWidgets import QFormLayout, QLabel, QPlainTextEdit, QTextEdit, QVBoxLayout
 
-from app.desktop.forms.defaults import BEGINNINGS
+from app.desktop.forms.defaults import INITIAL_VALUES
 from app.desktop.forms.editing_keys import uncommitted
 from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.form import SPECIAL, Fields
@@ -199,4 +199,4 @@ def _parameters_in(text: str) -> list[str]:
 
 
 SPECIAL[Formula] = FormulaEditor
-BEGINNINGS[Formula] = {"formula": "0.5*k*(r-R)**2", "parameters": {"k": 0.9, "R": 1.0}}
+INITIAL_VALUES[Formula] = {"formula": "0.5*k*(r-R)**2", "parameters": {"k": 0.9, "R": 1.0}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.desktop.forms.defaults import BEGINNINGS
+from app.desktop.forms.defaults import INITIAL_VALUES
 from app.desktop.forms.form import SPECIAL, Fields
 from control.policies.python_law import PythonLaw
 
@@ -13,4 +13,4 @@ def python_law_editor(cls: type) -> Fields:
 
 
 SPECIAL[PythonLaw] = python_law_editor
-BEGINNINGS[PythonLaw] = {"law": "my_laws:MyLaw"}
+INITIAL_VALUES[PythonLaw] = {"law": "my_laws:MyLaw"}

@@ -21,7 +21,7 @@ from app.running.thread import beam_is_on, mean_power_mw
 from control.contract import State, Turn
 
 Floats = NDArray[np.float64]
-NOBODY = -1
+NO_PARTICLE = -1
 NOT_YET = (State.NEW, State.UNSORTED)  # identity or species is not determined yet
 OTHER_SPECIES = ((theme.GREEN, "s"), (theme.PURPLE, "t1"), (theme.YELLOW, "p"))  # species >= 3 share the last mark
 SPOT = 0.4  # diameter of the strongest spot, in particle diameters
@@ -36,7 +36,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.paintings, self.paint_s = 0, 0.0  # number of paint events, and duration of the last one
         super().__init__(parent)
         self.um_per_px, self.diameter_um = um_per_px, diameter_um
-        self.followed = NOBODY
+        self.followed = NO_PARTICLE
         self.setBackground(theme.GROUND)
         self.ci.setContentsMargins(0, 0, 0, 0)
         self.box = self.addViewBox(lockAspect=True, invertY=True, enableMenu=False)
@@ -86,7 +86,7 @@ class View(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     def show_rig(self, um_per_px: float, diameter_um: float, guessed: bool = False) -> None:
         """Clear the view for another rig. `guessed`: the pixel size is not known."""
         self.scale_bar.px_um = um_per_px if guessed else 0.0
-        self.um_per_px, self.diameter_um, self.followed = um_per_px, diameter_um, NOBODY
+        self.um_per_px, self.diameter_um, self.followed = um_per_px, diameter_um, NO_PARTICLE
         self.levels, self._shape = None, ()
         self.image.clear()
         self.scale_bar.setVisible(False)

@@ -15,7 +15,7 @@ from PyQt6.QtWidgets import QMenu, QWidgetAction
 from app.desktop.forms.defaults import begin
 from app.desktop.image.excluded_regions import KINDS, Regions
 from app.desktop.image.grey_levels import Levels
-from app.desktop.image.image_view import NOBODY, View
+from app.desktop.image.image_view import NO_PARTICLE, View
 from app.desktop.window import theme
 from app.tuning.images_to_corrections import IMAGES, TAKEN
 from control.contract import Tracks
@@ -28,7 +28,7 @@ FAR_UM = 1e9  # no place in a sample
 EXCLUDED_REGIONS = "tracking.excluded_regions"
 
 
-class Hand(QObject):
+class MouseTools(QObject):
     """Converts mouse actions into edits of the experiment. The panel can undo them and puts them in force."""
 
     edited = pyqtSignal(object)  # the experiment as plain data
@@ -49,14 +49,14 @@ class Hand(QObject):
         """The particle under the mouse, or NOBODY."""
         tracks = self._tracks()
         if tracks is None or len(tracks) == 0:
-            return NOBODY
+            return NO_PARTICLE
         distance = np.hypot(*(tracks.position_um - (x_um, y_um)).T)
         index = int(np.argmin(distance))
-        return int(tracks.particle[index]) if distance[index] <= 0.75 * self.view.diameter_um else NOBODY
+        return int(tracks.particle[index]) if distance[index] <= 0.75 * self.view.diameter_um else NO_PARTICLE
 
     def follow(self, particle: int) -> None:
         """Highlight this particle. The same particle again, or NOBODY: highlight none."""
-        self.view.followed = NOBODY if particle == self.view.followed else particle
+        self.view.followed = NO_PARTICLE if particle == self.view.followed else particle
         self.followed.emit(self.view.followed)
 
     def give_species(self, particle: int, species: int) -> None:
@@ -126,7 +126,7 @@ class Hand(QObject):
         menu = QMenu(self.view)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         particle = self.nearest(x_um, y_um)
-        if particle != NOBODY:
+        if particle != NO_PARTICLE:
             menu.addAction(f"Follow particle {particle}", lambda: self.follow(particle))
             species = menu.addMenu(f"Species of particle {particle}")
             assert species is not None

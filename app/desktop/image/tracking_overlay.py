@@ -22,7 +22,7 @@ Image = NDArray[Any]
 NOTHING = np.empty((0, 2))
 
 
-class Judging:
+class CandidateSearch:
     """Finds candidates in the turn on screen, once a second and on request, in a worker thread."""
 
     def __init__(

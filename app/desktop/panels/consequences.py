@@ -5,7 +5,7 @@ from __future__ import annotations
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
-from app.desktop.panels.predicted_numbers import ForeseenTable
+from app.desktop.panels.predicted_numbers import PredictedTable
 from app.desktop.plots import potential_plot
 from app.desktop.plots.potential_plot import PLOT_PX, PotentialPlot
 from app.desktop.window import theme
@@ -16,7 +16,7 @@ LEAST_PX, MOST_PX = 60, 190  # least and largest height of the numbers
 class Consequences(QWidget):
     """Shows the plots and numbers that fit into the space left by the form. Choices of the user take precedence."""
 
-    def __init__(self, plot: PotentialPlot, foreseen: ForeseenTable, parent: QWidget | None = None) -> None:
+    def __init__(self, plot: PotentialPlot, foreseen: PredictedTable, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.plot, self.foreseen = plot, foreseen
         self.numbers = QScrollArea()

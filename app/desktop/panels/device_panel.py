@@ -15,7 +15,7 @@ from app.desktop.forms.error_label import ErrorLabel
 from app.desktop.forms.form import Fields
 from app.desktop.forms.scrolled import scrolled
 from app.desktop.forms.value_editors import discard
-from app.desktop.panels.readbacks import Answers
+from app.desktop.panels.readbacks import Readbacks
 from app.desktop.window import theme
 from config.reader import Document, build, plain
 
@@ -33,7 +33,7 @@ class DevicePanel(QWidget):
 
     def __init__(self, plan: Plan, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.answers = Answers()
+        self.answers = Readbacks()
         self.part, self.pages = ChoiceBox(), QStackedWidget()
         self.part.setToolTip("which part of the rig is shown")
         self.part.currentIndexChanged.connect(self.pages.setCurrentIndex)

@@ -47,10 +47,14 @@ class ExperimentPanel(ExperimentWidgets):
     not_allowed = pyqtSignal(object)  # the NotAllowed error of the edited law in Python
 
     def __init__(
-        self, experiment: Experiment, means: Callable[[Any], Conditions], folder: Path, parent: QWidget | None = None
+        self,
+        experiment: Experiment,
+        conditions: Callable[[Any], Conditions],
+        folder: Path,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(folder, parent)
-        self._means = means  # the conditions of an experiment; raises Refused
+        self._conditions = conditions  # the conditions of an experiment; raises Refused
         self.in_force = experiment
         self.undo_stack = QUndoStack(self)
         self._saved: dict[str, Any] = {}  # the data as opened or last saved
@@ -112,9 +116,9 @@ class ExperimentPanel(ExperimentWidgets):
         """The unsaved edits of this file, to be stored; None if there are none."""
         if self.data() == self._saved and not devices:
             return None
-        return self.as_it_stands(path, plan, devices)
+        return self.unsaved_copy(path, plan, devices)
 
-    def as_it_stands(self, path: Path, plan: Plan, devices: dict[str, Any]) -> Unsaved:
+    def unsaved_copy(self, path: Path, plan: Plan, devices: dict[str, Any]) -> Unsaved:
         return Unsaved(path, self.in_force.title, self.data(), devices, plan, self._saved, self.undo_stack)
 
     def saved(self, data: dict[str, Any]) -> None:
@@ -389,10 +393,10 @@ class ExperimentPanel(ExperimentWidgets):
 
     def _foresee(self, experiment: Experiment) -> None:
         """Show the predicted curves and numbers. Raises Refused for an experiment that cannot run."""
-        means = self._means(experiment)
+        conditions = self._conditions(experiment)
         forces = experiment.policy.forces
         shapes = [force.shape for force in forces if force.shape is not None]
         self._plotted = [index for index, force in enumerate(forces) if force.shape is not None]
         self.consequences.show_drawn(any(shape.kind == "drawn" for shape in shapes))
-        self.plot.show_forces(shapes, experiment.mode, means)
-        self.foreseen.show_all(predict(experiment, means))
+        self.plot.show_forces(shapes, experiment.mode, conditions)
+        self.foreseen.show_all(predict(experiment, conditions))

@@ -16,7 +16,7 @@ from app.desktop.forms.form import Fields
 from app.desktop.forms.scrolled import scrolled
 from app.desktop.panels.consequences import Consequences
 from app.desktop.panels.experiment_list import ExperimentList
-from app.desktop.panels.predicted_numbers import ForeseenTable
+from app.desktop.panels.predicted_numbers import PredictedTable
 from app.desktop.plots.potential_plot import PotentialPlot
 from app.desktop.window import theme
 from control.experiment import Experiment
@@ -38,7 +38,7 @@ class ExperimentWidgets(QWidget):
         super().__init__(parent)
         self.list = ExperimentList(folder)
         self.law, self.carrying = Fields(Experiment, LAW), Fields(Experiment, CARRYING)
-        self.plot, self.foreseen = PotentialPlot(), ForeseenTable()
+        self.plot, self.foreseen = PotentialPlot(), PredictedTable()
         self.consequences = Consequences(self.plot, self.foreseen)
         self.trouble = ErrorLabel()
         self.apply_button = QPushButton("Apply")

@@ -8,12 +8,12 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from app.desktop.window import theme
-from control.theory.conditions import Foreseen
+from control.theory.conditions import PredictedQuantity
 
 ROWS = 100  # more than the table ever has
 
 
-class ForeseenTable(QWidget):
+class PredictedTable(QWidget):
     """Two columns: names and values. The tooltip gives the source of a value."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -25,7 +25,7 @@ class ForeseenTable(QWidget):
         self._grid.setRowStretch(ROWS, 1)  # empty stretch row at the end, so that the rows do not spread
         self._labels: list[tuple[QLabel, QLabel]] = []
 
-    def show_all(self, numbers: Sequence[Foreseen]) -> None:
+    def show_all(self, numbers: Sequence[PredictedQuantity]) -> None:
         while len(self._labels) < len(numbers):
             name, value = QLabel(), QLabel()
             name.setStyleSheet(f"color: {theme.FAINT}")

@@ -18,7 +18,7 @@ from config.units import unit_of
 from control.contract import Turn
 
 
-class Answers(QWidget):
+class Readbacks(QWidget):
     """Table of requested and actual values; differences are amber."""
 
     NAMES = ("frame rate", "image", "latency", "laser", "spots", "placing", "cycle")

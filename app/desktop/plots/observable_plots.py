@@ -61,7 +61,7 @@ class Plots(QTabWidget):
         self._latencies_s = latencies_s
         self.source: Past | None = None  # a recording; None: the added turns
         self._experiment: Experiment | None = None  # last one applied
-        self.means: Conditions | None = None
+        self.conditions: Conditions | None = None
         self.msd = Plot("lag  s", "MSD  µm²", log="xy")
         self.steps = Plot("step over one frame  nm", "number")
         self.speed = Plot("time  s", "speed  µm/s")
@@ -178,7 +178,7 @@ class Plots(QTabWidget):
                 self._tracks.extend(tracks for tracks in self.source.tracks() if len(tracks))
             since = self._period if self.source is None else self.source.since()
             measurement = Measurement(
-                tuple(self._tracks), self.experiment, self.means, self._law(), since, self._why_no_theory()
+                tuple(self._tracks), self.experiment, self.conditions, self._law(), since, self._why_no_theory()
             )
             self._pending = current, self._worker.submit(self.measured[current], measurement)
 

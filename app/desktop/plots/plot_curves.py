@@ -17,7 +17,7 @@ from app.analysis.findings import NEAR as NEAR_RING
 from app.analysis.findings import mean_bond_order, ring_um
 from app.analysis.frame_times import rates_hz
 from app.analysis.live_observables import Paths, lags, mean_square_displacement, paths, speed_um_per_s, steps_um
-from app.analysis.predicted_motion import foreseen_msd_um2, foreseen_speed_um_per_s, longest_delay_s
+from app.analysis.predicted_motion import longest_delay_s, predicted_msd_um2, predicted_speed_um_per_s
 from app.analysis.trajectories import POSITION, pair_correlation
 from app.desktop.window import theme
 from control.contract import Tracks
@@ -68,7 +68,7 @@ class Measurement:
     unknown: str = ""  # why no theory can be drawn; empty if it can
 
     @cached_property
-    def means(self) -> Conditions | None:
+    def conditions(self) -> Conditions | None:
         """Conditions of the law, with the mean interval of these frames as hold time."""
         return None if self.planned is None else replace(self.planned, hold_s=1.0 / self._rates_hz[0])
 
@@ -95,9 +95,9 @@ class Measurement:
 
     def crowded(self) -> str:
         """Message that too many particles are too close together for single-particle theory; empty if they are free."""
-        if self.means is None:
+        if self.conditions is None:
             return ""
-        near_um = NEAR * self.means.plant.diameter_um
+        near_um = NEAR * self.conditions.plant.diameter_um
         close_count = count = 0
         for frame in self.recent():
             count += len(frame)
@@ -130,11 +130,11 @@ def msd(measurement: Measurement) -> Drawing:
     lag_s: Floats = np.asarray(lag * trajectories.period_s, np.float64)
     curves = [PlotCurve("measured", lag_s, mean_square_displacement(trajectories, lag), theme.WHITE, dots=True)]
     theory = measurement.unknown or measurement.crowded()
-    if measurement.means is not None and not theory and np.isfinite(curves[0].y).any():  # type: ignore[arg-type]
-        free_um2: Floats = np.asarray(4.0 * measurement.means.plant.diffusion_um2_per_s * lag_s, np.float64)
+    if measurement.conditions is not None and not theory and np.isfinite(curves[0].y).any():  # type: ignore[arg-type]
+        free_um2: Floats = np.asarray(4.0 * measurement.conditions.plant.diffusion_um2_per_s * lag_s, np.float64)
         curves.append(PlotCurve(free_name(measurement), lag_s, free_um2, theme.SKY, dash=True))
         predicted_um2 = (
-            foreseen_msd_um2(measurement.law, measurement.means, lag_s) if measurement.law is not None else None
+            predicted_msd_um2(measurement.law, measurement.conditions, lag_s) if measurement.law is not None else None
         )
         curves.append(PlotCurve("foreseen", lag_s, predicted_um2, theme.ORANGE))
     return measurement.drawing(curves, "the MSD needs a particle in three frames", theory)
@@ -154,8 +154,8 @@ def steps(measurement: Measurement) -> Drawing:
     low_nm, high_nm = np.percentile(steps_nm, [0.2, 99.8]).tolist()
     edges: Floats = np.linspace(low_nm, high_nm, 41)
     curves = [PlotCurve("measured", edges, np.histogram(steps_nm, edges)[0], theme.FAINT, edges=True)]
-    if measurement.means is not None and not theory:
-        sigma_nm = 1e3 * np.sqrt(2.0 * measurement.means.plant.diffusion_um2_per_s * trajectories.period_s)
+    if measurement.conditions is not None and not theory:
+        sigma_nm = 1e3 * np.sqrt(2.0 * measurement.conditions.plant.diffusion_um2_per_s * trajectories.period_s)
         x: Floats = np.linspace(edges[0], edges[-1], 200)
         density = np.exp(-0.5 * (x / sigma_nm) ** 2) / (sigma_nm * np.sqrt(2.0 * np.pi))
         expected = density * len(steps_nm) * (edges[1] - edges[0])
@@ -168,9 +168,10 @@ def speed(measurement: Measurement) -> Drawing:
     delay_s = longest_delay_s(measurement.experiment) if measurement.experiment is not None else 0.5
     curves = [PlotCurve("measured", trajectories.time_s, speed_um_per_s(trajectories, delay_s), theme.WHITE)]
     theory = measurement.unknown or measurement.crowded()
-    if measurement.means is not None and len(trajectories.time_s) and not theory and np.isfinite(curves[0].y).any():  # type: ignore[arg-type]
+    measured = curves[0].y
+    if measurement.conditions is not None and not theory and measured is not None and np.isfinite(measured).any():
         predicted_um_per_s = (
-            math.nan if measurement.law is None else foreseen_speed_um_per_s(measurement.law, measurement.means)
+            math.nan if measurement.law is None else predicted_speed_um_per_s(measurement.law, measurement.conditions)
         )
         curves.append(PlotCurve("foreseen", trajectories.time_s[[0, -1]], np.full(2, predicted_um_per_s), theme.ORANGE))
     return measurement.drawing(curves, f"no particle was followed for τ = {delay_s:g} s yet", theory)
@@ -183,7 +184,7 @@ def pairs(measurement: Measurement) -> Drawing:
     table = pd.DataFrame(np.concatenate(positions), columns=POSITION)
     table["frame"] = np.repeat(np.arange(len(positions)), [len(position_um) for position_um in positions])
     low, high = table[POSITION].min().to_numpy(), table[POSITION].max().to_numpy()
-    default_um = 10.0 * (measurement.means.plant.diameter_um if measurement.means is not None else 2.0)
+    default_um = 10.0 * (measurement.conditions.plant.diameter_um if measurement.conditions is not None else 2.0)
     largest_um = min(0.95 * float((high - low).min()), default_um)
     if largest_um <= 0.0:
         return measurement.drawing((), "g(r) needs particles that do not lie in one line")
@@ -197,8 +198,8 @@ def order(measurement: Measurement) -> Drawing:
     frames = measurement.recent()
     time_s: Floats = np.array([frame.time_s for frame in frames], np.float64)
     radius_um = None
-    if measurement.experiment is not None and measurement.means is not None:
-        radius_um = ring_um(measurement.experiment, measurement.means)
+    if measurement.experiment is not None and measurement.conditions is not None:
+        radius_um = ring_um(measurement.experiment, measurement.conditions)
     curves, missing = [], []
     for neighbours, colour in ((6, theme.WHITE), (4, theme.ORANGE)):
         bond_order = np.array([mean_bond_order(frame.position_um, neighbours, radius_um) for frame in frames])

@@ -45,7 +45,7 @@ class CorrectionJob:
             self.done.set()
 
 
-class Taking(QObject):
+class CorrectionCapture(QObject):
     """Collects images while the window polls it, and makes the correction image in a worker thread.
 
     `taken` carries the edit of the rig that puts the image in force, and a message; `said` carries the progress.

@@ -13,12 +13,12 @@ from app.assembly.in_flight import opened_anew
 from app.assembly.plan import unpinned
 from app.assembly.python_law import NotAllowed
 from app.assembly.rig import Plan
-from app.assembly.stated_by_recording import channels_to_choose, with_told
+from app.assembly.stated_by_recording import channels_to_choose, with_user_values
 from app.desktop.forms.editing_keys import commit
 from app.desktop.panels.undo_edits import settle_devices
 from app.desktop.window import theme
 from app.desktop.window.copy_check import require_shown
-from app.desktop.window.kept_plan import with_kept
+from app.desktop.window.kept_plan import with_stored_edits
 from app.desktop.window.settings_changes import REREADING, rig_edit
 from app.desktop.window.unsaved_edits import Copies, Unsaved
 from app.running.file_reading import Reading, read_with
@@ -56,7 +56,7 @@ class FileOpening:
         """
         window = self._window
         self.drop()
-        window.asking.close()
+        window.video_questions.close()
         stored_plan = resumed.plan if resumed is not None else None
         self._resumed, self._undo_step = resumed, None
 
@@ -65,7 +65,7 @@ class FileOpening:
                 return self._planner(file, *sets)
             if stored_plan.kind == "REPLAY":
                 return stored_plan  # with the values that the user gave for the recording
-            return with_kept(
+            return with_stored_edits(
                 [self._planner(file, *sets), *([window.first()] if window.first is not None else [])], stored_plan
             )
 
@@ -177,12 +177,12 @@ class FileOpening:
             settle_devices(window.panel.undo_stack, values)
             stack.push(edit)
 
-        self.reopen(with_told(plan, values), values, pending, finish)
+        self.reopen(with_user_values(plan, values), values, pending, finish)
 
     def reopen(self, plan: Plan, edits: dict[str, Any], pending: dict[str, Any], finish: Callable[[], None]) -> None:
         """Open the same recording with other values of its camera or scale (`edits`), as in the plan's `set`."""
         window = self._window
-        copy = window.panel.as_it_stands(window.path, plan, pending)
+        copy = window.panel.unsaved_copy(window.path, plan, pending)
         other_values = {key: value for key, value in copy.data["set"].items() if key not in edits}
         new_values = {key: value for key, value in plan.experiment.set.items() if key in edits}
         copy.data = {**copy.data, "set": other_values | new_values}
@@ -198,7 +198,7 @@ class FileOpening:
         channels = channels_to_choose(error) if isinstance(error, Refused) else 0
         if channels:
             window.status.showMessage(str(error))
-            window.asking.ask_channel(
+            window.video_questions.ask_channel(
                 str(error), channels, lambda number: self.open(path, resumed, (f"camera.channel_number={number}",))
             )
         else:

@@ -13,7 +13,7 @@ from config.refused import Refused
 from control.experiment import Experiment
 
 
-def with_kept(plans: Sequence[Plan], stored: Plan) -> Plan:
+def with_stored_edits(plans: Sequence[Plan], stored: Plan) -> Plan:
     """The experiment in force when the edits were stored, on its rig as read just now. Raises Refused.
 
     Since then the map of the rig may have been calibrated again, or its power limited.

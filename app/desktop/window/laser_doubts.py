@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from app.assembly.rig import Plan
-from app.running.rescue import put_out_in_time
+from app.running.rescue import switch_off_in_time
 from control.contract import STILL_LIT, Fault
 
 
@@ -36,7 +36,7 @@ class LaserDoubts:
     def settle(self) -> None:
         """Switch each of them off once more. Raises Fault if one still does not confirm it."""
         for plan, reason in self._entries():
-            reply = put_out_in_time(plan)
+            reply = switch_off_in_time(plan)
             if STILL_LIT not in reply:
                 self.remove(plan)
             elif reply not in reason:

@@ -26,7 +26,7 @@ READ_S = 0.2  # interval between updates of the numbers
 OVER = 30  # number of polls for the mean polling rate
 
 
-class Watching:
+class LiveView:
     """Polls the newest Turn; the loop sends nothing on its own."""
 
     def __init__(

@@ -23,8 +23,8 @@ from app.console.error_words import sentence
 from app.console.terminal import say
 from app.desktop.forms.editing_keys import add_shortcuts
 from app.desktop.image.image_view import View
-from app.desktop.image.mouse_tools import Hand
-from app.desktop.image.tracking_overlay import Judging, spread_images
+from app.desktop.image.mouse_tools import MouseTools
+from app.desktop.image.tracking_overlay import CandidateSearch, spread_images
 from app.desktop.panels.device_panel import DevicePanel
 from app.desktop.panels.experiment_panel import ExperimentPanel
 from app.desktop.panels.log_panel import LogPanel
@@ -34,23 +34,23 @@ from app.desktop.plots.observable_plots import Plots
 from app.desktop.window import theme
 from app.desktop.window.actions import Actions
 from app.desktop.window.closing_wait import wait_painting
-from app.desktop.window.correction_capture import Taking
+from app.desktop.window.correction_capture import CorrectionCapture
 from app.desktop.window.file_opening import FileOpening
 from app.desktop.window.layout import lay_out
-from app.desktop.window.live_view import Watching
+from app.desktop.window.live_view import LiveView
 from app.desktop.window.playback_controls import Transport
 from app.desktop.window.playback_view import PlaybackView
 from app.desktop.window.python_permission import PythonPermission
-from app.desktop.window.refresh_timer import Pulse
+from app.desktop.window.refresh_timer import RefreshTimer
 from app.desktop.window.remembered_layout import RememberedLayout
 from app.desktop.window.saving import SaveJob, Saving
 from app.desktop.window.session import Session, save_experiment
-from app.desktop.window.settings_changes import REREADING, SettingsChanges, excluded_regions, opens_anew
+from app.desktop.window.settings_changes import REREADING, SettingsChanges, excluded_regions, requires_reopening
 from app.desktop.window.state_strip import StateStrip
 from app.desktop.window.status_line import StatusLine
 from app.desktop.window.stop_key import Escape
-from app.desktop.window.video_questions import Asking
-from app.desktop.window.window_heartbeat import Heart
+from app.desktop.window.video_questions import VideoQuestions
+from app.desktop.window.window_heartbeat import WindowHeartbeat
 from app.running import stop_signals as signals
 from app.running.playback import Reel
 from config.refused import Refused
@@ -100,13 +100,13 @@ class Window(QMainWindow):
         self._connect()
         self._welcome()
         self.setAcceptDrops(True)
-        self.heart = Heart(self.session.beat, self)
-        self.pulse = Pulse(self._handle, self)
-        self.pulse.beat.connect(self.poll)
+        self.heartbeat = WindowHeartbeat(self.session.beat, self)
+        self.refresh_timer = RefreshTimer(self._handle, self)
+        self.refresh_timer.beat.connect(self.poll)
         self.plot_timer = QTimer(self)
         self.plot_timer.timeout.connect(self.each_second)
         self.plot_timer.start(PLOT_MS)
-        self.pulse.start()
+        self.refresh_timer.start()
 
     def _make_parts(self) -> None:
         """Create the image, the panels and their controllers."""
@@ -123,15 +123,15 @@ class Window(QMainWindow):
         self.plots, self.log = Plots(self._latencies_s, lambda: session.plan), LogPanel()
         self.transport = Transport()
         self.playback = PlaybackView(self.view, self.strip, self.plots, self.transport)
-        self.watching = Watching(self.view, self.strip, self.plots, self.log, self.status, self.devices)
-        self.judging = Judging(self.view, self.devices, self.tuning, self._current_turn)
-        self.hand = Hand(self.view, self.panel.data, self._tracks)
-        self.hand.regions.show(excluded_regions(session.plan))
-        self.taking = Taking(self.judging.image, self.runs)
+        self.live_view = LiveView(self.view, self.strip, self.plots, self.log, self.status, self.devices)
+        self.candidate_search = CandidateSearch(self.view, self.devices, self.tuning, self._current_turn)
+        self.mouse_tools = MouseTools(self.view, self.panel.data, self._tracks)
+        self.mouse_tools.regions.show(excluded_regions(session.plan))
+        self.correction_capture = CorrectionCapture(self.candidate_search.image, self.runs)
         self.saving = Saving(self)
         self.actions_bar = Actions(self)
-        self.asking = Asking(self, self.files.use_values)
-        self.permission = PythonPermission(self.asking)
+        self.video_questions = VideoQuestions(self, self.files.use_values)
+        self.permission = PythonPermission(self.video_questions)
 
     def _welcome(self) -> None:
         """Initial content: recent files, unsaved edits, stored layout, and a recording if the plan is a REPLAY."""
@@ -164,15 +164,15 @@ class Window(QMainWindow):
         actions.reset.triggered.connect(lambda: self.session.order(OrderKind.RESET))
         self.escape = Escape(self, self.stop)
         self.panel.applied.connect(self.settings.apply)
-        self.panel.edited.connect(self.hand.show_traps)
+        self.panel.edited.connect(self.mouse_tools.show_traps)
         self.panel.said.connect(lambda message: self.status.showMessage(message, 6000))
         self.panel.why_wait = lambda: REREADING if self.files.rereading else ""
         self.panel.rig_stepped.connect(self.settings.step_rig)
-        self.hand.edited.connect(self.panel.put_in_force)
-        self.hand.rig_edited.connect(lambda edits: self.settings.change_rig(edits, False))
-        self.hand.asked_for.connect(self.settings.take_image)
-        self.taking.taken.connect(self.settings.use_image)
-        self.taking.said.connect(lambda message: self.status.showMessage(message, 6000))
+        self.mouse_tools.edited.connect(self.panel.put_in_force)
+        self.mouse_tools.rig_edited.connect(lambda edits: self.settings.change_rig(edits, False))
+        self.mouse_tools.asked_for.connect(self.settings.take_image)
+        self.correction_capture.taken.connect(self.settings.use_image)
+        self.correction_capture.said.connect(lambda message: self.status.showMessage(message, 6000))
         self.devices.changed.connect(self.settings.change_rig)
         self.devices.edited.connect(
             lambda before, after: self.panel.undo_stack.push(DeviceEdit(before, after, self.devices.put))
@@ -186,8 +186,8 @@ class Window(QMainWindow):
         self.panel.list.saved.connect(self.save)
         self.saving.ended.connect(self._show_saved)
         self.panel.list.resumed.connect(self.files.resume)
-        self.watching.too_slow.chosen.connect(self.settings.change_rig)
-        self.transport.asked.connect(lambda: self.asking.ask(self.session.plan))
+        self.live_view.too_slow.chosen.connect(self.settings.change_rig)
+        self.transport.asked.connect(lambda: self.video_questions.ask(self.session.plan))
 
     # actions of the user --------------------------------------------------------------------------------------------
 
@@ -225,9 +225,9 @@ class Window(QMainWindow):
         """Clear image, marks, trip, numbers and plots, and cancel a correction image and a search for candidates."""
         optics, plant = self.session.plan.rig.optics, self.session.plan.rig.plant
         self._stopped_at = None
-        self.judging.forget()
-        self.watching.forget()
-        self.taking.forget()
+        self.candidate_search.forget()
+        self.live_view.forget()
+        self.correction_capture.forget()
         self.view.show_rig(optics.um_per_px, plant.diameter_um, SCALE in self.session.plan.unknown)
 
     def _wait_for_closing(self, closing: Future[None]) -> None:
@@ -235,8 +235,8 @@ class Window(QMainWindow):
 
         If the window is closed during the wait, it closes afterwards, because the waiting code still needs the window.
         """
-        was_active, self._waits_for_closing = self.pulse.active, True
-        self.pulse.stop()
+        was_active, self._waits_for_closing = self.refresh_timer.active, True
+        self.refresh_timer.stop()
         try:
             wait_painting(closing, lambda: self.strip.show_stopped("the rig is being closed", light=self.session.light))
         finally:
@@ -244,7 +244,7 @@ class Window(QMainWindow):
         if self._close_requested:
             QTimer.singleShot(0, self.close)
         if was_active:
-            self.pulse.resume()
+            self.refresh_timer.resume()
 
     def reconnect(self) -> None:
         """Close the rig and open it again, for a device that was disconnected. The beam stays dark until Arm."""
@@ -254,7 +254,7 @@ class Window(QMainWindow):
 
     def arm(self) -> None:
         """Order ARM, unless the click may have waited while the window was busy: then the user saw an old state."""
-        if self.heart.stalled:
+        if self.heartbeat.stalled:
             self.status.showMessage("the window was busy when Arm was pressed: look, and press it again", 6000)
             return
         self.session.arm()
@@ -344,7 +344,7 @@ class Window(QMainWindow):
             self.trouble(str(error))
             return
         if record_order is not None:
-            self.watching.begin_record(record_order.path)
+            self.live_view.begin_record(record_order.path)
             self.status.showMessage(
                 f"recording to {record_order.path}" if record_order.path is not None else "the record is closed", 6000
             )
@@ -353,7 +353,7 @@ class Window(QMainWindow):
         """Show a recording. What it does not state is asked for, unless it is shown `again` with other settings."""
         self.playback.open(reel)
         if not again:
-            self.asking.ask(reel.plan)
+            self.video_questions.ask(reel.plan)
         self.tuning.source = lambda: spread_images(self.playback)
         self.log.show_run(self.playback.said())
         self.show_conditions()
@@ -392,7 +392,7 @@ class Window(QMainWindow):
         self.strip.show_watch(plan.rig.loop.window_timeout_s)
         self.strip.show_stopped("not started", light=self.session.light)
         self.devices.show_plan(plan, edits)
-        self.hand.regions.show(excluded_regions(plan))
+        self.mouse_tools.regions.show(excluded_regions(plan))
         self.show_conditions()
         self.setWindowTitle(f"{plan.experiment.title} · {plan.rig.title} · Cybloids")
         self.view.say(WELCOME)
@@ -410,7 +410,7 @@ class Window(QMainWindow):
         try:
             experiment, data = self.panel.read(), self.panel.data()
             if plan.kind == "REPLAY":  # the law may be opened on another rig, which has a frame rate and scale
-                data["set"] = self.panel.law_set(opens_anew)
+                data["set"] = self.panel.law_set(requires_reopening)
                 experiment = replace(experiment, set=data["set"])
             job = SaveJob(path, self.panel.undo_stack, data, lambda: save_experiment(plan, experiment, path))
             self.saving.begin(job)
@@ -437,9 +437,9 @@ class Window(QMainWindow):
     def show_conditions(self) -> None:
         """Give the plots the experiment in force, for the theory. No theory if its check is running or has failed."""
         experiment = self.session.plan.experiment
-        self.plots.experiment, self.plots.means = experiment, None
+        self.plots.experiment, self.plots.conditions = experiment, None
         with suppress(Refused):  # the panel shows the error; after StillChecking this is called again
-            self.plots.means = self.session.edits.conditions(experiment)
+            self.plots.conditions = self.session.edits.conditions(experiment)
 
     def _current_turn(self) -> Turn | None:
         return self.playback.shown if self.playback.reel is not None else self.session.newest
@@ -484,21 +484,21 @@ class Window(QMainWindow):
         if self.session.edits.checked:
             self.panel.refresh()
             self.show_conditions()
-        self.judging.poll()
+        self.candidate_search.poll()
         self.plots.poll()
         self.playback.poll()
-        self.watching.poll(self.session)
+        self.live_view.poll(self.session)
         self._show_stop_result()
-        self.taking.poll()
+        self.correction_capture.poll()
         self.actions_bar.follow(self.session)
 
     def each_second(self) -> None:
         """Update plots, disk and devices, and the number of particles that share the light."""
         self.plots.draw()
-        self.watching.each_second(self.runs)
+        self.live_view.each_second(self.runs)
         self.devices.answers.show_returned(self.session.returned)
-        self.judging.collect()
-        self.judging.show()
+        self.candidate_search.collect()
+        self.candidate_search.show()
         tracks = self._tracks()
         particles = len(tracks) if tracks is not None else 0
         if particles and particles != self.session.edits.particles:
@@ -557,17 +557,17 @@ class Window(QMainWindow):
         if self._has_ended:
             return
         self._has_ended = True
-        layout = self._memory if self.pulse.active else None
+        layout = self._memory if self.refresh_timer.active else None
         with ExitStack() as steps:  # all are called, the last one first, even if one raises
             parts: tuple[Callable[[], object], ...] = (
-                self.judging.close, self.plots.close_workers, self.playback.close, self._close_rig_at_end,
-                self.panel.list.close_dialog, self.asking.close, self.files.drop,
+                self.candidate_search.close, self.plots.close_workers, self.playback.close, self._close_rig_at_end,
+                self.panel.list.close_dialog, self.video_questions.close, self.files.drop,
             )  # fmt: skip
             for part in parts:
                 steps.callback(part)
             if layout is not None:
                 steps.callback(layout.keep, self, str(self._path_next_time().absolute()), self.panel.list.recent)
-            for timer in (self.pulse, self.heart, self.plot_timer):
+            for timer in (self.refresh_timer, self.heartbeat, self.plot_timer):
                 timer.stop()
 
     def _path_next_time(self) -> Path:

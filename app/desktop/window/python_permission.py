@@ -10,7 +10,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QMessageBox
 
 from app.assembly.python_law import NotAllowed, allow_file
-from app.desktop.window.video_questions import Asking
+from app.desktop.window.video_questions import VideoQuestions
 
 T = TypeVar("T")
 
@@ -23,8 +23,8 @@ def question(refused: NotAllowed) -> str:
 class PythonPermission:
     """Asks with a non-modal dialog; the window keeps running."""
 
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
+    def __init__(self, video_questions: VideoQuestions) -> None:
+        self._asking = video_questions
         self._asked_paths: set[Path] = set()
 
     def ask(self, refused: NotAllowed, on_allowed: Callable[[], None]) -> None:

@@ -16,7 +16,7 @@ PAINT_S = 1.0 / 34.0  # mean interval between beats
 SILENT_MS = 50  # longest wait for a message; without messages the window polls 12 times a second
 
 
-class Pulse(QObject):
+class RefreshTimer(QObject):
     """Emits `beat` every PAINT_S on average; with a handle, at the first message after that.
 
     Args:

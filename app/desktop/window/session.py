@@ -22,7 +22,7 @@ from app.desktop.window.rig_opening import RigOpening
 from app.running.light_wording import Light
 from app.running.loop_in_thread import LoopInThread
 from app.running.plan_check import at_once, networks_of
-from app.running.process import Apart
+from app.running.process import LoopProcess
 from app.running.process_side import Opening, RecordOrder
 from app.running.running_loop import RunningLoop
 from app.running.thread import begun
@@ -58,7 +58,7 @@ class Wiring:
     def loop(self, plan: Plan) -> RunningLoop:
         """The loop of a plan, not yet opened."""
         if self.apart is not None and plan.rig.rate == "real time":
-            return Apart(plan, self.apart)
+            return LoopProcess(plan, self.apart)
         return LoopInThread(plan, self.open_instrument, self.open_recorder)
 
 

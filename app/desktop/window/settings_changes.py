@@ -79,7 +79,7 @@ class SettingsChanges:
                 if undone is not None:
                     experiment_before = replace(plan.experiment, set=undone.undone(plan.experiment.set))
                     plan = replace(plan, experiment=experiment_before, unknown=undone.unknown)
-                if any(opens_anew(key) for key in edits):
+                if any(requires_reopening(key) for key in edits):
                     window.files.reopen(plan, edits, remaining_edits, finish)
                     return True
                 window.session.plan = plan
@@ -94,7 +94,7 @@ class SettingsChanges:
         window.panel.show_set(set_values)
         finish()
         window.devices.show_plan(window.session.plan, remaining_edits)
-        window.hand.regions.show(excluded_regions(window.session.plan))
+        window.mouse_tools.regions.show(excluded_regions(window.session.plan))
         window.tuning.accepted()
         window.show_conditions()
         suffix = f"; {', '.join(dropped)}: {DROPPED}" if dropped else ""
@@ -109,7 +109,7 @@ class SettingsChanges:
         """Show why values of the rig are not changed, and the excluded regions in force."""
         window = self._window
         window.devices.say(str(error))
-        window.hand.regions.show(excluded_regions(window.session.plan))
+        window.mouse_tools.regions.show(excluded_regions(window.session.plan))
         window.status.showMessage(str(error), 6000)
         if isinstance(error, Fault):
             window.trouble(str(error))
@@ -126,7 +126,9 @@ class SettingsChanges:
         changed = {key: value for key, value in experiment.set.items() if set_before.get(key, GONE) != value}
         try:
             self._refuse_while_rereading()
-            if window.playback.reel is not None and any(opens_anew(key) for key in changed):  # from stored edits
+            if window.playback.reel is not None and any(
+                requires_reopening(key) for key in changed
+            ):  # from stored edits
                 plan = window.session.edits.planned(experiment)
                 window.files.reopen(plan, changed, window.devices.edits(), lambda: window.panel.accepted(experiment))
                 return
@@ -167,7 +169,7 @@ class SettingsChanges:
         else:
             window.session.apply(experiment)
             window.devices.show_plan(window.session.plan, remaining_edits)
-            window.hand.regions.show(excluded_regions(window.session.plan))
+            window.mouse_tools.regions.show(excluded_regions(window.session.plan))
             window.tuning.accepted()
         settle_devices(window.panel.undo_stack, changed)
         if dropped:
@@ -181,7 +183,7 @@ class SettingsChanges:
         if reason:
             window.panel.hold(unpinned(window.session.plan.experiment))
             window.devices.show_plan(window.session.plan, window.devices.edits())
-            window.hand.regions.show(excluded_regions(window.session.plan))
+            window.mouse_tools.regions.show(excluded_regions(window.session.plan))
             window.tuning.accepted()
             window.show_conditions()
             window.log.say(f"{reason}; those before are in force, and Arm waits for Apply", theme.RED)
@@ -194,9 +196,9 @@ class SettingsChanges:
             return
         try:
             images = spread_images(window.playback, IMAGES) if window.playback.reel is not None else None
-            if images is None and window.judging.image() is None:
+            if images is None and window.candidate_search.image() is None:
                 raise Refused("there is no image yet: press Start first")
-            window.taking.begin(kind, images)
+            window.correction_capture.begin(kind, images)
         except Refused as refused:
             window.status.showMessage(str(refused), 6000)
 
@@ -210,7 +212,7 @@ class SettingsChanges:
             window.log.say(f"{message}; it is not in force ({window.devices.trouble.text()}); {file}", theme.RED)
 
 
-def opens_anew(key: str) -> bool:
+def requires_reopening(key: str) -> bool:
     """Whether a change of this rig value requires reading a recording again."""
     return key in KEYS or key.partition(".")[0] == "camera"
 

@@ -20,7 +20,7 @@ WIDTH_PX = 360  # least width of a message
 UNITS = {FPS: "fps", SCALE: "µm"}
 
 
-class Asking(QDialog):
+class VideoQuestions(QDialog):
     """A non-modal question. An answer, Not now, or another file closes it.
 
     Args:

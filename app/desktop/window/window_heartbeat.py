@@ -13,7 +13,7 @@ STALL_S = 1.5  # after a longer pause, outdated clicks may be in the queue
 AFTER_S = 0.5  # time until such clicks have been processed
 
 
-class Heart(QObject):
+class WindowHeartbeat(QObject):
     """Calls `beat` every BEAT_S while the event loop of the window's thread runs."""
 
     def __init__(self, beat: Callable[[], None], parent: QObject | None = None) -> None:

@@ -22,7 +22,7 @@ from app.analysis.recent_turns import Recent
 from app.analysis.trajectories import msd
 from app.assembly.plan import plan, plan_of
 from app.assembly.rig import EXPERIMENTS
-from app.calibration.seen import seen_run
+from app.calibration.seen import read_calibration_run
 from app.commands.analyse import tables
 from app.running.headless import fly
 from config.reader import write
@@ -66,7 +66,7 @@ def test_a_run_of_a_slow_camera_is_analysed_with_its_frame_times(flown: tuple[Pa
     large."""
     (truth, about), (found, said) = (tables(path)[:2] for path in flown)
     assert truth.fps == CAME_HZ
-    assert found.means.hold_s == pytest.approx(truth.means.hold_s, rel=1e-9)
+    assert found.conditions.hold_s == pytest.approx(truth.conditions.hold_s, rel=1e-9)
     assert [one.foreseen for one in findings(found)] == pytest.approx(
         [one.foreseen for one in findings(truth)], rel=1e-6, nan_ok=True
     )
@@ -94,7 +94,7 @@ def test_the_window_uses_the_measured_frame_rate(flown: tuple[Path, Path]) -> No
 
 
 def test_a_calibration_uses_the_measured_frame_rate(flown: tuple[Path, Path]) -> None:
-    seen = seen_run(flown[1], lambda place_um: place_um, 0.0)
+    seen = read_calibration_run(flown[1], lambda place_um: place_um, 0.0)
     assert seen.fps == pytest.approx(CAME_HZ)
     assert np.diff(seen.time_s) == pytest.approx(1.0 / CAME_HZ)
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from app.analysis import findings
-from app.analysis.findings import RunTables, alone, late_diffusion, means_of, of_delay, of_memory, of_order
-from app.analysis.predicted_motion import foreseen_msd_um2
+from app.analysis.findings import RunTables, alone, conditions_of, late_diffusion, of_delay, of_memory, of_order
+from app.analysis.predicted_motion import predicted_msd_um2
 from app.analysis.trajectories import less_drift, msd_less_drift
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS
@@ -39,7 +39,7 @@ def run_of(tracks: pd.DataFrame, name: str = "delayed_harmonic", sets: tuple[str
     made, none = plan(EXPERIMENTS / f"{name}.yaml", None, sets), pd.DataFrame({"delay_achieved_s": []})
     sent = pd.DataFrame({"command": ["sent"] * 3, "turn": range(3)})
     turns = pd.DataFrame({"turn": range(3), "sent_effect_s": 0.0156, "frame_time_s": 0.0})
-    return RunTables(made, means_of(made, 1, FPS), FPS, tracks, sent, none, none, turns)
+    return RunTables(made, conditions_of(made, 1, FPS), FPS, tracks, sent, none, none, turns)
 
 
 @pytest.mark.parametrize("carried_s", [math.inf, 10.0, 4.2])
@@ -84,7 +84,7 @@ def test_late_diffusion_excludes_the_echoes_of_a_delayed_spring(
 
     def exact(stretches: pd.DataFrame, fps: float, largest_lag_s: float) -> pd.DataFrame:
         lag_s = np.arange(1, int(largest_lag_s * fps) + 1) / fps
-        spread = foreseen_msd_um2(run.plan.experiment, run.means, lag_s)
+        spread = predicted_msd_um2(run.plan.experiment, run.conditions, lag_s)
         return pd.DataFrame({"msd_um2": spread, "taken_s": 0.0}, index=pd.Index(lag_s, name="lag_s"))
 
     monkeypatch.setattr(findings, "msd_less_drift", exact)

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from app.analysis.findings import means_of, ring_um
+from app.analysis.findings import conditions_of, ring_um
 from app.analysis.predicted_motion import (
-    foreseen_msd_um2,
-    foreseen_persistence_s,
-    foreseen_speed_um_per_s,
     own_past,
+    predicted_msd_um2,
+    predicted_persistence_s,
+    predicted_speed_um_per_s,
 )
 from app.analysis.predictions import curve, predict
 from app.assembly.plan import plan
@@ -73,7 +73,7 @@ def test_the_speed_on_a_steered_ring_balances_spot_force_and_drag(
 ) -> None:
     """P17 for a Gaussian spot at x_a + F/k, at most w/2. Near the centre of the spot the delay is that of
     `ExperimentFacts.running_delay_s`."""
-    v = foreseen_speed_um_per_s(
+    v = predicted_speed_um_per_s(
         ring("annular", f"radius_um: {radius_um}, stiffness_pn_per_um: {stiffness}", delay_s), MEANS
     )
     k, w, age_s, q = MEANS.light.stiffness_pn_per_um, WAIST_UM, AGE_S, lag_widening()
@@ -97,8 +97,10 @@ def test_late_diffusion_of_a_steered_spring_includes_its_trap() -> None:
     assert late_of(experiment) == pytest.approx(PLANT.diffusion_um2_per_s / (1 + z) ** 2, rel=0.02)  # s^2 is larger
     ahead = replace(experiment, trap=replace(experiment.trap, predict=True))
     assert late_of(ahead) == pytest.approx(PLANT.diffusion_um2_per_s / 1.5**2, rel=0.01)
-    assert foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is None  # P7 does not apply to trap and spring together
-    assert foreseen_msd_um2(ahead, MEANS, np.array([1.0])) is not None
+    assert (
+        predicted_msd_um2(experiment, MEANS, np.array([1.0])) is None
+    )  # P7 does not apply to trap and spring together
+    assert predicted_msd_um2(ahead, MEANS, np.array([1.0])) is not None
 
 
 def test_the_late_diffusion_of_a_soft_steered_spring_as_simulated() -> None:
@@ -139,8 +141,8 @@ def test_lag_and_trap_strength_limit_the_drift_under_a_constant_force() -> None:
 def test_scatter_makes_a_trap_softer_as_simulated() -> None:
     """The drift under a constant force in a Gaussian spot: Euler's method, 4000 particles."""
     force_pn, step_s, k, w = 0.14, 2.5e-3, MEANS.light.stiffness_pn_per_um, WAIST_UM
-    means = replace(MEANS, latency_s=0.03)
-    back, draw, gamma = round(means.age_s / step_s), np.random.default_rng(5), PLANT.drag_pn_s_per_um
+    conditions = replace(MEANS, latency_s=0.03)
+    back, draw, gamma = round(conditions.age_s / step_s), np.random.default_rng(5), PLANT.drag_pn_s_per_um
     place = np.zeros((back + 1, 4000, 2))  # ring buffer of the last positions
     kick_um, offset_um = math.sqrt(2.0 * D * step_s), np.array([force_pn / k, 0.0])
     for n in range(400):
@@ -152,7 +154,7 @@ def test_scatter_makes_a_trap_softer_as_simulated() -> None:
         place[(n + 1) % (back + 1)] = now + step_s / gamma * pull_pn + draw.normal(0.0, kick_um, now.shape)
     found = (place[400 % (back + 1), :, 0].mean() - begun_um) / (300 * step_s)
     # 5 standard errors; without the scatter the result is 5 % larger
-    assert means.speed_under_um_per_s(force_pn) == pytest.approx(found, rel=0.02)
+    assert conditions.speed_under_um_per_s(force_pn) == pytest.approx(found, rel=0.02)
 
 
 @pytest.mark.parametrize("delay_s", [0.1, 0.5])
@@ -215,7 +217,7 @@ def test_the_speed_on_a_painted_ring_is_that_of_its_light() -> None:
 
     assert own.speed_um_per_s == pytest.approx(brentq(surplus_pn, 1.4, 2.2), rel=1e-4)  # 1.85 for the requested shape
     small = replace(ring("annular", "radius_um: 0.4, stiffness_pn_per_um: 0.904"), mode="landscape")
-    assert math.isnan(foreseen_speed_um_per_s(small, MEANS))
+    assert math.isnan(predicted_speed_um_per_s(small, MEANS))
     assert {one.name: one.warning for one in predict(small, MEANS)}["painted minimum at"]
 
 
@@ -243,9 +245,9 @@ def test_a_running_state_is_predicted_where_fluctuations_start_it(
     experiment = ring("gaussian_ring", numbers)
     said = {one.value: one.warning for one in predict(experiment, MEANS)}
     assert said.get("only if pushed", False) is not runs
-    assert math.isfinite(foreseen_speed_um_per_s(experiment, MEANS)) is runs
-    assert math.isfinite(foreseen_persistence_s(experiment, MEANS)) is runs
-    assert (foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is not None) is runs
+    assert math.isfinite(predicted_speed_um_per_s(experiment, MEANS)) is runs
+    assert math.isfinite(predicted_persistence_s(experiment, MEANS)) is runs
+    assert (predicted_msd_um2(experiment, MEANS, np.array([1.0])) is not None) is runs
 
 
 def test_the_starting_push_is_the_lower_root_of_the_force_balance() -> None:
@@ -271,7 +273,7 @@ def test_a_steered_law_without_delay_reduces_to_its_trap(kind: str) -> None:
     z = TRAP_HZ / lag_widening() ** 2 * AGE_S
     assert said["force"].warning
     assert late_of(experiment) == pytest.approx(D / (1.0 + z) ** 2, rel=0.01)
-    assert math.isnan(foreseen_speed_um_per_s(experiment, MEANS))
+    assert math.isnan(predicted_speed_um_per_s(experiment, MEANS))
     ahead = replace(experiment, trap=replace(experiment.trap, predict=True))
     assert [one.name for one in predict(ahead, MEANS)] == ["force", "power", "largest force"]
     assert own_past(ahead, MEANS) is None
@@ -281,11 +283,11 @@ def test_a_steered_law_without_delay_reduces_to_its_trap(kind: str) -> None:
 def test_a_stable_bond_is_not_reported_as_too_weak(name: str) -> None:
     """P21 for measured crystals. The middle of a bond has a rate of 0.03/s and an age of 0.5 ms."""
     made = plan(EXPERIMENTS / "reproduce" / f"{name}.yaml", None, ())
-    means = means_of(made, 2, made.rig.camera.fps)
-    said = {one.name: one.value for one in predict(made.experiment, means)}
+    conditions = conditions_of(made, 2, made.rig.camera.fps)
+    said = {one.name: one.value for one in predict(made.experiment, conditions)}
     assert "bond" not in said
-    z, age_s = float(said["z = κτ"]), means.age_s
-    expected_um = math.sqrt(means.plant.diffusion_um2_per_s * (1.0 + z) / (z / age_s))
+    z, age_s = float(said["z = κτ"]), conditions.age_s
+    expected_um = math.sqrt(conditions.plant.diffusion_um2_per_s * (1.0 + z) / (z / age_s))
     assert float(said["bond, rms"].split()[0]) == pytest.approx(1e3 * expected_um, rel=0.025)  # valid for small z
 
 
@@ -327,8 +329,8 @@ def test_late_diffusion_is_given_when_the_scatter_is_not_computed() -> None:
 def test_a_steered_spring_that_is_stiffer_than_its_trap(stiffness: float, depth_kt: float, said: str) -> None:
     """In an independent simulation with traps at most w/2 away, the late D is 0.00873 at 1.5 pN/um. At 1.8, 2 and 3
     pN/um the particle stays in its spot (q = 1.25, 1.28, 1.36), with a late D of 0.009 to 0.0125."""
-    means = replace(MEANS, latency_s=0.0106, light=replace(MEANS.light, trap_kt=depth_kt))
-    rows = {one.name: one for one in predict(ring("harmonic", f"stiffness_pn_per_um: {stiffness}", 0.1), means)}
+    conditions = replace(MEANS, latency_s=0.0106, light=replace(MEANS.light, trap_kt=depth_kt))
+    rows = {one.name: one for one in predict(ring("harmonic", f"stiffness_pn_per_um: {stiffness}", 0.1), conditions)}
     row = rows["trap"] if "trap" in rows else rows["late diffusion"]
     assert row.value.startswith(said)
     assert row.warning is ("trap" in rows)
@@ -369,7 +371,7 @@ def test_all_predictions_of_a_compensated_spring_use_one_rate() -> None:
     made = replace(made, trap=replace(made.trap, compensate_latency=True))
     assert predict(made, MEANS) == predict(plain, MEANS)
     lag_s = np.array([0.1, 0.3, 1.0])
-    found, wanted = (foreseen_msd_um2(one, MEANS, lag_s) for one in (made, plain))
+    found, wanted = (predicted_msd_um2(one, MEANS, lag_s) for one in (made, plain))
     assert found is not None
     assert wanted is not None
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
@@ -433,9 +435,9 @@ def test_the_plotted_active_msd_agrees_with_the_late_diffusion_row() -> None:
     """A predicting trap with a sufficient reach: the ring alone acts."""
     experiment = ring("annular", "radius_um: 1.427, stiffness_pn_per_um: 0.036")
     experiment = replace(experiment, trap=replace(experiment.trap, predict=True))
-    found = foreseen_msd_um2(experiment, MEANS, np.array([200.0, 400.0]))
+    found = predicted_msd_um2(experiment, MEANS, np.array([200.0, 400.0]))
     assert found is not None
-    v, d = foreseen_speed_um_per_s(experiment, MEANS), PLANT.diffusion_um2_per_s
+    v, d = predicted_speed_um_per_s(experiment, MEANS), PLANT.diffusion_um2_per_s
     assert (found[1] - found[0]) / 800.0 == pytest.approx(active.long_diffusion_um2_per_s(d, 1.0, v, 0.5), rel=0.01)
 
 
@@ -516,9 +518,9 @@ def ring(kind: str, numbers: str, delay_s: float = 0.5) -> Experiment:
 def test_the_active_msd_is_first_ballistic_then_diffusive() -> None:
     experiment = ring("annular", "radius_um: 1.0, stiffness_pn_per_um: 0.904")
     lag_s = np.array([0.05, 200.0])
-    found = foreseen_msd_um2(experiment, MEANS, lag_s)
+    found = predicted_msd_um2(experiment, MEANS, lag_s)
     assert found is not None
-    v = foreseen_speed_um_per_s(experiment, MEANS)
+    v = predicted_speed_um_per_s(experiment, MEANS)
     held = 4 * MEANS.plant.diffusion_um2_per_s * 0.05 * (1 - MEANS.plant.rate_hz(0.904) * 0.05 / (1 + 12.56))
     assert found[0] == pytest.approx((v * 0.05) ** 2 + held, rel=0.02)
     late = {item.name: item.value for item in predict(experiment, MEANS)}["late diffusion"]
@@ -534,7 +536,7 @@ def test_the_delayed_harmonic_msd_turns_back_and_then_creeps() -> None:
     kappa = PLANT.rate_hz(0.72) / q**2
     z = kappa * delay_s
     lag_s = np.array([delay_s / 2 + 1 / (2 * kappa), delay_s, 20.0])
-    found = foreseen_msd_um2(experiment, MEANS, lag_s)
+    found = predicted_msd_um2(experiment, MEANS, lag_s)
     assert found is not None
     assert found[0] == pytest.approx(d * (1 + z) / kappa, rel=1e-3)  # P8, both axes
     assert found[1] == pytest.approx(4 * d * delay_s / (1 + z), rel=1e-3)  # P7
@@ -548,15 +550,15 @@ def test_a_delay_beyond_the_known_modes_has_no_closed_form(kappa_tau: float) -> 
     stiffness = kappa_tau / 0.5 / PLANT.rate_hz(1.0)
     experiment = ring("harmonic", f"stiffness_pn_per_um: {stiffness}")
     experiment = replace(experiment, trap=replace(experiment.trap, predict=True))
-    found = foreseen_msd_um2(experiment, MEANS, np.array([0.1, 1.0]))
+    found = predicted_msd_um2(experiment, MEANS, np.array([0.1, 1.0]))
     assert (found is None) is (kappa_tau > 500.0)
 
 
 def test_a_crystal_has_no_closed_form() -> None:
     text = "{title: t, policy: {kind: programmed, forces: [{kind: pair, shape: {kind: gaussian_ring}}]}}"
     experiment: Experiment = build(parse(text, "test"), Experiment)
-    assert foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is None
-    assert math.isnan(foreseen_speed_um_per_s(experiment, MEANS))
+    assert predicted_msd_um2(experiment, MEANS, np.array([1.0])) is None
+    assert math.isnan(predicted_speed_um_per_s(experiment, MEANS))
 
 
 def test_the_predicted_speed_of_a_motile_particle_includes_the_latency() -> None:
@@ -585,7 +587,7 @@ def test_a_force_without_a_prediction_is_reported() -> None:
         said = {one.name: one.value for one in predict(replace(experiment, mode=mode), MEANS)}
         assert said["spin"] == "no prediction"
         assert "power" in said
-    assert foreseen_msd_um2(experiment, MEANS, np.array([1.0])) is None
+    assert predicted_msd_um2(experiment, MEANS, np.array([1.0])) is None
 
 
 @pytest.mark.parametrize("kind", get_args(get_args(AnyForce)[0]))

@@ -24,14 +24,14 @@ from app.assembly.plane import StoredMap
 from app.assembly.probe_move import ProbeMove, devices_of
 from app.assembly.rig import EXPERIMENTS, Plan
 from app.running.headless import fly
-from app.running.thread import Live
+from app.running.thread import LoopThread
 from config.reader import plain
 from config.refused import Refused
 from control.contract import STILL_LIT, Fault, Level, OrderKind, Turn
 from drivers.emulate.child import ROOT, Child
 from drivers.journal import read_run
 from drivers.journal.tidy import tidy_tracks
-from drivers.real_bench import LastOut
+from drivers.real_bench import FinalDarkening
 from tests.drivers.emulated import beam_of
 from tests.patience import PATIENCE_S
 
@@ -66,7 +66,7 @@ def eventually(true: Callable[[], Any], timeout_s: float = PATIENCE_S) -> bool:
     return bool(true())
 
 
-def some_turns_later(live: Live, number: int = 50) -> bool:
+def some_turns_later(live: LoopThread, number: int = 50) -> bool:
     """Waits long enough for a device to be found again."""
     count = live.pace().turns
     return eventually(lambda: live.pace().turns > count + number)
@@ -125,8 +125,8 @@ def test_an_emulator_killed_in_a_run(tmp_path: Path, which: str) -> None:
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         made = planned(*sets_for(galvo, laser))
         instrument = open_instrument(made)
-        assert isinstance(instrument.beam, LastOut)
-        with Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock) as live:
+        assert isinstance(instrument.beam, FinalDarkening)
+        with LoopThread(instrument.machine, instrument.camera, instrument.beam, instrument.clock) as live:
             live.record(open_recorder(instrument, tmp_path / "run.h5", frames=False))
             live.order(OrderKind.ARM)
             assert eventually(lambda: lit(live.newest))
@@ -182,7 +182,7 @@ def test_injected_faults_trip_and_can_be_reset(tmp_path: Path, faults: tuple[tup
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
         sets = (*sets_for(galvo, laser), "deflector.timeout_s=0.5", "laser.timeout_s=0.5")
         instrument = open_instrument(planned(*sets))
-        with Live(instrument.machine, instrument.camera, instrument.beam, instrument.clock) as live:
+        with LoopThread(instrument.machine, instrument.camera, instrument.beam, instrument.clock) as live:
             for which, fault, cure in faults:
                 live.order(OrderKind.RESET)
                 live.order(OrderKind.ARM)

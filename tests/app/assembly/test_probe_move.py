@@ -16,7 +16,7 @@ from app.assembly.open_real import open_real
 from app.assembly.pairing import Pairing
 from app.assembly.plan import plan, plan_from, plan_of
 from app.assembly.plane import StoredMap
-from app.assembly.probe_move import ProbeMove, devices_of, why_it_does_not_count, why_other_devices
+from app.assembly.probe_move import ProbeMove, devices_of, reason_unconfirmed, why_other_devices
 from app.assembly.rig import EXPERIMENTS, RIGS, Plan, RecordedRig
 from app.running.headless import fly
 from config.reader import plain, write
@@ -170,7 +170,7 @@ def test_other_devices_at_the_same_ports_are_refused_at_opening() -> None:
     assert why_other_devices(probe, {"laser.device": "Cobolt 0488, serial number 7", "deflector.device": "G 1"}) == ""
     said = why_other_devices(probe, {"laser.device": "Cobolt 0488, serial number 8", "deflector.device": "G 1"})
     assert said.startswith("its map was confirmed with laser.device Cobolt 0488, serial number 7, and this rig has")
-    assert why_it_does_not_count(PLANE, probe.sealed(PLANE), devices_of(planned().rig)) == ""  # unknown before opening
+    assert reason_unconfirmed(PLANE, probe.sealed(PLANE), devices_of(planned().rig)) == ""  # unknown before opening
 
 
 def test_a_probe_move_that_particles_did_not_follow_is_refused(tmp_path: Path) -> None:

@@ -358,7 +358,7 @@ def test_forgo_cache_includes_frozen_kernels() -> None:
     running = next(one for one in kernels() if one.py_func.__name__ == "_running")
     try:
         with frozen():
-            warming.forgo_cache()
+            warming.disable_cache()
         assert not running._cache._enabled
     finally:
         for kernel in kernels():

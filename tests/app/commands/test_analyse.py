@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from scipy.optimize import brentq
 
-from app.analysis.findings import RunTables, findings, means_of, of_delay, plain, row
+from app.analysis.findings import RunTables, conditions_of, findings, of_delay, plain, row
 from app.analysis.heat import work_and_heat
 from app.analysis.orientation import heading_memory, persistence_s
-from app.analysis.predicted_motion import foreseen_persistence_s, foreseen_speed_um_per_s
+from app.analysis.predicted_motion import predicted_persistence_s, predicted_speed_um_per_s
 from app.analysis.run_description import info, text
 from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS
@@ -169,11 +169,11 @@ def test_a_run_in_the_dark_predicts_only_free_diffusion(tmp_path: Path) -> None:
 def test_the_predicted_persistence_time_includes_the_position_age() -> None:
     """As in `reproduce P18`, with the rate of the spot at the position of the particle. Painted light has no age."""
     made = plan(EXPERIMENTS / "annular_activity.yaml")
-    means = means_of(made, 1, made.rig.camera.fps)
-    k, w, a, tau = means.light.stiffness_pn_per_um, means.light.waist_um, means.age_s, 0.5
-    speed, d = foreseen_speed_um_per_s(made.experiment, means), means.plant.diffusion_um2_per_s
-    drag_pn = means.plant.drag_pn_s_per_um * speed
-    trap_hz = means.plant.rate_hz(k)
+    conditions = conditions_of(made, 1, made.rig.camera.fps)
+    k, w, a, tau = conditions.light.stiffness_pn_per_um, conditions.light.waist_um, conditions.age_s, 0.5
+    speed, d = predicted_speed_um_per_s(made.experiment, conditions), conditions.plant.diffusion_um2_per_s
+    drag_pn = conditions.plant.drag_pn_s_per_um * speed
+    trap_hz = conditions.plant.rate_hz(k)
 
     def wider(q: float) -> float:  # widening by the scatter in the spot, 2 D a / (1 + kappa a)
         return 1.0 + 8.0 * d * a / (1.0 + trap_hz / q**2 * a) / w**2 - q
@@ -182,23 +182,23 @@ def test_the_predicted_persistence_time_includes_the_position_age() -> None:
     # offset at which the spot balances the drag
     behind_um = brentq(lambda u: k / q**2 * u * math.exp(-2.0 * (u / w) ** 2 / q) - drag_pn, 0.0, w / 2.0)
     expected = (speed * (tau + a + speed / behind_um * a * tau)) ** 2 / (4.0 * d)
-    assert foreseen_persistence_s(made.experiment, means) == pytest.approx(expected, rel=1e-6)
+    assert predicted_persistence_s(made.experiment, conditions) == pytest.approx(expected, rel=1e-6)
     in_the_middle = (speed * (tau + a + trap_hz * a * tau)) ** 2 / (4.0 * d)
     assert expected == pytest.approx(in_the_middle, rel=0.06)  # as in the row P18
     assert expected > 1.9 * (speed * tau) ** 2 / (4.0 * d)
     painted = replace(made.experiment, mode="landscape")
-    speed = foreseen_speed_um_per_s(painted, means)
-    assert foreseen_persistence_s(painted, means) == pytest.approx((speed * tau) ** 2 / (4.0 * d))
-    assert math.isnan(foreseen_persistence_s(plan(EXPERIMENTS / "ring_crystal.yaml").experiment, means))
+    speed = predicted_speed_um_per_s(painted, conditions)
+    assert predicted_persistence_s(painted, conditions) == pytest.approx((speed * tau) ** 2 / (4.0 * d))
+    assert math.isnan(predicted_persistence_s(plan(EXPERIMENTS / "ring_crystal.yaml").experiment, conditions))
 
 
 def test_a_predicting_trap_has_no_z_of_the_latency() -> None:
     made = plan(EXPERIMENTS / "annular_activity.yaml")
-    means, time_s = means_of(made, 1, made.rig.camera.fps), np.arange(20) / 100.0
+    conditions, time_s = conditions_of(made, 1, made.rig.camera.fps), np.arange(20) / 100.0
     nothing = pd.DataFrame({"delay_achieved_s": []})
     lit = pd.DataFrame({"command": "sent", "turn": np.arange(20)})
     turns = pd.DataFrame({"turn": np.arange(20), "frame_time_s": time_s, "sent_effect_s": time_s + 0.0106})
-    run = RunTables(made, means, 100.0, pd.DataFrame(), lit, nothing, nothing, turns)
+    run = RunTables(made, conditions, 100.0, pd.DataFrame(), lit, nothing, nothing, turns)
     found = {one.name: one for one in of_delay(run)}
     assert found["z of the latency"].measured == pytest.approx(found["z of the latency"].foreseen)
     assert found["z of the latency"].foreseen == pytest.approx(0.37, abs=0.002)  # 0.39 in the centre of the trap

@@ -14,7 +14,7 @@ from app.reproduce.measure import Outcome, measure
 from app.reproduce.report import family_report
 from app.reproduce.rows import ROWS
 from app.reproduce.rows.formulas import FORMULAS
-from app.reproduce.store import figure_sha256, fingerprint, found_of, keep, kept, outcome_of, rig_text, sources
+from app.reproduce.store import family_result_of, figure_sha256, fingerprint, keep, kept, outcome_of, rig_text, sources
 from config.refused import Refused
 
 
@@ -92,9 +92,9 @@ def test_a_family_is_flown_and_stored(tmp_path: Path) -> None:
     assert found.numbers["D_L / D at R = 0.4 um"] > 2.0
     assert found.missed == ()
     keep(tmp_path, "b", "mark", found)
-    assert kept(tmp_path, "b", "mark", found_of) == found
+    assert kept(tmp_path, "b", "mark", family_result_of) == found
     (tmp_path / "b.json").write_text('{"fingerprint": "mark", "figure": 3}')
-    assert kept(tmp_path, "b", "mark", found_of) is None  # measured again
+    assert kept(tmp_path, "b", "mark", family_result_of) is None  # measured again
     assert found.figure in family_report([(family, found)])
 
 

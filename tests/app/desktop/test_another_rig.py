@@ -99,11 +99,11 @@ def test_frame_rate_and_scale_of_a_video_are_shown_with_their_source(bench: Benc
     window.plots.finish()
     assert set(window.plots.msd.names) <= {"measured"}
     assert "no theory: camera.fps and optics.um_per_px not known" in window.plots.msd.note
-    window.asking.reject()
-    assert not window.asking.isVisible()
+    window.video_questions.reject()
+    assert not window.video_questions.isVisible()
     click(transport.tell)
-    assert window.asking.isVisible()
-    window.asking.reject()
+    assert window.video_questions.isVisible()
+    window.video_questions.reject()
     write(window.devices.forms["optics"].rows["um_per_px"], 0.2)
     window.devices.button.click()
     bench.qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
@@ -117,7 +117,7 @@ def test_unapplied_settings_survive_a_new_scale(bench: Bench, video: Path) -> No
     window = bench.window
     opened(bench, video)
     bench.qtbot.waitUntil(lambda: window.playback.shown is not None)
-    window.asking.reject()
+    window.video_questions.reject()
     window.settings.change_rig({"tracking.memory": 7}, False)
     write(window.devices.forms["tracking"].rows["memory"], 9)
     window.settings.change_rig({"optics.um_per_px": 0.2}, True)

@@ -39,7 +39,7 @@ for column, row in HOT:
 def bench(qtbot: QtBot, tmp_path: Path) -> Iterator[Bench]:
     made = Bench(qtbot, tmp_path)
     made.window.actions_bar.start.trigger()
-    made.qtbot.waitUntil(lambda: made.window.judging.image() is not None)
+    made.qtbot.waitUntil(lambda: made.window.candidate_search.image() is not None)
     yield made
     made.window.close()
 
@@ -105,7 +105,7 @@ def test_a_region_is_drawn_moved_resized_and_removed(bench: Bench) -> None:
         assert window.panel.data()["set"]["tracking.excluded_regions"][0]["width_px"] == grown.width_px
         choose(bench, 15.0, 12.0, "Remove this region")
         assert window.session.plan.rig.tracking.excluded_regions == ()
-        assert window.hand.regions.items == []
+        assert window.mouse_tools.regions.items == []
     assert len(bench.toys) == 1
     bench.qtbot.waitUntil(lambda: any(
         order.kind is OrderKind.APPLY and "excluded_regions" in order.text
@@ -122,7 +122,7 @@ def test_a_region_that_vanishes_while_it_is_dragged(bench: Bench, by_corner: boo
     corner_um = 0.1 * (region.left_px + region.width_px), 0.1 * (region.top_px + region.height_px)
     drag(view, at(view, *(corner_um if by_corner else (10.0, 8.0))), at(view, 15.0, 12.0), window.panel.undo)
     assert window.session.plan.rig.tracking.excluded_regions == ()
-    assert window.hand.regions.items == []
+    assert window.mouse_tools.regions.items == []
 
 
 def test_a_drag_moves_no_other_region_that_takes_the_place(bench: Bench) -> None:
@@ -133,18 +133,18 @@ def test_a_drag_moves_no_other_region_that_takes_the_place(bench: Bench) -> None
     drag(view, at(view, 10.0, 8.0), at(view, 15.0, 12.0),
          lambda: window.settings.change_rig({"tracking.excluded_regions": [other]}, False))  # fmt: skip
     assert plain(window.session.plan.rig.tracking.excluded_regions[0]) == other
-    (item,) = window.hand.regions.items
+    (item,) = window.mouse_tools.regions.items
     assert tuple(item.pos()) == pytest.approx((1.0, 1.0))
 
 
 def test_a_drag_moves_no_other_trap_that_takes_the_handle(bench: Bench) -> None:
     window, view = bench.window, bench.window.view
     for x_um in (5.0, 10.0):
-        window.hand.drop_trap(x_um, 8.0)
-    window.hand.remove_trap(1)
+        window.mouse_tools.drop_trap(x_um, 8.0)
+    window.mouse_tools.remove_trap(1)
     drag(view, at(view, 10.0, 8.0), at(view, 15.0, 12.0), window.panel.undo)
     assert [force["centre_um"] for force in window.panel.data()["policy"]["forces"][1:]] == [[5.0, 8.0], [10.0, 8.0]]
-    assert [tuple(handle.pos()) for handle in window.hand.traps] == [(5.0, 8.0), (10.0, 8.0)]
+    assert [tuple(handle.pos()) for handle in window.mouse_tools.traps] == [(5.0, 8.0), (10.0, 8.0)]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_correction_image_is_taken_from_the_stream(
     window, take = bench.window, f"Take the {TAKEN[what].name}"
     if what != "background":  # the camera is covered
         bench.toy.camera.covered_by = DARK
-        bench.qtbot.waitUntil(lambda: np.array_equal(window.judging.image(), DARK))  # type: ignore[arg-type]
+        bench.qtbot.waitUntil(lambda: np.array_equal(window.candidate_search.image(), DARK))  # type: ignore[arg-type]
     choose(bench, 3.0, 3.0, "Correct the images", take)
     bench.qtbot.waitUntil(lambda: file_of(window, name) != "")
     path = Path(file_of(window, name))
@@ -189,7 +189,7 @@ def test_a_correction_image_is_taken_from_the_stream(
     bench.qtbot.waitUntil(lambda: window.session.live.recording)  # type: ignore[union-attr]
     choose(bench, 3.0, 3.0, "Correct the images", take)
     assert "end the record first" in window.status.currentMessage()
-    assert window.taking.what == ""
+    assert window.correction_capture.what == ""
     window.settings.change_rig({f"tracking.{name}": str(path)}, False)
     assert window.session.plan.corrections == {}
     assert "end the record first" in window.devices.trouble.text()
@@ -211,7 +211,7 @@ def test_a_background_is_taken_from_a_recording(qtbot: QtBot, tmp_path: Path) ->
     qtbot.addWidget(window)
     window.show()
     qtbot.waitUntil(lambda: window.playback.reel is not None and window.playback.reel.ready == 6)
-    window.hand.asked_for.emit("background")
+    window.mouse_tools.asked_for.emit("background")
     qtbot.waitUntil(lambda: window.session.plan.rig.tracking.background_file != "")
     background = read_still_image(Path(window.session.plan.rig.tracking.background_file))
     assert np.array_equal(background, median_image(camera.images(dirty=True)))

@@ -39,7 +39,7 @@ class Bench:
         self.qtbot, self.window = qtbot, Window(session, FIRST, runs, lambda path: planner(path, None)[1])
         qtbot.addWidget(self.window)
         if not beating:
-            self.window.heart.stop()
+            self.window.heartbeat.stop()
         self.window.show()
         self.window.actions_bar.start.trigger()
         qtbot.waitUntil(self.window.actions_bar.arm.isEnabled)
@@ -108,7 +108,7 @@ def test_an_arm_that_waited_while_the_window_was_busy_is_not_obeyed(qtbot: QtBot
     assert "busy" in window.status.currentMessage()
     qtbot.wait(300)
     assert bench.newest.level is Level.SAFE
-    qtbot.waitUntil(lambda: not window.heart.stalled)
+    qtbot.waitUntil(lambda: not window.heartbeat.stalled)
     window.actions_bar.arm.trigger()
     qtbot.waitUntil(lambda: beam_is_on(bench.newest))
     window.close()
@@ -119,12 +119,12 @@ def test_heartbeat_begins_with_the_first_beat_and_needs_light(monkeypatch: pytes
     trips: list[str] = []
     turn = Turn(0, None, 0.0, (), None, None, None, None, Level.SAFE, "", 0.0)  # type: ignore[arg-type]
     level = [Level.ARMED]
-    heart = Heartbeat(2.0, lambda: beats[0], lambda: replace(turn, level=level[0]), trips.append)
+    heartbeat = Heartbeat(2.0, lambda: beats[0], lambda: replace(turn, level=level[0]), trips.append)
     monkeypatch.setattr("app.running.heartbeat.time.monotonic", lambda: now_s[0])
 
     def looked(at_s: float, count: int) -> list[str]:
         now_s[0], beats[0] = at_s, count
-        heart.look()
+        heartbeat.look()
         return list(trips)
 
     assert looked(50.0, 0) == []  # no window

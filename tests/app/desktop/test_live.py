@@ -7,18 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from app.running.thread import Live, beam_is_on
+from app.running.thread import LoopThread, beam_is_on
 from control.contract import Level, OrderKind
 from tests.app.desktop.toy import Recorder, Toy, planned
 from tests.patience import until
 
 
-def opened() -> tuple[Toy, Live]:
+def opened() -> tuple[Toy, LoopThread]:
     toy = Toy(planned())
-    return toy, Live(toy.machine, toy.camera, toy.beam, toy.clock)
+    return toy, LoopThread(toy.machine, toy.camera, toy.beam, toy.clock)
 
 
-def level(live: Live) -> Level | None:
+def level(live: LoopThread) -> Level | None:
     return live.newest.level if live.newest is not None else None
 
 

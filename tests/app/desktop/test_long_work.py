@@ -21,7 +21,7 @@ from app.desktop.window.main_window import Window
 from app.desktop.window.open import application, planner
 from app.desktop.window.session import Session, Wiring
 from app.running.plan_check import CHECKING, Checker, StillChecking, at_once, networks_of
-from app.running.process import Apart
+from app.running.process import LoopProcess
 from config.refused import Refused
 from control.contract import Level
 from control.policies.learned_law import Learned
@@ -78,7 +78,7 @@ def test_an_opening_is_shown_and_can_be_cancelled(qtbot: QtBot, tmp_path: Path, 
     assert not window.actions_bar.start.isEnabled()
     opening = window.session.opening._loop
 
-    assert isinstance(opening, Apart)
+    assert isinstance(opening, LoopProcess)
     pid = opening.pid
     assert pid is not None
     if how == "escape":
@@ -134,10 +134,10 @@ def test_a_region_comes_into_force_while_a_network_is_checked(qtbot: QtBot, tmp_
     """Regression: each new region started a check of the unchanged network, and vanished during this check."""
     wiring = Wiring(apart=open_instrument, check=never_checked)
     window = opened(qtbot, tmp_path, wiring, LEARNED)
-    window.hand.regions.add("ellipse", 5.0, 6.0)
+    window.mouse_tools.regions.add("ellipse", 5.0, 6.0)
     assert len(window.session.plan.rig.tracking.excluded_regions) == 1
-    assert len(window.hand.regions.shown) == 1
-    window.hand.give_species(2, 1)
+    assert len(window.mouse_tools.regions.shown) == 1
+    window.mouse_tools.give_species(2, 1)
     assert window.session.plan.experiment.species == (0, 0, 1)
     window.close()
 
@@ -156,7 +156,7 @@ def test_while_a_network_is_checked_no_other_law_is_predicted(qtbot: QtBot, tmp_
 
 def foreseen(window: Window) -> bool:
     """Whether the plots have the conditions for a prediction."""
-    return window.plots.means is not None
+    return window.plots.conditions is not None
 
 
 def test_a_refused_network_in_force_is_reported_and_trips_nothing(qtbot: QtBot, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(x_um=st.floats(1, 24), y_um=st.floats(1, 24))
     def trap(self, x_um: float, y_um: float) -> None:
-        self.window.hand.drop_trap(x_um, y_um)
+        self.window.mouse_tools.drop_trap(x_um, y_um)
 
     @rule(name=st.sampled_from(EXPERIMENTS))
     def experiment(self, name: str) -> None:

@@ -72,7 +72,7 @@ def slow(qtbot: QtBot, tmp_path: Path) -> Iterator[Slow]:
 def test_escape_works_while_a_file_is_read_and_ends_the_reading(slow: Slow, name: str) -> None:
     window = slow.window
     slow.lit()
-    window.heart.longest_s = 0.0
+    window.heartbeat.longest_s = 0.0
     window.files.open(Path(name))
     assert f"reading {name}" in window.status.currentMessage()
     slow.qtbot.waitUntil(lambda: slow.asked == [name])
@@ -84,8 +84,11 @@ def test_escape_works_while_a_file_is_read_and_ends_the_reading(slow: Slow, name
     began_s = time.monotonic()
     press_escape(window.panel)
     slow.qtbot.waitUntil(slow.safe)
-    print(f"{name}: dark {time.monotonic() - began_s:.3f} s after Escape, longest pause {window.heart.longest_s:.2f} s")
-    assert window.heart.longest_s < 1.5
+    print(
+        f"{name}: dark {time.monotonic() - began_s:.3f} s after Escape, "
+        f"longest pause {window.heartbeat.longest_s:.2f} s"
+    )
+    assert window.heartbeat.longest_s < 1.5
     assert window.files.reading is None
     assert f"{name} is not opened" in window.status.currentMessage()
     slow.released.set()

@@ -95,11 +95,11 @@ def test_closing_the_rig_clears_everything_except_the_log(bench: Bench) -> None:
     window.devices.answers.show_returned(window.session.returned)
     bench.toy.camera.fault = "the cable is out"
     bench.qtbot.waitUntil(lambda: window.log.trip.isVisibleTo(window.log))
-    window.watching.too_slow.show_overload(Overload("slow", "tracker", (Offer("1 fps", {"camera.fps": 1.0}, True),)))
+    window.live_view.too_slow.show_overload(Overload("slow", "tracker", (Offer("1 fps", {"camera.fps": 1.0}, True),)))
     window.plots.latency.show_drawing(Drawing((PlotCurve("measured", np.arange(3.0), np.arange(3.0), "#ffffff"),)))
     assert window.status.numbers["frame"].text() != ""
     press(window, acts.close_rig)
-    assert not window.watching.too_slow.isVisible()
+    assert not window.live_view.too_slow.isVisible()
     assert not window.log.trip.isVisibleTo(window.log)
     assert any("the cable is out" in line for line in window.log.read())
     assert [window.status.numbers[name].text() for name in ("frame", "rate", "drops", "latency", "identities")] == [
@@ -109,7 +109,7 @@ def test_closing_the_rig_clears_everything_except_the_log(bench: Bench) -> None:
     assert window.view.image.image is None
     assert len(window.view.good.data) == 0
     bench.qtbot.wait(300)
-    assert not window.watching.too_slow.isVisible()
+    assert not window.live_view.too_slow.isVisible()
 
 
 def test_a_file_dialog_blocks_neither_the_beam_nor_the_window(bench: Bench, tmp_path: Path) -> None:

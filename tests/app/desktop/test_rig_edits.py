@@ -49,14 +49,14 @@ def test_ctrl_z_while_armed_undoes_the_last_region_and_not_the_law(bench: Bench)
     typed(box, "1.25")
     KEYS.keyClick(box, Qt.Key.Key_Return, CTRL)
     bench.armed()
-    window.hand.regions.add("ellipse", 5.0, 6.0)
+    window.mouse_tools.regions.add("ellipse", 5.0, 6.0)
     regions = regions_of(window)
     assert len(regions) == 1
     focused(bench, window.view)
     assert window.panel.undo_button.text() == "Undo, apply"
     KEYS.keyClick(window.view, Qt.Key.Key_Z, CTRL)
     assert regions_of(window) == ()
-    assert window.hand.regions.shown == []
+    assert window.mouse_tools.regions.shown == []
     assert radius_um(window.session.plan.experiment) == 1.25
     assert is_running(window)
     KEYS.keyClick(window.view, Qt.Key.Key_Z, CTRL | SHIFT)
@@ -108,11 +108,11 @@ def test_ctrl_z_undoes_changes_by_panels_and_the_mouse(bench: Bench, tmp_path: P
 
     def correct() -> None:
         tifffile.imwrite(tmp_path / "dark.tif", np.zeros((SIZE_PX, SIZE_PX), np.uint16))
-        window.taking.taken.emit({"tracking.dark_file": str(tmp_path / "dark.tif")}, "dark frame")
+        window.correction_capture.taken.emit({"tracking.dark_file": str(tmp_path / "dark.tif")}, "dark frame")
 
     def take_an_offer() -> None:
         (offer,) = [one for one in slow(window.session.plan.rig).offers if not one.reopens]
-        window.watching.too_slow.chosen.emit(offer.edits, offer.reopens)
+        window.live_view.too_slow.chosen.emit(offer.edits, offer.reopens)
 
     def give_a_species() -> None:
         x_um, y_um = bench.toy.camera.place_um[0]
@@ -325,16 +325,16 @@ def test_kept_edits_in_force_are_shown_in_the_panels_and_the_image(bench: Bench)
     panel.apply_button.click()
     assert is_running(window)
     assert len(regions_of(window)) == 1
-    assert window.hand.regions.shown == [region]
+    assert window.mouse_tools.regions.shown == [region]
     assert memory_box(bench).text() == "9"
     assert window.devices.edits() == {"tracking.minmass": 777.0}
-    window.hand.regions.add("rectangle", 5.0, 6.0)
+    window.mouse_tools.regions.add("rectangle", 5.0, 6.0)
     assert len(regions_of(window)) == 2
     panel.undo()
     panel.undo()  # of the typed value that is not in force
     assert window.devices.edits() == {}
     panel.undo()
-    assert window.hand.regions.shown == []
+    assert window.mouse_tools.regions.shown == []
     assert memory_box(bench).text() != "9"
 
 
@@ -358,7 +358,7 @@ def test_text_being_typed_survives_a_change_of_other_settings(bench: Bench) -> N
 
 def test_a_refused_correction_image_is_reported_as_not_in_force(bench: Bench) -> None:
     window = bench.window
-    window.taking.taken.emit({"tracking.background_file": "there/is/no.tif"}, "the background was taken")
+    window.correction_capture.taken.emit({"tracking.background_file": "there/is/no.tif"}, "the background was taken")
     said = window.log.read()[-1]
     assert "not in force" in said
     assert "there/is/no.tif" in said
@@ -495,11 +495,11 @@ def test_values_typed_over_applied_ones_are_undone_first(bench: Bench) -> None:
 
 def test_values_that_a_mouse_edit_replaces_are_named(bench: Bench) -> None:
     window = bench.window
-    window.hand.regions.add("ellipse", 5.0, 6.0)
+    window.mouse_tools.regions.add("ellipse", 5.0, 6.0)
     regions = window.devices.forms["tracking"].rows["excluded_regions"]
     write(regions, [{**regions.get()[0], "width_px": 77.0}])
     assert window.devices.edits() != {}
-    window.hand.regions.add("rectangle", 15.0, 16.0)
+    window.mouse_tools.regions.add("rectangle", 15.0, 16.0)
     assert "tracking.excluded_regions: the values typed" in window.status.currentMessage()
     assert any("not applied, are dropped" in line for line in window.log.read())
     KEYS.keyClick(focused(bench, window.view), Qt.Key.Key_Z, CTRL)
@@ -515,7 +515,7 @@ def test_ctrl_z_in_the_image_works_with_a_hidden_or_floating_panel(bench: Bench,
         panel.setFloating(True)
     else:
         panel.hide()
-    window.hand.regions.add("ellipse", 5.0, 6.0)
+    window.mouse_tools.regions.add("ellipse", 5.0, 6.0)
     assert len(regions_of(window)) == 1
     KEYS.keyClick(focused(bench, window.view), Qt.Key.Key_Z, CTRL)
     assert regions_of(window) == ()

@@ -98,8 +98,8 @@ def test_the_wheel_changes_no_answer_about_a_video(
 ) -> None:
     tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
     window = opened(tmp_path / "a.tif")
-    assert set(window.asking.boxes.values()) <= set(wheel_changes_nothing(window))
-    assert len(window.asking.boxes) == 2
-    window.asking.ask_channel("there are three channels", 3, lambda channel: None)
-    window.asking.channel.setCurrentIndex(1)
-    assert window.asking.channel in wheel_changes_nothing(window)
+    assert set(window.video_questions.boxes.values()) <= set(wheel_changes_nothing(window))
+    assert len(window.video_questions.boxes) == 2
+    window.video_questions.ask_channel("there are three channels", 3, lambda channel: None)
+    window.video_questions.channel.setCurrentIndex(1)
+    assert window.video_questions.channel in wheel_changes_nothing(window)

@@ -17,7 +17,7 @@ from app.assembly.machine import build_machine
 from app.assembly.plan import plan
 from app.assembly.rig import Plan
 from app.desktop.window.session import Wiring
-from control.contract import NOBODY, Command, Ended, Expected, Fault, Frame, Tracks, Turn, dark
+from control.contract import NOTHING_EXPECTED, Command, Ended, Expected, Fault, Frame, Tracks, Turn, dark
 from control.loop import Machine
 from drivers.readback import Returned
 
@@ -85,7 +85,7 @@ class Tracker:
     def start(self) -> None:
         return None
 
-    def step(self, memory: None, frame: Frame, expected: Expected = NOBODY) -> tuple[None, Tracks]:
+    def step(self, memory: None, frame: Frame, expected: Expected = NOTHING_EXPECTED) -> tuple[None, Tracks]:
         place = self.camera.place_um.copy()
         state = np.zeros(7, np.uint8)
         state[2] = 2

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from app.running.pipe_ends import MOST_RECEIVED, ReceivingEnd, SendingEnd
-from app.running.process import Apart
+from app.running.process import LoopProcess
 from control.contract import Order, OrderKind
 from tests.app.running.test_process import planned
 from tests.patience import PATIENCE_S, until
@@ -44,7 +44,7 @@ def readable(handle: int) -> bool:
 
 @pytest.mark.skipif(os.name != "posix", reason="half a message is written as POSIX pipes carry it")
 def test_half_a_message_does_not_block_the_window() -> None:
-    live = Apart(planned())
+    live = LoopProcess(planned())
     live._begun = live._open = True
     live._news.start()
     _, tells = live._theirs
@@ -57,7 +57,7 @@ def test_half_a_message_does_not_block_the_window() -> None:
 
 def test_a_process_that_stops_reading_does_not_block_the_window() -> None:
     """More than the pipe holds, in small and in large messages; the orders arrive in sequence."""
-    live = Apart(planned())
+    live = LoopProcess(planned())
     live._begun = True
     texts = [str(number) * (5000 if number % 100 == 0 else 1) for number in range(3000)]
 

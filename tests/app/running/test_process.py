@@ -28,10 +28,10 @@ from app.assembly.warm_up import note
 from app.commands.verify import first_difference
 from app.running import process as process_module
 from app.running import process_side as host_module
-from app.running.process import HEAR_S, Apart
+from app.running.process import HEAR_S, LoopProcess
 from app.running.process_side import Host, News, PlanTexts
 from app.running.shared_images import Ring
-from app.running.thread import Live, beam_is_on
+from app.running.thread import LoopThread, beam_is_on
 from config.reader import write
 from config.refused import Refused
 from control.contract import STILL_LIT, Beam, Camera, Command, Ended, Fault, Frame, Level, Order, OrderKind, Turn
@@ -129,8 +129,8 @@ def absent(made: Plan) -> Instrument:
 def test_a_loop_process_gives_the_turns_of_a_loop_thread() -> None:
     made = planned()
     opened = counted(made, 40)
-    here = Live(opened.machine, opened.camera, opened.beam, opened.clock)
-    there = Apart(made, partial(counted, frames=40))
+    here = LoopThread(opened.machine, opened.camera, opened.beam, opened.clock)
+    there = LoopProcess(made, partial(counted, frames=40))
     for live in (here, there):
         live.order(OrderKind.ARM, "before the start")
         live.start()
@@ -161,7 +161,7 @@ def test_orders_are_executed_and_the_record_verifies(tmp_path: Path) -> None:
     def number() -> int:
         return live.newest.number if live.newest is not None else -1
 
-    with Apart(made, partial(watched, log=log)) as live:
+    with LoopProcess(made, partial(watched, log=log)) as live:
         until(lambda: level() is Level.SAFE)
         live.order(OrderKind.ARM)
         until(lambda: beam_is_on(live.newest))
@@ -204,7 +204,7 @@ def test_ten_records_in_flight_change_nothing_and_each_verifies(tmp_path: Path) 
         seen.extend(turn for _, turn in live.recent(len(seen)))
         return seen
 
-    with Apart(made) as live:
+    with LoopProcess(made) as live:
         live.order(OrderKind.ARM)
         until(lambda: bool(taken()) and beam_is_on(seen[-1]) and len(seen) > 60)
         began = len(seen)
@@ -240,7 +240,7 @@ def test_ten_records_in_flight_change_nothing_and_each_verifies(tmp_path: Path) 
 
 
 def test_a_killed_loop_is_reported_with_its_signal_and_laser() -> None:
-    live = Apart(planned(*PATIENT))
+    live = LoopProcess(planned(*PATIENT))
     live.start()
     live.order(OrderKind.ARM)
     until(lambda: beam_is_on(live.newest))
@@ -293,7 +293,7 @@ def test_a_loop_goes_dark_and_ends_when_its_window_is_killed(tmp_path: Path) -> 
 
 
 def test_a_failed_opening_is_refused() -> None:
-    live = Apart(planned(), absent)
+    live = LoopProcess(planned(), absent)
     with pytest.raises(Refused, match="there is no such bench"):
         live.start()
     assert not live.running
@@ -301,14 +301,14 @@ def test_a_failed_opening_is_refused() -> None:
 
 
 def test_an_exception_in_the_law_is_reported_to_the_window() -> None:
-    with Apart(planned(), broken) as live:
+    with LoopProcess(planned(), broken) as live:
         until(lambda: not live.running)
         assert live.trouble == "ZeroDivisionError: no law without a number"
         assert "step" in live.details
 
 
 def test_a_process_that_never_started_closes() -> None:
-    live = Apart(planned())
+    live = LoopProcess(planned())
     live.close()
     assert not live.running
 
@@ -343,7 +343,7 @@ needs_terminals = pytest.mark.skipif(not hasattr(os, "openpty"), reason="this sy
 def test_the_laser_of_a_killed_loop_is_switched_off(tmp_path: Path) -> None:
     """No window requests news meanwhile: this does not depend on the window."""
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
-        live = Apart(serial(galvo, laser))
+        live = LoopProcess(serial(galvo, laser))
         live.start()
         live.order(OrderKind.ARM)
         assert laser.wait_for("lit", PATIENCE_S) is not None
@@ -361,7 +361,7 @@ def test_the_laser_of_a_killed_loop_is_switched_off(tmp_path: Path) -> None:
 @needs_terminals
 def test_a_laser_that_cannot_be_switched_off_is_reported(tmp_path: Path) -> None:
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
-        live = Apart(serial(galvo, laser))
+        live = LoopProcess(serial(galvo, laser))
         live.start()
         live.order(OrderKind.ARM)
         assert laser.wait_for("lit", PATIENCE_S) is not None
@@ -385,7 +385,7 @@ def test_a_laser_that_cannot_be_switched_off_is_reported(tmp_path: Path) -> None
 def test_an_aborted_opening_switches_the_laser_off(tmp_path: Path) -> None:
     """The emission may be on from before."""
     with Child("galvo", tmp_path / "galvo") as galvo, Child("cobolt", tmp_path / "laser") as laser:
-        opening = Apart(serial(galvo, laser), never)
+        opening = LoopProcess(serial(galvo, laser), never)
         opening.begin()
         assert not opening.opened()
         opening.close()
@@ -393,7 +393,7 @@ def test_an_aborted_opening_switches_the_laser_off(tmp_path: Path) -> None:
         assert "the laser was put out from here" in opening.trouble
         laser.order("silence")
         assert laser.wait_for("order", PATIENCE_S, order="silence") is not None
-        silent = Apart(serial(galvo, laser), never)
+        silent = LoopProcess(serial(galvo, laser), never)
         silent.begin()
         with pytest.raises(Fault, match=f"{STILL_LIT} from here"):
             silent.close()
@@ -405,7 +405,7 @@ def test_a_loop_stopped_by_a_signal_is_dark_and_closes_its_record(tmp_path: Path
     if not hasattr(signal, name):
         pytest.skip(f"this system has no {name}")
     out, log = tmp_path / "run.h5", tmp_path / "log"
-    live = Apart(planned(*PATIENT), partial(watched, log=log))
+    live = LoopProcess(planned(*PATIENT), partial(watched, log=log))
     live.start()
     live.order(OrderKind.ARM)
     live.record(out)
@@ -425,7 +425,7 @@ def test_a_loop_stopped_by_a_signal_is_dark_and_closes_its_record(tmp_path: Path
 def test_a_window_slower_than_the_news_still_handles_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another piece of news arrives with each one taken. Regression: the window took news without end, and handled no
     key."""
-    live = Apart(planned())
+    live = LoopProcess(planned())
     live._begun = live._open = True
     live._news.start()
     _, tells = live._theirs
@@ -460,7 +460,7 @@ def test_a_window_slower_than_the_news_still_handles_its_events(monkeypatch: pyt
 
 def test_a_silent_loop_is_reported_with_the_state_of_its_devices() -> None:
     """The text fits the rig: a real laser must be switched off by hand."""
-    live = Apart(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"))
+    live = LoopProcess(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"))
     live._begun = live._open = True
     live._news.start()
     live._heard_s = time.monotonic()
@@ -482,18 +482,18 @@ def noting(made: Plan) -> Instrument:
 
 
 def test_a_note_on_compilation_is_sent_to_the_window() -> None:
-    with Apart(planned(), noting) as live:
+    with LoopProcess(planned(), noting) as live:
         until(lambda: live.newest is not None)
         assert live.note == "compiling kernels for this experiment"
 
 
 def test_an_opening_is_ended_by_close_and_by_a_signal() -> None:
-    closed = Apart(planned(), never)
+    closed = LoopProcess(planned(), never)
     closed.begin()
     assert not closed.opened()
     closed.close()
     assert not closed.running
-    stopped = Apart(planned(), never)
+    stopped = LoopProcess(planned(), never)
     stopped.begin()
     pid = stopped.pid
     assert pid is not None
@@ -573,7 +573,7 @@ def test_the_laser_is_switched_off_unless_the_process_confirmed_dark(code: int |
         said.append("asked")
         return f"{STILL_LIT} from here"
 
-    live = Apart(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"), rescue=rescue)
+    live = LoopProcess(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"), rescue=rescue)
     reader, writer = os.pipe()
     os.close(writer)  # so that the other end is ready
     live._process = Reaped(reader, code)  # type: ignore[assignment]
@@ -599,7 +599,7 @@ def slow_at_the_end(made: Plan) -> Instrument:
 
 def test_a_slow_disk_may_finish_the_record_at_the_end(tmp_path: Path) -> None:
     """Regression: the record was cut off after 5 s, and the laser was switched off as if a device hung."""
-    with Apart(planned(*PATIENT), slow_at_the_end) as live:
+    with LoopProcess(planned(*PATIENT), slow_at_the_end) as live:
         live.record(tmp_path / "run.h5")
         until(lambda: live.recording and live.newest is not None and live.newest.number > 5)
     assert (live.trouble, live.light) == ("", "dark")
@@ -624,7 +624,7 @@ def test_no_law_is_armed_after_failed_settings() -> None:
                 until(lambda: level() is not Level.SAFE, 2.0)
         return level() is Level.ARMED
 
-    with Apart(made) as live:
+    with LoopProcess(made) as live:
         live.order(OrderKind.APPLY, "title: nothing else")
         until(lambda: level() is Level.TRIPPED)
         assert (live.in_force.answered, live.in_force.number, live.applies) == (1, 0, 1)
@@ -640,7 +640,7 @@ def test_no_law_is_armed_after_failed_settings() -> None:
 def test_device_settings_are_refused_in_flight() -> None:
     made = planned(*PATIENT)
     other = replace(made.experiment, set={**made.experiment.set, "optics.um_per_px": 2.0 * made.rig.optics.um_per_px})
-    with Apart(made) as live:
+    with LoopProcess(made) as live:
         live.order(OrderKind.APPLY, write(other))
         until(lambda: live.newest is not None and live.newest.level is Level.TRIPPED)
         assert live.newest is not None
@@ -658,7 +658,7 @@ def without_pictures(made: Plan) -> Instrument:
 
 
 def test_the_loop_continues_without_shared_memory_for_images() -> None:
-    with Apart(planned(*PATIENT), without_pictures) as live:
+    with LoopProcess(planned(*PATIENT), without_pictures) as live:
         live.order(OrderKind.ARM)
         until(lambda: beam_is_on(live.newest))
         assert live.newest is not None
@@ -695,9 +695,9 @@ def test_an_unkillable_process_is_reported_and_its_laser_switched_off(monkeypatc
         asked.append(made)
         return "the laser is off"
 
-    monkeypatch.setattr(Apart, "_only_simulated", False)  # as for a real laser
+    monkeypatch.setattr(LoopProcess, "_only_simulated", False)  # as for a real laser
     monkeypatch.setattr(process_module, "TERMINATE_S", 0.1)
-    live = Apart(planned(*PATIENT), rescue=rescue)
+    live = LoopProcess(planned(*PATIENT), rescue=rescue)
     live.start()
     pid = live.pid
     assert pid is not None
@@ -718,7 +718,7 @@ def test_a_pause_of_the_whole_program_is_not_taken_for_a_hang(monkeypatch: pytes
     """When a suspended laptop wakes, the reply lies in the pipe behind older news. Regression: "it was ended by
     force"."""
     monkeypatch.setattr(process_module, "REPLY_S", 0.3)
-    live = Apart(planned(*PATIENT))
+    live = LoopProcess(planned(*PATIENT))
     live.start()
     until(lambda: live.newest is not None)
     wait, say, paused = live._news.wait, live._say, [False]
@@ -742,7 +742,7 @@ def test_a_pause_of_the_whole_program_is_not_taken_for_a_hang(monkeypatch: pytes
 def test_a_process_that_ends_by_itself_is_not_reported_as_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    live = Apart(planned(*PATIENT))
+    live = LoopProcess(planned(*PATIENT))
     live.start()
     monkeypatch.setattr(live, "_wait_for_over", lambda reply_s, patience_s: PATIENCE_S)  # no message was received
     live.close()
@@ -758,7 +758,7 @@ def test_a_laser_reported_dark_stays_dark_after_any_process_end() -> None:
         asked.append(made)
         return f"{STILL_LIT} from here"
 
-    live = Apart(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"), rescue=rescue)
+    live = LoopProcess(plan(EXPERIMENTS / "annular_activity.yaml", RIGS / "serial_simulated.yaml"), rescue=rescue)
     reader, writer = os.pipe()
     os.close(writer)
     live._process = Reaped(reader, -9)  # type: ignore[assignment]

@@ -21,7 +21,7 @@ from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS, Plan
 from app.running.process_side import CRASHED, LATE_S, Host, News, Over, RecordOrder, Reply, _end_orphan, in_time, serve
 from app.running.stop_signals import Stopped
-from app.running.thread import Live
+from app.running.thread import LoopThread
 from config.reader import write
 from control.contract import STILL_LIT, Fault, Level, Order, OrderKind
 from control.loop import Machine
@@ -239,7 +239,7 @@ def test_a_hanging_device_does_not_keep_the_process_alive(
     exits: list[int] = []
     monkeypatch.setattr(os, "_exit", exits.append)
     monkeypatch.setattr(host_module, "LAST_WORDS_S", 0.0)
-    host._live = Live(toy.machine, toy.camera, hangs, toy.clock)
+    host._live = LoopThread(toy.machine, toy.camera, hangs, toy.clock)
     ends = host._live.darken
     monkeypatch.setattr(host._live, "darken", lambda patience_s=0.0: ends(0.05))
 

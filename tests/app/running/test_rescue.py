@@ -8,7 +8,7 @@ import pytest
 
 from app.assembly.rig import Plan
 from app.running import rescue
-from app.running.rescue import put_out_in_time
+from app.running.rescue import switch_off_in_time
 from control.contract import STILL_LIT
 from tests.app.desktop.toy import planned
 from tests.patience import PATIENCE_S
@@ -23,13 +23,13 @@ def test_a_hanging_port_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
         return "the laser is off"
 
     monkeypatch.setattr(rescue, "RESCUE_S", 0.05)
-    said = put_out_in_time(planned(), hangs)
+    said = switch_off_in_time(planned(), hangs)
     released.set()
     assert said.startswith(STILL_LIT)
 
 
 def test_the_result_of_the_call_is_returned() -> None:
-    assert put_out_in_time(planned(), lambda made: f"the laser of {made.rig.title} is off") == (
+    assert switch_off_in_time(planned(), lambda made: f"the laser of {made.rig.title} is off") == (
         f"the laser of {planned().rig.title} is off"
     )
-    assert put_out_in_time(planned()) == ""  # simulated
+    assert switch_off_in_time(planned()) == ""  # simulated

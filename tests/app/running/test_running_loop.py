@@ -13,7 +13,7 @@ from app.assembly.machine import build_machine
 from app.assembly.open import open_instrument, open_recorder
 from app.assembly.rig import Plan
 from app.running.loop_in_thread import LoopInThread
-from app.running.process import Apart
+from app.running.process import LoopProcess
 from app.running.running_loop import RunningLoop
 from app.running.thread import beam_is_on
 from config.refused import Refused
@@ -37,7 +37,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Made]:
     loops: list[RunningLoop] = []
 
     def made(kind: str, plan: Plan, opening: Callable[[Plan], Any] = open_instrument) -> RunningLoop:
-        loops.append(Apart(plan, opening) if kind == "process" else LoopInThread(plan, opening, recorder))
+        loops.append(LoopProcess(plan, opening) if kind == "process" else LoopInThread(plan, opening, recorder))
         return loops[-1]
 
     yield made

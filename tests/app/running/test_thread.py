@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.running import thread
-from app.running.thread import HANGS, Live, beam_is_on
+from app.running.thread import HANGS, LoopThread, beam_is_on
 from control.contract import STILL_LIT, Command, Fault, Forces, Level, OrderKind, Seen, dark
 from tests.app.desktop.toy import Recorder, Toy, planned
 from tests.patience import PATIENCE_S, until
@@ -39,11 +39,11 @@ class Waits:
         return None, Forces(seen.tracks.particle, force_pn, np.full(number, np.nan), np.zeros(number, np.bool_))
 
 
-def waiting() -> tuple[Toy, Live, Waits, list[Command]]:
+def waiting() -> tuple[Toy, LoopThread, Waits, list[Command]]:
     """A loop with a dark beam, whose ARM is in a turn in which the law waits; and the list of its commands."""
     toy = Toy(planned())
     law = Waits()
-    live = Live(replace(toy.machine, policy=law), toy.camera, toy.beam, toy.clock)
+    live = LoopThread(replace(toy.machine, policy=law), toy.camera, toy.beam, toy.clock)
     sent: list[Command] = []
     sends = toy.beam.send
 
@@ -116,7 +116,7 @@ def test_any_exception_of_a_law_leaves_the_record_unfinished() -> None:
         def step(self, memory: None, seen: object) -> None:
             raise Cancelled("no more")
 
-    live = Live(replace(toy.machine, policy=Broken()), toy.camera, toy.beam, toy.clock)  # type: ignore[arg-type]
+    live = LoopThread(replace(toy.machine, policy=Broken()), toy.camera, toy.beam, toy.clock)  # type: ignore[arg-type]
     live.record(recorder)
     with live:
         until(lambda: not live.running)
@@ -143,7 +143,7 @@ def test_a_camera_error_at_closing_still_closes_beam_and_record() -> None:
 
     toy.camera.close = close  # type: ignore[method-assign]
     toy.beam.close = fails("no answer")  # type: ignore[method-assign]
-    live = Live(toy.machine, toy.camera, toy.beam, toy.clock)
+    live = LoopThread(toy.machine, toy.camera, toy.beam, toy.clock)
     live.record(recorder)
     live.start()
     with pytest.raises(Fault, match=r"^RuntimeError: the camera hangs$"):
@@ -156,7 +156,7 @@ def test_a_loop_that_never_began_reports_the_laser_first() -> None:
     toy = Toy(planned())
     toy.camera.close, toy.beam.close = fails("the camera hangs"), fails("no answer")  # type: ignore[method-assign]
     with pytest.raises(Fault, match=f"^{STILL_LIT}: RuntimeError: no answer; RuntimeError: the camera hangs$"):
-        Live(toy.machine, toy.camera, toy.beam, toy.clock).close()
+        LoopThread(toy.machine, toy.camera, toy.beam, toy.clock).close()
 
 
 @dataclass
@@ -192,7 +192,7 @@ def hangs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hangs]:
 def test_a_hanging_beam_is_abandoned_and_may_be_on(hangs: Hangs) -> None:
     """Regression: the end of the loop waited for it without limit."""
     toy = Toy(planned())
-    live = Live(toy.machine, toy.camera, hangs, toy.clock)
+    live = LoopThread(toy.machine, toy.camera, hangs, toy.clock)
     live.start()
     assert hangs.hangs.wait(PATIENCE_S)
     said: list[BaseException] = []
@@ -218,7 +218,7 @@ def test_a_camera_that_hangs_at_closing_keeps_no_light_on(hangs: Hangs) -> None:
         hangs.go.wait(PATIENCE_S)
 
     toy.camera.close = close  # type: ignore[method-assign]
-    live = Live(toy.machine, toy.camera, toy.beam, toy.clock)
+    live = LoopThread(toy.machine, toy.camera, toy.beam, toy.clock)
     live.start()
     with pytest.raises(Fault, match=f"^the camera was not closed: {HANGS}$"):
         live.close(patience_s=0.2)
@@ -227,7 +227,7 @@ def test_a_camera_that_hangs_at_closing_keeps_no_light_on(hangs: Hangs) -> None:
 
 def test_the_beam_closes_if_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     toy = Toy(planned())
-    live = Live(toy.machine, toy.camera, toy.beam, toy.clock)
+    live = LoopThread(toy.machine, toy.camera, toy.beam, toy.clock)
     live.start()
 
     def refuse(thread: threading.Thread) -> None:
@@ -244,7 +244,7 @@ def test_darkening_twice_closes_the_camera_once() -> None:
     toy, closed = Toy(planned()), list[int]()
     close = toy.camera.close
     toy.camera.close = lambda: (closed.append(1), close())[1]  # type: ignore[method-assign,func-returns-value]
-    live = Live(toy.machine, toy.camera, toy.beam, toy.clock)
+    live = LoopThread(toy.machine, toy.camera, toy.beam, toy.clock)
     live.start()
     for _ in range(2):
         live.darken()

@@ -43,12 +43,12 @@ def test_grey_levels_are_automatic_until_set_by_hand(view: View, qtbot: QtBot) -
     found = view.levels
     assert found is not None
     assert 0 < found[0] < found[1] <= IMAGE.max()
-    hand = Levels(view)
-    qtbot.addWidget(hand)
-    assert (hand.black.value(), hand.white.value()) == pytest.approx(found, abs=1)
-    hand.white.setValue(5000)
+    mouse_tools = Levels(view)
+    qtbot.addWidget(mouse_tools)
+    assert (mouse_tools.black.value(), mouse_tools.white.value()) == pytest.approx(found, abs=1)
+    mouse_tools.white.setValue(5000)
     view.show_turn(turn, [turn])
-    assert view.levels == (float(hand.black.value()), 5000.0)
+    assert view.levels == (float(mouse_tools.black.value()), 5000.0)
     assert tuple(view.image.levels) == view.levels
     view.auto_levels()
     view.show_turn(turn, [turn])

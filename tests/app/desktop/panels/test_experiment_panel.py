@@ -29,7 +29,7 @@ def forces_in_force(bench: Bench) -> list[Any]:
 
 
 def handles(bench: Bench) -> int:
-    return sum(handle.isVisible() for handle in bench.window.hand.traps)
+    return sum(handle.isVisible() for handle in bench.window.mouse_tools.traps)
 
 
 def test_a_mouse_edit_does_not_apply_other_edits_of_the_form(bench: Bench) -> None:
@@ -37,7 +37,7 @@ def test_a_mouse_edit_does_not_apply_other_edits_of_the_form(bench: Bench) -> No
     window, panel, box = bench.window, bench.window.panel, focused(bench, radius_box(bench))
     typed(box, "1.25")
     KEYS.keyClick(box, Qt.Key.Key_Return)
-    window.hand.drop_trap(12.0, 12.0)
+    window.mouse_tools.drop_trap(12.0, 12.0)
     assert radius_um(window.session.plan.experiment) == 1.0
     assert len(forces_in_force(bench)) == 2
     assert radius_um(panel.read()) == 1.25
@@ -57,7 +57,7 @@ def test_a_mouse_edit_does_not_apply_other_edits_of_the_form(bench: Bench) -> No
 def test_the_undo_of_a_mouse_edit_keeps_later_applied_edits(bench: Bench) -> None:
     window, panel = bench.window, bench.window.panel
     radius_box(bench).setValue(1.25)
-    window.hand.drop_trap(12.0, 12.0)
+    window.mouse_tools.drop_trap(12.0, 12.0)
     panel.apply()
     assert radius_um(window.session.plan.experiment) == 1.25
     panel.undo()
@@ -74,7 +74,7 @@ def test_a_trap_comes_into_force_beside_an_invalid_formula(bench: Bench) -> None
     assert isinstance(editor, FormulaEditor)
     editor.text.setPlainText("0.5*k*(r-R)**2 +")
     bench.qtbot.waitUntil(lambda: not panel.is_checking)
-    window.hand.drop_trap(10.0, 10.0)
+    window.mouse_tools.drop_trap(10.0, 10.0)
     assert len(forces_in_force(bench)) == 2
     assert handles(bench) == 1
     assert "only this change is in force" in window.status.currentMessage()
@@ -89,7 +89,7 @@ def test_a_mouse_edit_of_an_unapplied_force_changes_the_form_only(bench: Bench) 
     forces = [*policy["forces"], {**policy["forces"][0], "delay_s": 0.25}, trap]
     write(panel.law.rows["policy"], {**policy, "forces": forces})
     before = forces_in_force(bench)
-    window.hand.remove_trap(2)
+    window.mouse_tools.remove_trap(2)
     assert forces_in_force(bench) == before
     assert "in the form only" in window.status.currentMessage()
     assert "in the form only" in panel.trouble.text()
@@ -99,10 +99,10 @@ def test_a_mouse_edit_of_an_unapplied_force_changes_the_form_only(bench: Bench) 
 def test_a_dragged_trap_is_one_edit_also_right_after_a_typed_one(bench: Bench) -> None:
     """Edits of one field within a second are one edit."""
     window, panel = bench.window, bench.window.panel
-    window.hand.drop_trap(12.0, 12.0)
+    window.mouse_tools.drop_trap(12.0, 12.0)
     write(force(panel).rows["delay_s"], 0.25)
     for x_um in (5.0, 6.0):
-        window.hand.move_trap(1, x_um, 12.0)
+        window.mouse_tools.move_trap(1, x_um, 12.0)
     panel.undo()
     assert forces_in_force(bench)[1]["centre_um"] == [5.0, 12.0]
     panel.undo()

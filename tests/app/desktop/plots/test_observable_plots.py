@@ -12,7 +12,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from app.analysis.export import export
-from app.analysis.predicted_motion import foreseen_msd_um2
+from app.analysis.predicted_motion import predicted_msd_um2
 from app.assembly.plan import plan
 from app.assembly.replay_plan import plan_replay
 from app.assembly.rig import EXPERIMENTS, RIGS, Plan
@@ -57,7 +57,7 @@ def experiment(radius_um: float = 1.0) -> Experiment:
 def plots(qtbot: QtBot) -> Iterator[Plots]:
     application()
     made = Plots(lambda: np.empty(0))
-    made.experiment, made.means = experiment(), MEANS
+    made.experiment, made.conditions = experiment(), MEANS
     qtbot.addWidget(made)
     made.show()
     made.setCurrentWidget(made.msd)
@@ -81,7 +81,7 @@ def test_turns_before_arm_and_under_another_law_are_not_pooled(plots: Plots) -> 
     assert shown(plots, walk(0, 100, 0.5, Level.SAFE))[0] == pytest.approx(0.25)
     measured, foreseen = shown(plots, walk(100, 60, 0.1, Level.ARMED, (Order(OrderKind.ARM),)))
     assert measured == pytest.approx(0.01)
-    right = foreseen_msd_um2(experiment(), MEANS, np.array([0.01]))
+    right = predicted_msd_um2(experiment(), MEANS, np.array([0.01]))
     assert right is not None
     assert foreseen == pytest.approx(right[0])
     assert shown(plots, walk(160, 60, 0.2, Level.ARMED, (Order(OrderKind.APPLY, "title: t\n"),)))[0] == pytest.approx(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.analysis.predicted_motion import foreseen_msd_um2
+from app.analysis.predicted_motion import predicted_msd_um2
 from app.desktop.plots.plot_curves import Measurement, msd, speed
 from config.reader import build, parse
 from control.allocate import LightModel
@@ -34,13 +34,13 @@ def measured() -> Measurement:
 def test_lags_and_predictions_use_the_measured_frame_rate() -> None:
     """Regression: with the rate set for the camera, the lags were wrong, and the hold of the prediction too short."""
     of = measured()
-    assert of.means is not None
-    assert of.means.hold_s == pytest.approx(1.0 / CAME_HZ)
+    assert of.conditions is not None
+    assert of.conditions.hold_s == pytest.approx(1.0 / CAME_HZ)
     found, _, foreseen = msd(of).curves
     assert found.y == pytest.approx((SPEED_UM_PER_S * found.x) ** 2)
     assert found.x[0] == pytest.approx(1.0 / CAME_HZ)
     assert of.law is not None
-    right = foreseen_msd_um2(of.law, of.means, found.x)
+    right = predicted_msd_um2(of.law, of.conditions, found.x)
     assert right is not None
     assert foreseen.y == pytest.approx(right)
     found, _ = speed(of).curves

@@ -63,7 +63,7 @@ def test_the_window_shows_that_a_rig_is_being_closed(bench: Bench, monkeypatch: 
     assert held.seen == [("the rig is being closed", "dark")]  # a simulated laser
     assert bench.window.strip.reason.whole == "the rig is closed; Start opens it again"
     assert bench.window.strip.beam.word == "dark"
-    assert bench.window.pulse.active
+    assert bench.window.refresh_timer.active
     bench.armed()  # it opens again
 
 
@@ -77,7 +77,7 @@ def test_a_window_closed_meanwhile_ends_after_its_rig(bench: Bench, monkeypatch:
     bench.qtbot.waitUntil(lambda: not bench.window.isVisible())
     assert bench.toy.beam.closed
     assert not bench.window.session.running
-    assert not bench.window.pulse.active
+    assert not bench.window.refresh_timer.active
     assert len(bench.toys) == opened
 
 
@@ -107,7 +107,7 @@ def test_the_rig_is_closed_if_another_part_fails_at_the_end(bench: Bench, monkey
     def broken() -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(bench.window.asking, "close", broken)
+    monkeypatch.setattr(bench.window.video_questions, "close", broken)
     with pytest.raises(ZeroDivisionError):
         bench.window._end()
     assert bench.toy.beam.closed

@@ -33,7 +33,7 @@ def test_a_second_doubt_does_not_hide_the_first(monkeypatch: pytest.MonkeyPatch)
     def put_out(made: Plan) -> str:
         return f"{STILL_LIT} from here" if made.rig.laser.address in silent else "the laser is off"
 
-    monkeypatch.setattr(laser_doubts, "put_out_in_time", put_out)
+    monkeypatch.setattr(laser_doubts, "switch_off_in_time", put_out)
     for _ in range(2):  # a second query does not repeat the reason
         with pytest.raises(Fault, match=f"^A may be on; {STILL_LIT} from here$"):
             doubts.settle()

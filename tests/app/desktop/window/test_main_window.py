@@ -364,24 +364,24 @@ def test_a_particle_is_followed_and_released(bench: Bench) -> None:
     bench.armed()
     window = bench.window
     x, y = bench.toy.camera.place_um[3]
-    window.hand.follow(window.hand.nearest(x, y))
+    window.mouse_tools.follow(window.mouse_tools.nearest(x, y))
     assert window.view.followed == 13
     bench.qtbot.waitUntil(lambda: len(window.view.chosen.data) == 1)
-    window.hand.follow(13)
+    window.mouse_tools.follow(13)
     assert window.view.followed == -1
-    assert window.hand.nearest(-50.0, -50.0) == -1
+    assert window.mouse_tools.nearest(-50.0, -50.0) == -1
 
 
 def test_a_trap_is_dropped_dragged_undone(bench: Bench) -> None:
     bench.armed()
     window = bench.window
     before = window.session.plan.experiment
-    actions = {action.text(): action for action in window.hand.menu(12.0, 9.0).actions()}
+    actions = {action.text(): action for action in window.mouse_tools.menu(12.0, 9.0).actions()}
     actions["Drop a trap here"].trigger()
     policy = window.session.plan.experiment.policy
     assert isinstance(policy, Programmed)
     assert policy.forces[1].centre_um == (12.0, 9.0)  # type: ignore[attr-defined]
-    handle = window.hand.traps[0]
+    handle = window.mouse_tools.traps[0]
     assert handle.isVisible()
     handle.setPos(14.0, 8.0)
     handle.sigPositionChangeFinished.emit(handle)
@@ -396,14 +396,14 @@ def test_a_trap_is_dropped_dragged_undone(bench: Bench) -> None:
 
 
 def test_a_particle_is_given_a_species(bench: Bench) -> None:
-    bench.window.hand.give_species(2, 1)
+    bench.window.mouse_tools.give_species(2, 1)
     assert bench.window.session.plan.experiment.species == (0, 0, 1)
 
 
 @pytest.mark.parametrize("typed", [5, None, "abc"])
 def test_a_particle_is_given_a_species_despite_invalid_text(bench: Bench, typed: object) -> None:
     write(bench.window.panel.carrying.rows["species"], typed)
-    bench.window.hand.give_species(2, 1)
+    bench.window.mouse_tools.give_species(2, 1)
     assert bench.window.session.plan.experiment.species == (0, 0, 1)
 
 
@@ -411,24 +411,24 @@ def test_a_trap_keeps_its_handle_while_the_experiment_is_not_valid(bench: Bench)
     """It moves its own trap, also after another force is removed; a trap without a valid position has no handle."""
     window, panel = bench.window, bench.window.panel
     for x_um in (5.0, 12.0):
-        window.hand.drop_trap(x_um, 9.0)
+        window.mouse_tools.drop_trap(x_um, 9.0)
     data = panel.data()
     forces = data["policy"]["forces"]
     invalid = {**data, "mode": "none such", "policy": {**data["policy"], "forces": forces[1:]}}
     panel.show_data(invalid)
     assert panel.trouble.text()
-    handle = window.hand.traps[0]
+    handle = window.mouse_tools.traps[0]
     handle.setPos(6.0, 8.0)
     handle.sigPositionChangeFinished.emit(handle)
     assert [force["centre_um"] for force in panel.data()["policy"]["forces"]] == [[6.0, 8.0], [12.0, 9.0]]
     for typed in ("abc", [1.0], 5, [10**400, 1]):
         placed = [{**forces[1], "centre_um": typed}, forces[2]]
         panel.show_data({**invalid, "policy": {**data["policy"], "forces": placed}})
-        assert [each.isVisible() for each in window.hand.traps] == [True, False]
+        assert [each.isVisible() for each in window.mouse_tools.traps] == [True, False]
     panel.show_data({**invalid, "policy": {**data["policy"], "forces": []}})
     before = panel.data()
     handle.sigPositionChangeFinished.emit(handle)
-    window.hand.remove_trap(1)
+    window.mouse_tools.remove_trap(1)
     assert panel.data() == before
 
 
@@ -501,11 +501,11 @@ def test_candidates_are_drawn_with_the_values_of_the_form(bench: Bench) -> None:
     window.devices.candidates.setChecked(True)
     bench.qtbot.waitUntil(lambda: len(window.view.kept.data) == 7)
     write(window.devices.forms["tracking"].rows["minmass"], 1e6)
-    window.judging.show()
+    window.candidate_search.show()
     bench.qtbot.waitUntil(lambda: len(window.view.kept.data) == 0)
     assert len(window.view.rejected.data) >= 7
     write(window.devices.forms["tracking"].rows["diameter_px"], 12)
-    window.judging.show()
+    window.candidate_search.show()
     bench.qtbot.waitUntil(lambda: "odd" in window.devices.trouble.text())  # a search may still be running
     window.devices.candidates.setChecked(False)
     assert len(window.view.rejected.data) == 0

@@ -16,10 +16,10 @@ from pytestqt.qtbot import QtBot
 
 from app.assembly.rig import Rig
 from app.desktop.window.overload_notice import TooSlow
-from app.desktop.window.refresh_timer import Pulse
+from app.desktop.window.refresh_timer import RefreshTimer
 from app.running.overload import Judge, Overload, overload
 from config.reader import plain
-from control.contract import NOBODY, Expected, Frame, Turn
+from control.contract import NOTHING_EXPECTED, Expected, Frame, Turn
 from tests.app.desktop import toy
 from tests.app.desktop.toy import click
 from tests.app.desktop.window.test_main_window import Bench
@@ -42,7 +42,7 @@ def slow_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulated tracker takes 0.25 s."""
     quick = toy.Tracker.step
 
-    def slow(self: toy.Tracker, memory: None, frame: Frame, expected: Expected = NOBODY) -> object:
+    def slow(self: toy.Tracker, memory: None, frame: Frame, expected: Expected = NOTHING_EXPECTED) -> object:
         time.sleep(0.25)
         return quick(self, memory, frame, expected)
 
@@ -51,7 +51,7 @@ def slow_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("slow_tracking")
 def test_slow_tracking_is_reported_and_a_lower_rate_is_one_click(bench: Bench) -> None:
-    window, told = bench.window, bench.window.watching.too_slow
+    window, told = bench.window, bench.window.live_view.too_slow
     bench.armed()
     beam = bench.toy.beam
     bench.qtbot.waitUntil(told.isVisible)
@@ -76,7 +76,7 @@ def slow(rig: Rig, *_: object) -> Overload:
 def test_each_offer_is_one_click_and_is_undone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A locator changes in flight; a camera region and binning close the rig, dark."""
     monkeypatch.setattr(Judge, "look", lambda self, rig, *more: slow(rig))
-    window, told = bench.window, bench.window.watching.too_slow
+    window, told = bench.window, bench.window.live_view.too_slow
     for name in ("locator windows", "region 128×128 px", "pixels binned 2×2"):
         if not window.session.running:
             bench.armed()
@@ -139,7 +139,7 @@ def values_of(rig: Rig) -> dict[str, object]:
 
 @pytest.mark.usefixtures("slow_tracking")
 def test_a_dismissed_notice_stays_hidden(bench: Bench) -> None:
-    told = bench.window.watching.too_slow
+    told = bench.window.live_view.too_slow
     bench.armed()
     bench.qtbot.waitUntil(told.isVisible)
     click(told.away)
@@ -157,18 +157,18 @@ def test_painting_takes_at_most_half_of_the_windows_time(bench: Bench, monkeypat
 
     bench.armed()
     monkeypatch.setattr(view, "show_turn", slow)
-    bench.window.pulse.beat.connect(lambda: polls.__setitem__(0, polls[0] + 1))
+    bench.window.refresh_timer.beat.connect(lambda: polls.__setitem__(0, polls[0] + 1))
     bench.qtbot.waitUntil(lambda: shows[0] >= 12)
     assert polls[0] >= 1.5 * shows[0]
 
 
 def test_a_window_without_messages_polls_ten_times_a_second(qtbot: QtBot) -> None:
     ends, beats = os.pipe(), [0.0]
-    pulse = Pulse(lambda: ends[0])
-    pulse.beat.connect(lambda: beats.append(time.monotonic()))
-    pulse.start()
+    refresh_timer = RefreshTimer(lambda: ends[0])
+    refresh_timer.beat.connect(lambda: beats.append(time.monotonic()))
+    refresh_timer.start()
     qtbot.waitUntil(lambda: len(beats) > 12)
-    pulse.stop()
+    refresh_timer.stop()
     assert min(late - early for early, late in pairwise(beats)) < 0.08
     for end in ends:
         os.close(end)

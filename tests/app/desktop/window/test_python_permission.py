@@ -41,13 +41,13 @@ def window(qtbot: QtBot, tmp_path: Path) -> Iterator[Window]:
 
 def asked(window: Window) -> str:
     """The text of the question."""
-    return " ".join(label.text() for label in window.asking.findChildren(QLabel))
+    return " ".join(label.text() for label in window.video_questions.findChildren(QLabel))
 
 
 def run_it(window: Window) -> None:
     """Press the question's button."""
-    assert window.asking.use is not None
-    window.asking.use.click()
+    assert window.video_questions.use is not None
+    window.video_questions.use.click()
 
 
 def applied(window: Window) -> bool:
@@ -62,11 +62,11 @@ def test_the_question_for_an_opened_experiment_shows_the_path_of_its_law(
     experiment = lay_out(tmp_path / "lab", source=MARK + SPRING)
     window.files.open(experiment)
     qtbot.waitUntil(lambda: window.files.reading is None)
-    assert window.asking.isVisible()
-    assert not window.asking.isModal()
+    assert window.video_questions.isVisible()
+    assert not window.video_questions.isModal()
     assert str(tmp_path / "lab" / "my_laws.py") in asked(window)
     assert window.path == FIRST
-    window.asking.reject()
+    window.video_questions.reject()
     assert not (tmp_path / "lab" / "it_ran").exists()
     window.files.open(experiment)
     qtbot.waitUntil(lambda: window.files.reading is None)
@@ -74,7 +74,7 @@ def test_the_question_for_an_opened_experiment_shows_the_path_of_its_law(
     qtbot.waitUntil(lambda: window.files.reading is None and window.path == experiment)
     assert (tmp_path / "lab" / "it_ran").exists()
     assert isinstance(window.session.plan.experiment.policy, PythonLaw)
-    assert not window.asking.isVisible()
+    assert not window.video_questions.isVisible()
 
 
 def test_a_law_that_is_applied_in_flight_runs_in_the_loop_s_process(
@@ -96,7 +96,7 @@ def test_a_law_that_is_applied_in_flight_runs_in_the_loop_s_process(
         "source_sha256": "",
     }
     window.panel.show_data({**data, "policy": policy})
-    assert window.asking.isVisible()
+    assert window.video_questions.isVisible()
     assert str(tmp_path / "my_laws.py") in asked(window)
     assert not window.panel.apply_button.isEnabled()
     run_it(window)

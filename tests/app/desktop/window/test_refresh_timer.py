@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from pytestqt.qtbot import QtBot
 
-from app.desktop.window.refresh_timer import PAINT_S, SILENT_MS, Pulse
+from app.desktop.window.refresh_timer import PAINT_S, SILENT_MS, RefreshTimer
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def test_without_a_handle_the_timer_beats_periodically(qtbot: QtBot) -> None:
     beats: list[float] = []
-    pulse = Pulse(lambda: None)
-    pulse.beat.connect(lambda: beats.append(time.monotonic()))
-    pulse.start()
+    refresh_timer = RefreshTimer(lambda: None)
+    refresh_timer.beat.connect(lambda: beats.append(time.monotonic()))
+    refresh_timer.start()
     qtbot.waitUntil(lambda: len(beats) > 5)
-    pulse.stop()
+    refresh_timer.stop()
     number = len(beats)
     qtbot.wait(100)
     assert len(beats) == number
@@ -45,9 +45,9 @@ def test_with_a_handle_the_timer_waits_for_messages(qtbot: QtBot, pipe: tuple[in
         except BlockingIOError:
             heard.append(b"")
 
-    pulse = Pulse(lambda: reader)
-    pulse.beat.connect(hear)
-    pulse.start()
+    refresh_timer = RefreshTimer(lambda: reader)
+    refresh_timer.beat.connect(hear)
+    refresh_timer.start()
     assert heard == [b""]  # the first beat does not wait
     for number in range(4):
         qtbot.wait(int(2e3 * PAINT_S))
@@ -56,5 +56,5 @@ def test_with_a_handle_the_timer_waits_for_messages(qtbot: QtBot, pipe: tuple[in
         qtbot.waitUntil(lambda told=told: heard[-1] == told)  # type: ignore[misc]
     silent = len(heard)
     qtbot.wait(3 * SILENT_MS)
-    pulse.stop()
+    refresh_timer.stop()
     assert 1 <= len(heard) - silent <= 3

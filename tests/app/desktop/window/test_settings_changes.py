@@ -32,7 +32,7 @@ def recording(bench: Bench, tmp_path: Path) -> Window:
 
 def read(bench: Bench) -> None:
     bench.qtbot.waitUntil(lambda: bench.window.files.reading is None)
-    bench.window.asking.reject()
+    bench.window.video_questions.reject()
 
 
 def type_radius(bench: Bench, text: str) -> None:
@@ -92,8 +92,8 @@ def test_edits_are_refused_in_a_sentence_while_a_recording_is_read_again(bench: 
         panel.apply_button.click,
         lambda: window.settings.change_rig({"tracking.memory": 9}, False),
         lambda: window.settings.change_rig({"optics.um_per_px": 0.2}, True),
-        lambda: window.hand.regions.add("ellipse", 3.0, 3.0),
-        lambda: window.hand.drop_trap(3.0, 3.0),
+        lambda: window.mouse_tools.regions.add("ellipse", 3.0, 3.0),
+        lambda: window.mouse_tools.drop_trap(3.0, 3.0),
     ):
         window.status.clearMessage()
         act()
@@ -103,8 +103,8 @@ def test_edits_are_refused_in_a_sentence_while_a_recording_is_read_again(bench: 
     read(bench)
     assert "is being read again" in window.status.currentMessage()
     assert fps(window) == 50.0
-    assert window.hand.regions.shown == []
-    assert sum(handle.isVisible() for handle in window.hand.traps) == 0
+    assert window.mouse_tools.regions.shown == []
+    assert sum(handle.isVisible() for handle in window.mouse_tools.traps) == 0
     assert panel.undo_stack.count() == 2  # the typed radius and the frame rate
     assert panel.apply_button.isEnabled()
     assert (radius_um(panel.read()), window.devices.edits()) == (1.25, {})

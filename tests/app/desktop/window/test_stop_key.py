@@ -27,7 +27,7 @@ from app.desktop.window.main_window import Window
 from app.desktop.window.open import application, planner
 from app.desktop.window.session import Session, Wiring
 from app.running.plan_check import at_once
-from app.running.process import Apart
+from app.running.process import LoopProcess
 from control.contract import Level, Order, OrderKind
 from tests.app.desktop.lit import arm_until_lit
 from tests.app.desktop.test_learned import RING, SETS, choose
@@ -49,14 +49,14 @@ class Flight:
         self.qtbot, self.session = qtbot, Session(made, Wiring(apart=open_instrument))
         self.window = Window(self.session, path, runs, lambda chosen: planner(chosen, None, SETS, at_once)[1])
         self.sent_s: list[float] = []  # CPU time of this thread when it was sent
-        say = Apart._say
+        say = LoopProcess._say
 
-        def noted(live: Apart, told: object) -> None:
+        def noted(live: LoopProcess, told: object) -> None:
             say(live, told)  # type: ignore[arg-type]
             if told is None or (isinstance(told, Order) and told.kind is OrderKind.STOP):
                 self.sent_s.append(time.thread_time())
 
-        monkeypatch.setattr(Apart, "_say", noted)
+        monkeypatch.setattr(LoopProcess, "_say", noted)
         qtbot.addWidget(self.window)
         self.window.show()
         self.start()
@@ -71,7 +71,7 @@ class Flight:
     @property
     def pid(self) -> int:
         live = self.session.live
-        assert isinstance(live, Apart)
+        assert isinstance(live, LoopProcess)
         assert live.pid is not None
         return live.pid
 

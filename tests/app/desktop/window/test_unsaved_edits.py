@@ -24,7 +24,7 @@ from app.desktop.forms.formula_editor import FormulaEditor
 from app.desktop.panels.experiment_panel import ExperimentPanel
 from app.desktop.window import unsaved_edits
 from app.desktop.window.file_dialog import FileDialog, Replace
-from app.desktop.window.kept_plan import with_kept
+from app.desktop.window.kept_plan import with_stored_edits
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import FIRST, application, planner
 from app.desktop.window.remembered_layout import RememberedLayout
@@ -135,10 +135,10 @@ def test_kept_edits_find_a_rig_of_the_command_line_again() -> None:
     real = plan(FIRST.parent / "ring_crystal.yaml", RIGS / "serial.yaml", ["set={}"])
     capped = plan(FIRST.parent / "ring_crystal.yaml", RIGS / "serial.yaml", ["set={}", "loop.power_cap_mw=20"])
     own = planned()
-    assert with_kept([own, capped], real).rig == capped.rig
-    assert with_kept([own], replace(own, rig=replace(own.rig, title="mine"))).rig.title == "mine"
+    assert with_stored_edits([own, capped], real).rig == capped.rig
+    assert with_stored_edits([own], replace(own, rig=replace(own.rig, title="mine"))).rig.title == "mine"
     with pytest.raises(Refused, match="open that rig with this file again"):
-        with_kept([own], real)
+        with_stored_edits([own], real)
 
 
 def test_device_settings_are_kept_and_an_undo_of_the_law_leaves_them(bench: Bench) -> None:
@@ -412,9 +412,9 @@ def test_a_copy_of_a_stack_with_two_channels_asks_for_the_channel(
     window = evening()
     window.files.resume(next(iter(window.files.copies)))
     qtbot.waitUntil(lambda: window.files.reading is None)
-    assert window.asking.isVisible()
-    window.asking.channel.setCurrentIndex(1)
-    window.asking.use.click()  # type: ignore[union-attr]
+    assert window.video_questions.isVisible()
+    window.video_questions.channel.setCurrentIndex(1)
+    window.video_questions.use.click()  # type: ignore[union-attr]
     qtbot.waitUntil(lambda: window.files.reading is None)
     assert window.path == stack
     assert window.panel.data()["title"] == "mine"
@@ -475,7 +475,7 @@ def test_edits_are_kept_if_the_next_experiment_can_not_be_shown(bench: Bench, mo
         raise OverflowError("a number that the form can't show")
 
     monkeypatch.setattr(window.panel, "show_experiment", broken)
-    window.pulse.stop()
+    window.refresh_timer.stop()
     window.files.open(RING)
 
     def poll_until_shown() -> None:

@@ -18,7 +18,7 @@ from app.desktop.window.main_window import Window
 from app.desktop.window.open import application, planner
 from app.desktop.window.session import Session
 from app.desktop.window.unsaved_edits import Unsaved
-from app.desktop.window.video_questions import Asking
+from app.desktop.window.video_questions import VideoQuestions
 from config.reader import read
 from tests.tracking.footage import spots
 
@@ -49,21 +49,21 @@ def test_unknown_values_are_asked_for_and_lengths_are_first_in_pixels(
 ) -> None:
     tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
     window = opened(tmp_path / "a.tif")
-    assert window.asking.isVisible()
-    assert not window.asking.isModal()
-    assert list(window.asking.boxes) == ["camera.fps", "optics.um_per_px"]
+    assert window.video_questions.isVisible()
+    assert not window.video_questions.isModal()
+    assert list(window.video_questions.boxes) == ["camera.fps", "optics.um_per_px"]
     assert window.view.scale_bar.text.toPlainText().endswith(" px")
     assert any("optics.um_per_px 0.1 (a guess: a.tif does not say)" in line for line in window.log.read())
-    window.asking.boxes["camera.fps"].setValue(50.0)
-    window.asking.boxes["optics.um_per_px"].setValue(0.25)
-    assert window.asking.use is not None
-    window.asking.use.click()
+    window.video_questions.boxes["camera.fps"].setValue(50.0)
+    window.video_questions.boxes["optics.um_per_px"].setValue(0.25)
+    assert window.video_questions.use is not None
+    window.video_questions.use.click()
     qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
     rig = window.session.plan.rig
     assert (rig.camera.fps, rig.optics.um_per_px) == (50.0, 0.25)
     assert window.playback.reel is not None
     assert window.playback.reel.fps == 50.0
-    assert not window.asking.isVisible()
+    assert not window.video_questions.isVisible()
     assert window.view.scale_bar.text.toPlainText().endswith("µm")
     told = "camera.fps 50 (as told in the window); optics.um_per_px 0.25 (as told in the window)"
     assert any(told in line for line in window.log.read())
@@ -81,7 +81,7 @@ def test_unknown_values_are_asked_for_and_lengths_are_first_in_pixels(
     tifffile.imwrite(tmp_path / "b.tif", IMAGES, photometric="minisblack")
     window.files.open(tmp_path / "b.tif")
     qtbot.waitUntil(lambda: window.files.reading is None)
-    window.asking.close()
+    window.video_questions.close()
     window.files.resume(next(iter(window.files.copies)))  # nothing was lost
     qtbot.waitUntil(lambda: window.files.reading is None)
     rig = window.session.plan.rig
@@ -100,16 +100,16 @@ def test_the_question_is_asked_once_per_opening(opened: Callable[[Path], Window]
     """Not after each edit of the camera, since the question takes the keyboard focus. Its button stays."""
     tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
     window = opened(tmp_path / "a.tif")
-    window.asking.reject()
+    window.video_questions.reject()
     apply_fps(window, qtbot, 60.0)
     assert unknown(window) == ["optics.um_per_px"]
-    assert not window.asking.isVisible()
+    assert not window.video_questions.isVisible()
     assert window.transport.tell.isVisible()
     window.transport.tell.click()
-    assert list(window.asking.boxes) == ["optics.um_per_px"]
+    assert list(window.video_questions.boxes) == ["optics.um_per_px"]
     window.files.open(tmp_path / "a.tif")
     qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
-    assert window.asking.isVisible()
+    assert window.video_questions.isVisible()
 
 
 def test_an_undo_of_given_values_makes_them_guesses_again(
@@ -166,9 +166,9 @@ def unknown(window: Window) -> list[str]:
 
 def give(window: Window, qtbot: QtBot, fps: float, um_per_px: float) -> None:
     """Answer the question."""
-    window.asking.boxes["camera.fps"].setValue(fps)
-    window.asking.boxes["optics.um_per_px"].setValue(um_per_px)
-    step(window, qtbot, window.asking.accept)
+    window.video_questions.boxes["camera.fps"].setValue(fps)
+    window.video_questions.boxes["optics.um_per_px"].setValue(um_per_px)
+    step(window, qtbot, window.video_questions.accept)
 
 
 def step(window: Window, qtbot: QtBot, action: Callable[[], None]) -> None:
@@ -190,7 +190,7 @@ def test_values_stated_in_the_file_are_not_asked_for(opened: Callable[[Path], Wi
     said = {"axes": "TYX", "TimeIncrement": 0.02, "PhysicalSizeX": 0.13, "PhysicalSizeY": 0.13}
     tifffile.imwrite(tmp_path / "a.ome.tif", IMAGES, ome=True, photometric="minisblack", metadata=said)
     window = opened(tmp_path / "a.ome.tif")
-    assert not window.asking.isVisible()
+    assert not window.video_questions.isVisible()
     assert window.session.plan.rig.camera.fps == 50.0
     assert window.view.scale_bar.text.toPlainText().endswith("m")
     assert any("camera.fps 50 (its OME-XML: TimeIncrement)" in line for line in window.log.read())
@@ -206,12 +206,12 @@ def test_the_channel_of_a_stack_is_asked_for_and_can_be_changed(
     tifffile.imwrite(tmp_path / "two.ome.tif", two, ome=True, photometric="minisblack", metadata=said)
     window.files.open(tmp_path / "two.ome.tif")
     qtbot.waitUntil(lambda: window.files.reading is None)
-    assert window.asking.isVisible()
-    assert not window.asking.isModal()
-    assert window.asking.channel.count() == 2
-    window.asking.channel.setCurrentIndex(1)
-    assert window.asking.use is not None
-    window.asking.use.click()
+    assert window.video_questions.isVisible()
+    assert not window.video_questions.isModal()
+    assert window.video_questions.channel.count() == 2
+    window.video_questions.channel.setCurrentIndex(1)
+    assert window.video_questions.use is not None
+    window.video_questions.use.click()
     qtbot.waitUntil(lambda: window.path.name == "two.ome.tif" and window.playback.shown is not None)
     assert np.array_equal(shown(window), two[0, 1])
     devices = window.devices
@@ -226,7 +226,7 @@ def test_the_channel_of_a_stack_is_asked_for_and_can_be_changed(
     devices.button.click()
     qtbot.waitUntil(lambda: window.files.reading is None)
     assert "the file has 2 channels" in window.log.read()[-1]
-    assert not window.asking.isVisible()
+    assert not window.video_questions.isVisible()
     assert np.array_equal(shown(window), two[0, 0])
 
 
@@ -244,23 +244,23 @@ def test_a_guess_is_not_given_for_text_that_is_refused(qtbot: QtBot, tmp_path: P
     told: list[dict[str, float]] = []
     parent = QWidget()
     qtbot.addWidget(parent)
-    asking = Asking(parent, told.append)
-    asking.ask(planner(tmp_path / "a.tif", None)[1])
-    fps, scale = asking.boxes["camera.fps"], asking.boxes["optics.um_per_px"]
+    video_questions = VideoQuestions(parent, told.append)
+    video_questions.ask(planner(tmp_path / "a.tif", None)[1])
+    fps, scale = video_questions.boxes["camera.fps"], video_questions.boxes["optics.um_per_px"]
     write(fps, "abc")
     fps.interpretText()  # as by Tab
-    assert asking.trouble.text() == "“abc” is not a number; 30 fps stays"
+    assert video_questions.trouble.text() == "“abc” is not a number; 30 fps stays"
     write(scale, "0.25")
-    press_use(asking)
-    assert (told, asking.isVisible()) == ([], True)
-    assert asking.trouble.text() == "“abc” is not a number; 30 fps stays"
+    press_use(video_questions)
+    assert (told, video_questions.isVisible()) == ([], True)
+    assert video_questions.trouble.text() == "“abc” is not a number; 30 fps stays"
     write(fps, "-1")  # and not committed
-    press_use(asking)
-    assert (told, asking.isVisible()) == ([], True)
-    assert asking.trouble.text().startswith("-1 fps is too small")
+    press_use(video_questions)
+    assert (told, video_questions.isVisible()) == ([], True)
+    assert video_questions.trouble.text().startswith("-1 fps is too small")
     write(fps, "50")
-    press_use(asking)
-    assert (told, asking.isVisible()) == ([{"camera.fps": 50.0, "optics.um_per_px": 0.25}], False)
+    press_use(video_questions)
+    assert (told, video_questions.isVisible()) == ([{"camera.fps": 50.0, "optics.um_per_px": 0.25}], False)
 
 
 def test_the_guess_can_be_given_after_the_sentence(qtbot: QtBot, tmp_path: Path) -> None:
@@ -269,12 +269,12 @@ def test_the_guess_can_be_given_after_the_sentence(qtbot: QtBot, tmp_path: Path)
     told: list[dict[str, float]] = []
     parent = QWidget()
     qtbot.addWidget(parent)
-    asking = Asking(parent, told.append)
-    asking.ask(planner(tmp_path / "a.tif", None)[1])
-    write(asking.boxes["camera.fps"], "1,000")
-    press_use(asking)
+    video_questions = VideoQuestions(parent, told.append)
+    video_questions.ask(planner(tmp_path / "a.tif", None)[1])
+    write(video_questions.boxes["camera.fps"], "1,000")
+    press_use(video_questions)
     assert told == []
-    press_use(asking)
+    press_use(video_questions)
     assert told == [{"camera.fps": 30.0, "optics.um_per_px": 0.1}]
 
 
@@ -284,6 +284,6 @@ def write(box: NumberBox, text: str) -> None:
     line.setText(text)
 
 
-def press_use(asking: Asking) -> None:
-    assert asking.use is not None
-    asking.use.click()
+def press_use(video_questions: VideoQuestions) -> None:
+    assert video_questions.use is not None
+    video_questions.use.click()
