@@ -251,15 +251,15 @@ def test_a_guess_is_not_given_for_text_that_is_refused(qtbot: QtBot, tmp_path: P
     fps.interpretText()  # as by Tab
     assert asking.trouble.text() == "“abc” is not a number; 30 fps stays"
     write(scale, "0.25")
-    asking.use.click()
+    press_use(asking)
     assert (told, asking.isVisible()) == ([], True)
     assert asking.trouble.text() == "“abc” is not a number; 30 fps stays"
     write(fps, "-1")  # and not committed
-    asking.use.click()
+    press_use(asking)
     assert (told, asking.isVisible()) == ([], True)
     assert asking.trouble.text().startswith("-1 fps is too small")
     write(fps, "50")
-    asking.use.click()
+    press_use(asking)
     assert (told, asking.isVisible()) == ([{"camera.fps": 50.0, "optics.um_per_px": 0.25}], False)
 
 
@@ -272,9 +272,9 @@ def test_the_guess_can_be_given_after_the_sentence(qtbot: QtBot, tmp_path: Path)
     asking = Asking(parent, told.append)
     asking.ask(planner(tmp_path / "a.tif", None)[1])
     write(asking.boxes["camera.fps"], "1,000")
-    asking.use.click()
+    press_use(asking)
     assert told == []
-    asking.use.click()
+    press_use(asking)
     assert told == [{"camera.fps": 30.0, "optics.um_per_px": 0.1}]
 
 
@@ -282,3 +282,8 @@ def write(box: NumberBox, text: str) -> None:
     line = box.lineEdit()
     assert line is not None
     line.setText(text)
+
+
+def press_use(asking: Asking) -> None:
+    assert asking.use is not None
+    asking.use.click()
