@@ -1,5 +1,6 @@
 """Shared test settings: the hypothesis profile, and reruns of tests that depend on the speed of the computer."""
 
+import signal
 import sys
 from collections.abc import Generator
 from typing import Any
@@ -39,7 +40,9 @@ class Reruns:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Report reruns. SIGINT has Python's handler, also if a shell started the tests in the background (`make test &`)."""
     config.pluginmanager.register(Reruns(config))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -530,12 +530,16 @@ def test_a_file_that_can_not_be_deleted_does_not_keep_the_window_open(
     assert len(files) == 2
 
 
-def test_a_new_name_has_no_value_of_another_experiment_after_resuming(bench: Bench) -> None:
+def test_a_new_name_has_no_value_of_another_experiment_after_resuming(bench: Bench, tmp_path: Path) -> None:
+    """The editor of the formula is the same if both have the same kind of force."""
     window, panel = bench.window, bench.window.panel
+    other = tmp_path / "other.yaml"
+    data = yaml.safe_load(FIRST.read_text()) | {"title": "Other", "rig": str(RIGS / "simulated.yaml")}
+    other.write_text(yaml.safe_dump(data))
     first = formula(panel, "0.5*k*(r-R)**2")
     assert first.numbers
     first.numbers["k"].setValue(7.0)
-    window.files.open(RING)
+    window.files.open(other)
     read(bench)
     formula(panel, "q*r").numbers["q"].setValue(3.0)
     window.files.resume(next(iter(window.files.copies)))
