@@ -214,6 +214,172 @@ def test_a_run_inside_asyncio_ends_at_an_interrupt() -> None:
     async def program() -> None:
         run_that_ends([], signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # otherwise asyncio sets no handler
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(program())
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def fails_at_a_signal(error: Exception) -> None:
+    with caught_in_program(), held():
+        signal.raise_signal(signal.SIGTERM)
+        raise error
+
+
+def test_a_signal_during_a_failure_counts_unless_the_laser_may_be_on() -> None:
+    with pytest.raises(Stopped, match="stopped by SIGTERM; it was unplugged"):
+        fails_at_a_signal(OSError("it was unplugged"))
+    with pytest.raises(Fault, match=f"^{STILL_LIT}: hung$"):
+        fails_at_a_signal(Fault(f"{STILL_LIT}: hung"))
+
+
+def two_signals() -> None:
+    """As if the second signal came after PATIENCE_S."""
+    signal.raise_signal(signal.SIGTERM)
+    signals._state.at_s -= signals.PATIENCE_S
+    signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_late_second_signal_ends_only_waits_after_the_laser_is_off() -> None:
+    """Regression: no signal ended a closing that hung."""
+    done: list[str] = []
+
+    def hangs(what: str) -> None:
+        with after_light(what):
+            done.append(what)
+            two_signals()
+            done.append("in vain")
+
+    def closes() -> None:
+        with caught_in_program(), held():
+            two_signals()
+            done.append("the beam")
+            for what in ("the record", "the camera"):
+                with pytest.raises(Fault, match=f"ended the wait for {what}, whose end is not known"):
+                    hangs(what)
+            two_signals()
+            done.append("the rest")
+
+    with pytest.raises(Stopped):
+        closes()
+    assert done == ["the beam", "the record", "the camera", "the rest"]
+
+
+def test_an_early_second_signal_waits_for_the_record_to_close() -> None:
+    done: list[str] = []
+
+    def closes() -> None:
+        with caught_in_program(), held(), after_light("the record"):
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)  # at once, as from a shell and its terminal
+            done.append("closed")
+
+    with pytest.raises(Stopped):
+        closes()
+    assert done == ["closed"]
+
+
+class Mute(Exception):
+    """An error of a plug-in whose message cannot be read."""
+
+    def __str__(self) -> str:
+        raise ValueError("mute")
+
+
+def test_a_signal_during_an_error_without_a_message_is_obeyed() -> None:
+    with pytest.raises(Stopped, match="stopped by SIGTERM; Mute"):
+        fails_at_a_signal(Mute())
+    with pytest.raises(Mute), signals.obeyed_after():
+        raise Mute
+
+
+def in_another_thread(what: Callable[[], object]) -> None:
+    thread = threading.Thread(target=what)
+    thread.start()
+    thread.join()
+
+
+def test_a_signal_stops_the_run_in_the_main_thread() -> None:
+    """Regression: it stopped the run of another thread, and the run in the main thread continued, armed."""
+    stops: list[str] = []
+    began, over = threading.Event(), threading.Event()
+    came: list[int] = []
+
+    def run() -> None:
+        with ending(lambda: stops.append("other")):
+            began.set()
+            over.wait(PATIENCE_S)
+            came.append(signals.came())
+
+    def runs() -> None:
+        with caught_in_program(), ending(lambda: stops.append("main")):
+            other = threading.Thread(target=run)
+            other.start()
+            began.wait(PATIENCE_S)
+            signal.raise_signal(signal.SIGTERM)
+            over.set()
+            other.join()
+
+    with pytest.raises(Stopped):
+        runs()
+    assert (stops, came) == (["main"], [0])
+
+
+@contextmanager
+def rig_open() -> Iterator[None]:
+    signals.rig_opened()
+    try:
+        yield
+    finally:
+        signals.rig_closed()
+
+
+def test_a_handler_that_calls_the_previous_handler_ends_the_program() -> None:
+    """Regression: it called itself without end."""
+    came: list[int] = []
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with rig_open():
+            earlier: Any = signal.getsignal(signal.SIGTERM)
+
+            def mine(number: int, frame: Any) -> None:
+                came.append(number)
+                earlier(number, frame)
+
+            signal.signal(signal.SIGTERM, mine)
+            with rig_open(), pytest.raises(Stopped):
+                signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is mine
+        with rig_open(), pytest.raises(Stopped):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert came == [signal.SIGTERM] * 2
+
+
+def test_handlers_are_restored_after_another_thread_closed_the_last_rig() -> None:
+    """Regression: they were never restored, and no later rig caught a signal."""
+    mine: Any = lambda number, frame: None  # noqa: E731
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        signals.rig_opened()
+        in_another_thread(signals.rig_closed)
+        signal.signal(signal.SIGTERM, mine)
+        with rig_open():
+            assert signal.getsignal(signal.SIGTERM) is not mine
+        assert signal.getsignal(signal.SIGTERM) is mine
+        signals.rig_opened()
+        in_another_thread(signals.rig_closed)
+        signals.obey_waiting()
+        assert signal.getsignal(signal.SIGTERM) is mine
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_handler_of_another_run_or_rig_is_not_a_user_handler() -> None:
+    """It ends with that run or rig; SIGTERM would then end the program with the light of this one on."""
     assert signals.ends_at_once(caught=False) == "SIGTERM"
     with rig_open(), caught_in_program(), signals_held():
         assert signals.ends_at_once(caught=False) == "SIGTERM"
