@@ -40,7 +40,7 @@ class Reruns:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Report reruns. SIGINT has Python's handler, also in a background job of a shell (`make test &`), which ignores it."""
+    """Report reruns. SIGINT has Python's handler: a background job of a shell (`make test &`) ignores it."""
     config.pluginmanager.register(Reruns(config))
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
