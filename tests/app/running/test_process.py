@@ -263,12 +263,12 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 from app.running import process_side as host_module
-from app.running.process import Apart
+from app.running.process import LoopProcess
 from app.running.thread import beam_is_on
 from control.contract import OrderKind
 from tests.app.running.test_process import PATIENT, planned, watched
 from tests.patience import until
-live = Apart(planned(*PATIENT), partial(watched, log=Path(sys.argv[1])))
+live = LoopProcess(planned(*PATIENT), partial(watched, log=Path(sys.argv[1])))
 live.start()
 live.order(OrderKind.ARM)
 until(lambda: beam_is_on(live.newest))

@@ -238,7 +238,7 @@ def test_a_hanging_device_does_not_keep_the_process_alive(
     toy, host, orders, _ = hosted()
     exits: list[int] = []
     monkeypatch.setattr(os, "_exit", exits.append)
-    monkeypatch.setattr(host_module, "LAST_WORDS_S", 0.0)
+    monkeypatch.setattr(host_module, "FINAL_REPORT_S", 0.0)
     host._live = LoopThread(toy.machine, toy.camera, hangs, toy.clock)
     ends = host._live.darken
     monkeypatch.setattr(host._live, "darken", lambda patience_s=0.0: ends(0.05))
@@ -264,7 +264,7 @@ def test_a_signal_ends_a_process_that_is_closing_already(monkeypatch: pytest.Mon
     _, host, _, _ = hosted()
     exits: list[int] = []
     monkeypatch.setattr(os, "_exit", exits.append)
-    monkeypatch.setattr(host_module, "LAST_WORDS_S", 0.0)
+    monkeypatch.setattr(host_module, "FINAL_REPORT_S", 0.0)
     host._closing.set()
     host._look()
     assert exits == []
