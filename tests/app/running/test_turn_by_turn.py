@@ -488,12 +488,13 @@ def test_the_thread_of_a_rig_ends_with_it(plan: cy.Plan) -> None:
 
 def test_a_signal_while_a_lost_rig_closes_does_not_stop_the_closing(plan: cy.Plan, opened: list[Instrument]) -> None:
     closed: list[str] = []
-    obeyed = threading.Event()
+    lost, obeyed = threading.Event(), threading.Event()
     rig = lit(cy.open(plan).__enter__())
     beam, camera = cast("Any", opened[0].beam), cast("Any", opened[0].camera)
     ender, real = ender_of(rig), beam.close
 
     def close() -> None:
+        lost.wait(PATIENCE_S)  # an error raised within the finalizer of the rig would be ignored
         signal.raise_signal(signal.SIGTERM)
         obeyed.wait(PATIENCE_S)
         real()
@@ -505,6 +506,7 @@ def test_a_signal_while_a_lost_rig_closes_does_not_stop_the_closing(plan: cy.Pla
 
     def lose() -> None:
         rigs.clear()
+        lost.set()
         until(lambda: not ender.is_alive())  # the signal comes in the other thread, and would not wake a join
 
     gc.disable()  # a collection calls functions of hypothesis, and errors raised there are ignored
