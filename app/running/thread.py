@@ -131,7 +131,7 @@ class LoopThread:
         self._ended, self._dark = False, threading.Event()
         self._lock = threading.Lock()  # of _ended, after which no recorder is accepted, and of _camera_closing
         self._camera_closing: Future[None] | None = None  # the camera is closed once
-        self._buffer, self._on_turn = TurnBuffer(), also or nobody
+        self._buffer, self._on_turn = TurnBuffer(), also or no_listener
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
 
     def __enter__(self) -> LoopThread:
@@ -376,7 +376,7 @@ def let_go(beam: Beam, camera: Camera) -> None:
     close_all(of_light(beam.close), camera.close)
 
 
-def nobody(turn: Turn) -> None:
+def no_listener(turn: Turn) -> None:
     """Default of `also`: does nothing."""
 
 
