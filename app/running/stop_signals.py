@@ -14,11 +14,14 @@ no light if `ends_at_once`.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 from app.assembly.kernel_calls import loses_errors
@@ -91,8 +94,9 @@ class _Program:
 
     rigs: int = 0  # number of open rigs
     handlers: list[_Handler] = field(default_factory=list)  # set for them
-    waiting: list[int] = field(default_factory=list)  # signals that came during a darkening, a closing or a kernel
+    waiting: list[int] = field(default_factory=list)  # came during a darkening, a closing, a kernel or a finalizer
     since_s: float = 0.0  # when the first of them came
+    in_finalizer: bool = False  # whether one of them came during a finalizer
 
 
 _program = _Program()
@@ -213,6 +217,24 @@ def obey_waiting() -> None:
     waiting, _program.waiting = _sigint_last(_program.waiting), []
     for number in waiting:
         _obey(number, None, _program_action(number))
+
+
+def raise_waiting_again() -> None:
+    """For the thread that closes a lost rig: send the signals that came in a finalizer again, to the main thread.
+
+    Python ignores errors that are raised in a finalizer, and the program may make no further call that obeys a signal.
+    """
+    main, end_s = threading.main_thread().ident, time.monotonic() + PATIENCE_S
+    while True:
+        in_finalizer = _in_finalizer(sys._current_frames().get(main or 0))
+        if _program.in_finalizer:
+            _program.in_finalizer = False
+            waiting, _program.waiting = _program.waiting, []
+            for number in waiting:
+                signal.raise_signal(number)  # if it comes in the finalizer again, it waits again
+        elif not in_finalizer or time.monotonic() > end_s:
+            return
+        time.sleep(0.001)
 
 
 @contextmanager
@@ -347,10 +369,18 @@ def _interrupt(number: int, frame: Any, replaced: Any) -> None:
     if first:
         _program.since_s = time.monotonic()
     held = _state.held and (first or time.monotonic() - _program.since_s < PATIENCE_S)
-    if held or loses_errors(frame):
+    in_finalizer = _in_finalizer(frame)
+    if held or in_finalizer or loses_errors(frame):
         _program.waiting.append(number)
+        _program.in_finalizer |= in_finalizer
     else:
         _obey(number, frame, replaced)
+
+
+def _in_finalizer(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not weakref.finalize.__call__.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _program_action(number: int) -> Any:

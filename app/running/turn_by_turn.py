@@ -107,6 +107,8 @@ class _OpenRig:
             except BaseException:
                 exit_codes.append(1)
                 raise
+            finally:
+                signals.raise_waiting_again()
 
     def _at_exit(self) -> None:
         """Called after all non-daemon threads of the program have ended: one of them may still have used the rig."""

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -517,6 +518,52 @@ def test_a_signal_while_a_lost_rig_closes_does_not_stop_the_closing(plan: cy.Pla
         gc.enable()
     obeyed.set()
     until(lambda: closed == ["camera"])
+    signals.obey_waiting()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_signal_in_the_finalizer_of_a_lost_rig_stops_the_program(
+    plan: cy.Plan, opened: list[Instrument], late: bool
+) -> None:
+    """Regression: Python ignores an error raised in a finalizer, and the signal was forgotten."""
+    rigs = [lit(cy.open(plan).__enter__())]
+    camera: Any = opened[0].camera
+    closed = threading.Event()
+    camera.close = closed.set
+    ender, open_rig = ender_of(rigs[0]), rigs[0]._open
+    assert open_rig is not None
+    over: Any = open_rig._over
+    returned: list[int] = []
+
+    def put(lost: bool) -> None:
+        if not lost:  # the other thread has closed the rig
+            return
+        if late:
+            over.put(lost)
+            closed.wait(PATIENCE_S)  # the other thread has closed the rig meanwhile
+            time.sleep(0.05)
+        signal.raise_signal(signal.SIGTERM)
+        returned.append(1)
+        if not late:
+            over.put(lost)
+
+    open_rig._over = cast("Any", SimpleNamespace(put=put))
+    del open_rig
+
+    def lose() -> None:
+        rigs.clear()
+        until(lambda: False, 20.0)
+
+    gc.disable()
+    try:
+        with pytest.raises(Stopped):
+            lose()
+    finally:
+        gc.enable()
+    assert returned == [1]
+    ender.join(PATIENCE_S)
+    assert not ender.is_alive()
     signals.obey_waiting()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
