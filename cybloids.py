@@ -195,7 +195,7 @@ def msd(run: Run | str | Path, largest_lag_s: float | None = None) -> pd.Series[
 
 
 def findings(run: Run | str | Path) -> pd.DataFrame:
-    """Measured and predicted observables, one per row: name, unit, foreseen (prediction), measured, stderr, from.
+    """Measured and predicted observables, one per row: name, unit, predicted, measured, stderr, from.
 
     They are measured over the longest armed interval under one law. Raises Refused.
     """

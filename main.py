@@ -548,7 +548,7 @@ def symmetry(
     """Find the symmetries of the motion in a run: rotation, reflections, translations.
 
     A table of tracks needs columns time_s, particle, x_um, y_um; fx_pn and fy_pn are forces that were asked for. With
-    fewer than seven particles, what is a particle's own can't be told from a law.
+    fewer than seven particles, an effect of one particle can't be distinguished from a law.
 
     Example: main.py symmetry runs/ring_crystal-001.h5
     """

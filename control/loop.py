@@ -142,16 +142,16 @@ def run(
     beam: Beam,
     clock: Clock,
     recorder: Recorder,
-    told: Callable[[], tuple[Order, ...]],
+    new_orders: Callable[[], tuple[Order, ...]],
     watch: Callable[[Turn], None],
     before: Callable[[LoopMemory], None] = ignored,
 ) -> None:
     """Repeat turns until the camera has no more frames. However the loop ends, the beam is dark afterwards.
 
     Args:
-        told: returns the orders of a turn; called once per turn.
+        new_orders: returns the orders of a turn; called once per turn.
         watch: called with each turn after it was sent and recorded.
-        before: called with the memory at the start of each turn, after `told` and before its orders act. Here a
+        before: called with the memory at the start of each turn, after `new_orders` and before its orders act. Here a
             recorder may be exchanged; the new one records this turn with all of its orders.
     """
     memory = machine.start()
@@ -159,7 +159,7 @@ def run(
     try:
         while True:
             frame, silent = wait(camera)
-            orders = (*faults, *silent, *told())
+            orders = (*faults, *silent, *new_orders())
             before(memory)
             machine, memory = applied(machine, memory, orders)
             memory, done = turn(machine, memory, frame, clock.now_s(), orders)

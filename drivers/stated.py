@@ -84,7 +84,7 @@ class Stack:
     series: int = 1  # number of stacks that the file describes; this is the first
     table: Mapping[int, int] | None = None  # page of each image in this file; None: not stated
     samples: int = 1  # channels in one page, as samples of each pixel that are no colours; they vary fastest
-    wrong: str = ""  # reason why a file of several pages is refused: what is said of them can't be used
+    wrong: str = ""  # reason why a file of several pages is refused: the metadata of its pages can't be used
 
     def __len__(self) -> int:
         return self.channels * self.planes * self.frames
@@ -457,10 +457,10 @@ def _of_ome(text: str, first: Any, pages: int) -> tuple[RecordingMetadata, Stack
     )
     try:
         if uuid not in (all_uuids := set[str]().union(*files)) and len(all_uuids) > 1:
-            raise ValueError("which of its files this one is, is not said")
+            raise ValueError("it does not state which of its files this one is")
         stack = replace(stack, table=_table(pixels, uuid, stack, samples, pages))
     except ValueError as error:
-        wrong = f"what its OME-XML says of its pages can't be used (TiffData: {error})"
+        wrong = f"the description of the pages in its OME-XML can't be used (TiffData: {error})"
         stack = replace(stack, wrong=wrong)
     return RecordingMetadata(fps, scale.um_per_px, scale.oblong, notes), stack
 

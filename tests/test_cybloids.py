@@ -81,7 +81,7 @@ def test_a_run_verifies_and_has_findings(run: cy.Run) -> None:
     assert (answer.difference, answer.turns) == (None, len(run))
     table = cy.findings(run)
     assert "D_eff" in set(table["name"])
-    assert {"name", "unit", "foreseen", "measured", "stderr", "from"} <= set(table)
+    assert {"name", "unit", "predicted", "measured", "stderr", "from"} <= set(table)
 
 
 def test_a_changed_record_is_not_equal(run: cy.Run, tmp_path: Path) -> None:

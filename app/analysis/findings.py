@@ -51,7 +51,7 @@ class Finding:
 
     name: str
     unit: str
-    foreseen: float
+    predicted: float
     measured: float
     error: float
     source: str
@@ -189,9 +189,9 @@ def of_running(run: RunTables, law: OwnPast) -> list[Finding]:
     measured, error = in_blocks(speeds(run.tracks, tau_s, settle_s=tau_s), "speed_um_per_s")
     d_eff = measured**2 * persistence_time_s / 2.0 + law.rest_um2_per_s
     d_eff_error = d_eff * math.hypot(2.0 * error / measured, error_s / persistence_time_s) if d_eff > 0 else math.nan
-    source = "v² times half of the persistence time, and D/2(1 + z)² (P19), of what was foreseen and what was measured"
+    source = "v² times half of the persistence time, and D/2(1 + z)² (P19), of prediction and measurement"
     if law.is_rough:
-        source += f"; in a Gaussian spot {SHORTER:g} to 1 of what was foreseen, simulated"
+        source += f"; in a Gaussian spot {SHORTER:g} to 1 of the prediction, simulated"
     kelvin_per_d = plant.temperature_k / plant.diffusion_um2_per_s
     return [
         Finding("D_eff", "µm²/s", law.late_um2_per_s, d_eff, d_eff_error, source),
@@ -268,12 +268,12 @@ def late_diffusion(run: RunTables, tau_s: float, law: OwnPast | None = None) -> 
 
 def _free_s(run: RunTables, law: OwnPast | None, lag_s: Floats) -> Floats | None:
     """[L] MSD over 4 D_eff: the lag, except for the echoes of a spring. None if the echoes dominate the slope."""
-    foreseen = (
+    predicted = (
         predicted_msd_um2(run.plan.experiment, run.conditions, lag_s) if law is not None and law.is_trap else None
     )
-    if law is None or foreseen is None:
+    if law is None or predicted is None:
         return lag_s
-    free_s = foreseen / (4.0 * law.late_um2_per_s)
+    free_s = predicted / (4.0 * law.late_um2_per_s)
     return free_s if abs(np.polyfit(lag_s, free_s, 1)[0] - 1.0) < MOST_ECHO else None
 
 
@@ -282,9 +282,11 @@ def of_speed(run: RunTables) -> list[Finding]:
     experiment = run.plan.experiment
     tau_s = longest_delay_s(experiment)
     measured, error = in_blocks(speeds(run.tracks, tau_s, settle_s=tau_s), "speed_um_per_s")
-    foreseen = predicted_speed_um_per_s(experiment, run.conditions) if run.acted else math.nan
-    results = [Finding("speed over τ", "µm/s", foreseen, measured, error, "γv = F(vτ) (P17, P20); |r(t) − r(t − τ)|/τ")]
-    if math.isfinite(foreseen):
+    predicted = predicted_speed_um_per_s(experiment, run.conditions) if run.acted else math.nan
+    results = [
+        Finding("speed over τ", "µm/s", predicted, measured, error, "γv = F(vτ) (P17, P20); |r(t) − r(t − τ)|/τ")
+    ]
+    if math.isfinite(predicted):
         predicted_s = predicted_persistence_s(experiment, run.conditions)
         measured_s, error_s = lasting(run, tau_s, predicted_s)
         law = alone(run)
@@ -292,7 +294,7 @@ def of_speed(run: RunTables) -> list[Finding]:
         results.append(Finding("persistence time", "s", predicted_s, measured_s, error_s, source))
         length_um, length_error_um = measured * measured_s, measured * error_s
         results.append(
-            Finding("persistence length", "µm", foreseen * predicted_s, length_um, length_error_um, "v times that")
+            Finding("persistence length", "µm", predicted * predicted_s, length_um, length_error_um, "v times that")
         )
     return results
 
@@ -305,12 +307,12 @@ def of_heat(run: RunTables) -> list[Finding]:
     if heat is None:
         return []
     mean, error = heat_rate(heat)
-    law, foreseen = alone(run), math.nan
+    law, predicted = alone(run), math.nan
     delayed_spring = law is not None and law.is_trap and law.holds and law.ideal
     if law is not None and delayed_spring and law.rate_hz > 0.0 and law.age_s < law.delay_s:
-        foreseen = 2.0 * delayed.heat_kt_per_s(law.rate_hz, law.delay_s)
+        predicted = 2.0 * delayed.heat_kt_per_s(law.rate_hz, law.delay_s)
     return [
-        Finding("heat to the bath", "kT/s", foreseen, mean, error, "2κ(z − 1)/(z + 1) (P12); energy lost in the light")
+        Finding("heat to the bath", "kT/s", predicted, mean, error, "2κ(z − 1)/(z + 1) (P12); energy lost in the light")
     ]
 
 
@@ -375,8 +377,8 @@ def of_order(run: RunTables) -> list[Finding]:
     if radius_um is None:
         return results
     mean, error = in_blocks(bonds_by_frame(sampled, NEAR * radius_um), "bond_um")
-    foreseen = radius_um if run.acted else math.nan
-    return [*results, Finding("bond length", "µm", foreseen, mean, error, "the ring's radius (P23)")]
+    predicted = radius_um if run.acted else math.nan
+    return [*results, Finding("bond length", "µm", predicted, mean, error, "the ring's radius (P23)")]
 
 
 def order_by_frame(tracks: pd.DataFrame, order: int, radius_um: float | None) -> pd.DataFrame:
@@ -397,16 +399,16 @@ def mean_bond_order(place_um: Floats, order: int, radius_um: float | None) -> fl
 
 
 def row(finding: Finding) -> tuple[str, str, str, str, str]:
-    foreseen = f"{finding.foreseen:.4g}" if math.isfinite(finding.foreseen) else "–"
+    predicted = f"{finding.predicted:.4g}" if math.isfinite(finding.predicted) else "–"
     measured = f"{finding.measured:.4g}" if math.isfinite(finding.measured) else "–"
     if math.isfinite(finding.error):
         measured += f" ± {finding.error if finding.error > ROUNDING * abs(finding.measured) else 0.0:.2g}"
     name = f"{finding.name}  (random {finding.random:.3f})" if math.isfinite(finding.random) else finding.name
-    return name, foreseen, measured, finding.unit, finding.source
+    return name, predicted, measured, finding.unit, finding.source
 
 
 def plain(finding: Finding) -> dict[str, Any]:
-    values = {"foreseen": finding.foreseen, "measured": finding.measured, "stderr": finding.error}
+    values = {"predicted": finding.predicted, "measured": finding.measured, "stderr": finding.error}
     if math.isfinite(finding.random):
         values["random"] = finding.random
     finite_values = {name: value if math.isfinite(value) else None for name, value in values.items()}

@@ -80,7 +80,7 @@ def reason_unconfirmed(
         size_px: width and height of the images of the probe move, if its record lacks them; None: not known.
     """
     if plane is None or probe is None:
-        return f"its map is said to be confirmed, and there is no record of a probe move that confirmed it; {AGAIN}"
+        return f"its map is marked as confirmed, and there is no record of a probe move that confirmed it; {AGAIN}"
     if probe.seal != probe.seal_of(plane):
         return f"its map or the record of its probe move of {probe.date} was changed since; {AGAIN}"
     if not follows(probe.slopes):

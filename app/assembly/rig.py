@@ -63,7 +63,9 @@ class Rig:
     """A rig: its devices, and the parameters assumed or calibrated for them."""
 
     title: Annotated[str, Doc("what it is, in a few words")]
-    rate: Annotated[Literal["lockstep", "real time"], Doc("lockstep: as fast as it goes, nobody waits")] = "lockstep"
+    rate: Annotated[Literal["lockstep", "real time"], Doc("lockstep: as fast as possible, without a clock")] = (
+        "lockstep"
+    )
     optics: Optics = Optics()
     plant: Plant = Plant()
     camera: AnyCamera

@@ -101,7 +101,7 @@ def with_user_values(plan: Plan, values: Mapping[str, float]) -> Plan:
     camera, optics = of_class(plan.rig.camera, VideoCamera), plan.rig.optics
     camera = replace(camera, fps=values.get(FPS, camera.fps))
     optics = replace(optics, um_per_px=values.get(SCALE, optics.um_per_px))
-    statement = "; ".join(f"{key} {value:g} (as told in the window)" for key, value in values.items())
+    statement = "; ".join(f"{key} {value:g} (given in the window)" for key, value in values.items())
     notes = (*plan.taken, f"{quoted(Path(camera.path).name, 60)}: {statement}")
     unknown = tuple(key for key in plan.unknown if key not in values)
     experiment = replace(plan.experiment, set={**plan.experiment.set, **values})

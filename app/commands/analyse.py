@@ -49,8 +49,8 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
     page = Page(f"{run.plan.experiment.title}: {path.name}")
     page.text(description)
     page.text(calibration)
-    page.heading("Measured beside foreseen")
-    page.table(("observable", "foreseen", "measured", "unit", "from"), [row(finding) for finding in results])
+    page.heading("Measured and predicted")
+    page.table(("observable", "predicted", "measured", "unit", "from"), [row(finding) for finding in results])
     page.heading("Figures")
     draw_all(page, run)
     page.heading("Settings")
@@ -62,8 +62,8 @@ def analyse_run(path: Path, out: Path | None, *, json: Path | None) -> int:
         page.save(target, kind)
     finally:  # the findings are printed, even if the report can't be written
         for finding in results:
-            name, foreseen, measured, unit, _ = row(finding)
-            say(f"{name:<32} {measured:>22} {unit:<6} foreseen {foreseen}")
+            name, predicted, measured, unit, _ = row(finding)
+            say(f"{name:<32} {measured:>22} {unit:<6} predicted {predicted}")
     if guess := guess_in(run.plan):
         say(f"note: {guess}")
     if run.changes:
@@ -164,9 +164,9 @@ def draw_msd(axes: Any, run: RunTables, longest_s: float) -> None:
     lag_s = msd_um2.index.to_numpy(np.float64)
     axes.loglog(lag_s, msd_um2.to_numpy(), "o", ms=3, label="measured")
     axes.loglog(lag_s, 4.0 * run.plan.rig.plant.diffusion_um2_per_s * lag_s, "--", color="grey", label="free, 4Dt")
-    foreseen = predicted_msd_um2(run.plan.experiment, run.conditions, lag_s) if run.acted else None
-    if foreseen is not None:
-        axes.loglog(lag_s, foreseen, "-", label="foreseen (P7, P10, P18)")
+    predicted = predicted_msd_um2(run.plan.experiment, run.conditions, lag_s) if run.acted else None
+    if predicted is not None:
+        axes.loglog(lag_s, predicted, "-", label="predicted (P7, P10, P18)")
     axes.set(xlabel="lag (s)", ylabel="MSD (µm²)")
     axes.legend()
 
@@ -188,9 +188,9 @@ def draw_speed(axes: Any, run: RunTables, tau_s: float) -> None:
     speed_table = speeds(run.tracks, tau_s, settle_s=tau_s)
     mean = speed_table.groupby("frame").agg({"time_s": "first", "speed_um_per_s": "mean"})
     axes.plot(mean["time_s"], mean["speed_um_per_s"], ".", ms=2, label="measured")
-    foreseen = predicted_speed_um_per_s(run.plan.experiment, run.conditions) if run.acted else math.nan
-    if math.isfinite(foreseen):
-        axes.axhline(foreseen, color="#d55e00", label="foreseen (P17, P20)")
+    predicted = predicted_speed_um_per_s(run.plan.experiment, run.conditions) if run.acted else math.nan
+    if math.isfinite(predicted):
+        axes.axhline(predicted, color="#d55e00", label="predicted (P17, P20)")
     axes.set(xlabel="time (s)", ylabel=f"|r(t) − r(t − {tau_s:g} s)| / {tau_s:g} s  (µm/s)", ylim=(0, None))
     axes.legend()
 
@@ -200,10 +200,10 @@ def draw_heat(axes: Any, run: RunTables) -> None:
     if heat is not None and len(heat):
         mean = heat.groupby("time_s")["heat_kt"].mean()
         axes.plot(mean.index, mean.cumsum(), label="measured")
-        foreseen = next((finding.foreseen for finding in of_heat(run)), math.nan)
-        if math.isfinite(foreseen):
+        predicted = next((finding.predicted for finding in of_heat(run)), math.nan)
+        if math.isfinite(predicted):
             time_s = mean.index.to_numpy(np.float64)
-            axes.plot(time_s, foreseen * (time_s - time_s[0]), "--", label="foreseen (P12)")
+            axes.plot(time_s, predicted * (time_s - time_s[0]), "--", label="predicted (P12)")
         axes.legend()
     axes.set(xlabel="time (s)", ylabel="heat (kT)")
 

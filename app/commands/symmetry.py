@@ -114,7 +114,7 @@ def refuse_unfit(motion: Motion, path: Path, lag_s: float) -> None:
         raise Refused(f"{path}: {len(motion.position_um)} displacements of {lag_s:g} s are too few to judge by "
                       f"(at least {FEWEST} are needed; --lag can be one or a few frame intervals)")  # fmt: skip
     if not motion.velocity_um_per_s.any():
-        raise Refused(f"{path}: nobody moves, so that nothing can be said of symmetries")
+        raise Refused(f"{path}: no particle moves, so the symmetries are not known")
 
 
 def _pulls(tracks: Columns, forces: Columns | None) -> NDArray[np.float64]:

@@ -144,7 +144,7 @@ def hunt(
     cases: int | None = None,
     until_s: float | None = None,
     watched: Watched | None = None,
-    told: Any = print,
+    report: Any = print,
 ) -> tuple[dict[str, int], list[FuzzFailure]]:
     """Run cases of all domains in turn, with seeds from `seed` on. Returns (cases by domain, failures).
 
@@ -164,7 +164,7 @@ def hunt(
                 done[name] += 1
                 if found["wrong"]:
                     findings.append(FuzzFailure(name, seed + step, found["wrong"], keep(base, name, seed + step)))
-                    told(f"{findings[-1]}")
+                    report(f"{findings[-1]}")
             step += 1
     finally:
         worker.close()

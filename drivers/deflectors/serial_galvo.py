@@ -167,7 +167,7 @@ class SerialGalvoDriver:
         self._staged = None
         self._line.connect()
         if self._blanked().lit:
-            raise Fault(f"{self._line.what} says that its beam is lit, and it was told to be dark")
+            raise Fault(f"{self._line.what} reports a lit beam after a command to go dark")
 
     def _blanked(self) -> Done:
         done = self._do(Message.BLANK)

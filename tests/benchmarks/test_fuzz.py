@@ -37,7 +37,7 @@ def test_a_planted_fault_is_found_and_its_input_is_kept(
     monkeypatch.setenv("CYBLOIDS_PLANTED", fault)
     hang_s = 60.0 if fault == "memory" else 5.0  # a slow machine needs seconds for 1 GiB of new pages
     watched = Watched(["planted"], tmp_path, hang_s=hang_s, idle_s=5.0)
-    done, findings = hunt(["planted"], 7, tmp_path, cases=1, watched=watched, told=lambda said: None)
+    done, findings = hunt(["planted"], 7, tmp_path, cases=1, watched=watched, report=lambda text: None)
     assert done == {"planted": 1}
     wrong = [finding.wrong for finding in findings]
     assert len(wrong) == (fault != "none"), wrong
@@ -50,7 +50,7 @@ def test_a_planted_fault_is_found_and_its_input_is_kept(
 
 def test_the_search_continues_after_a_process_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CYBLOIDS_PLANTED", "died")
-    done, findings = hunt(["planted"], 1, tmp_path, cases=3, told=lambda said: None)
+    done, findings = hunt(["planted"], 1, tmp_path, cases=3, report=lambda text: None)
     assert done == {"planted": 3}
     assert [finding.seed for finding in findings] == [1, 2, 3]
 

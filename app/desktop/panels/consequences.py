@@ -16,15 +16,15 @@ LEAST_PX, MOST_PX = 60, 190  # least and largest height of the numbers
 class Consequences(QWidget):
     """Shows the plots and numbers that fit into the space left by the form. Choices of the user take precedence."""
 
-    def __init__(self, plot: PotentialPlot, foreseen: PredictedTable, parent: QWidget | None = None) -> None:
+    def __init__(self, plot: PotentialPlot, predicted: PredictedTable, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.plot, self.foreseen = plot, foreseen
+        self.plot, self.predicted = plot, predicted
         self.numbers = QScrollArea()
-        self.numbers.setWidget(foreseen)
+        self.numbers.setWidget(predicted)
         self.numbers.setWidgetResizable(True)
         self.numbers.setFrameShape(QScrollArea.Shape.NoFrame)
         self.numbers.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.plot_button, self.numbers_button = _button("V and F"), _button("Foreseen")
+        self.plot_button, self.numbers_button = _button("V and F"), _button("Predicted")
         self.force_button = _button("⇄ F")
         self.force_button.setToolTip("F in the place of V, or V again: there is no room for both")
         self.force_button.hide()

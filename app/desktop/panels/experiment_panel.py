@@ -195,7 +195,7 @@ class ExperimentPanel(ExperimentWidgets):
             self.apply()
 
     def _waits(self) -> bool:
-        """Whether edits have to wait; the reason is said then."""
+        """Whether edits have to wait; the reason is then shown."""
         why = self.why_wait()
         if why:
             self.said.emit(why)
@@ -340,7 +340,7 @@ class ExperimentPanel(ExperimentWidgets):
             editor.show_fault(formula, next((fault for wrong, fault in checked.faults if wrong == formula), None))
         if experiment is not None:
             try:
-                self._foresee(experiment)
+                self._show_predictions(experiment)
             except Refused as refused:
                 experiment, trouble = None, str(refused)
                 if isinstance(refused, NotAllowed):
@@ -348,7 +348,7 @@ class ExperimentPanel(ExperimentWidgets):
         self._data_error = "" if checked.faults else trouble  # the formula editor shows it at the character
         self._show_trouble()
         if trouble:
-            self.foreseen.show_unknown()  # the displayed predictions are outdated
+            self.predicted.show_unknown()  # the displayed predictions are outdated
         self._changed, self._wrong = experiment is not None and experiment != self.in_force, experiment is None
         self._show_buttons()
         self.edited.emit(experiment, trouble)
@@ -391,7 +391,7 @@ class ExperimentPanel(ExperimentWidgets):
                 said = "the rig follows: dark, devices opened anew"
             button.setToolTip(f"{name.lower()} the last edit ({keys}): {said}")
 
-    def _foresee(self, experiment: Experiment) -> None:
+    def _show_predictions(self, experiment: Experiment) -> None:
         """Show the predicted curves and numbers. Raises Refused for an experiment that cannot run."""
         conditions = self._conditions(experiment)
         forces = experiment.policy.forces
@@ -399,4 +399,4 @@ class ExperimentPanel(ExperimentWidgets):
         self._plotted = [index for index, force in enumerate(forces) if force.shape is not None]
         self.consequences.show_drawn(any(shape.kind == "drawn" for shape in shapes))
         self.plot.show_forces(shapes, experiment.mode, conditions)
-        self.foreseen.show_all(predict(experiment, conditions))
+        self.predicted.show_all(predict(experiment, conditions))

@@ -14,7 +14,7 @@ from app.analysis.findings import Finding, RunTables, findings, row
 from app.desktop.window import theme
 from config.refused import Refused
 
-COLUMNS = ("observable", "foreseen", "measured", "unit")
+COLUMNS = ("observable", "predicted", "measured", "unit")
 
 
 class Numbers(QTableWidget):

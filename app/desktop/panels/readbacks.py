@@ -62,7 +62,7 @@ class Readbacks(QWidget):
             name, unit = f"{part} {words(field)}".strip(), unit_of(field)
             if name not in self.cells:
                 self._row(name, words(field))
-            actual = f"{format(setting.returned, '.4g')} {unit}" if math.isfinite(setting.returned) else "not said"
+            actual = f"{format(setting.returned, '.4g')} {unit}" if math.isfinite(setting.returned) else "no answer"
             self._set_cells(name, f"{format(setting.asked, '.4g')} {unit}", actual, not setting.agrees)
 
     def show_turn(self, rig: Rig, turn: Turn, pace: Pace, planned_s: float) -> None:

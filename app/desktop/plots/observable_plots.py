@@ -92,7 +92,7 @@ class Plots(QTabWidget):
 
     def _add_tabs(self) -> None:
         for plot, name, tooltip in (
-            (self.msd, "MSD", "mean square displacement: measured, free, foreseen"),
+            (self.msd, "MSD", "mean square displacement: measured, free, predicted"),
             (self.steps, "Steps", "displacements over one frame, with those of free diffusion"),
             (self.speed, "Speed", "|r(t) - r(t - τ)| / τ, mean over the particles"),
             (self.pairs, "g(r)", "pairs found over those of an ideal gas"),
@@ -103,7 +103,7 @@ class Plots(QTabWidget):
                 "dashed: of bonds that point anywhere",
             ),
             (self.latency, "Latency", "from the middle of the exposure to the command's sending"),
-            (self.numbers, "Numbers", "z, T_eff, D_eff, delay, heat, speed, order: foreseen, measured"),
+            (self.numbers, "Numbers", "z, T_eff, D_eff, delay, heat, speed, order: predicted, measured"),
         ):
             self.setTabToolTip(self.addTab(plot, name), tooltip)
 

@@ -136,7 +136,7 @@ def msd(measurement: Measurement) -> Drawing:
         predicted_um2 = (
             predicted_msd_um2(measurement.law, measurement.conditions, lag_s) if measurement.law is not None else None
         )
-        curves.append(PlotCurve("foreseen", lag_s, predicted_um2, theme.ORANGE))
+        curves.append(PlotCurve("predicted", lag_s, predicted_um2, theme.ORANGE))
     return measurement.drawing(curves, "the MSD needs a particle in three frames", theory)
 
 
@@ -173,7 +173,9 @@ def speed(measurement: Measurement) -> Drawing:
         predicted_um_per_s = (
             math.nan if measurement.law is None else predicted_speed_um_per_s(measurement.law, measurement.conditions)
         )
-        curves.append(PlotCurve("foreseen", trajectories.time_s[[0, -1]], np.full(2, predicted_um_per_s), theme.ORANGE))
+        curves.append(
+            PlotCurve("predicted", trajectories.time_s[[0, -1]], np.full(2, predicted_um_per_s), theme.ORANGE)
+        )
     return measurement.drawing(curves, f"no particle was followed for τ = {delay_s:g} s yet", theory)
 
 

@@ -24,12 +24,12 @@ class VideoQuestions(QDialog):
     """A non-modal question. An answer, Not now, or another file closes it.
 
     Args:
-        told: called with the values, by dotted key of the rig.
+        done: called with the values, by dotted key of the rig.
     """
 
-    def __init__(self, parent: QWidget, told: Callable[[dict[str, float]], None]) -> None:
+    def __init__(self, parent: QWidget, done: Callable[[dict[str, float]], None]) -> None:
         super().__init__(parent)
-        self._told = told
+        self._done = done
         self.boxes: dict[str, NumberBox] = {}
         self.trouble = ErrorLabel()  # why a field did not take the typed text
         self._refused: dict[str, str] = {}  # of the fields that refused text since the last press of a button
@@ -118,7 +118,7 @@ class VideoQuestions(QDialog):
         self.trouble.say("; ".join(self._refused.values()))
 
     def _tell(self) -> None:
-        self._told({key: box.number() for key, box in self.boxes.items()})
+        self._done({key: box.number() for key, box in self.boxes.items()})
 
 
 def _wrapped(said: str) -> QLabel:

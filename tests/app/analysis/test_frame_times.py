@@ -67,8 +67,8 @@ def test_a_run_of_a_slow_camera_is_analysed_with_its_frame_times(flown: tuple[Pa
     (truth, about), (found, said) = (tables(path)[:2] for path in flown)
     assert truth.fps == CAME_HZ
     assert found.conditions.hold_s == pytest.approx(truth.conditions.hold_s, rel=1e-9)
-    assert [one.foreseen for one in findings(found)] == pytest.approx(
-        [one.foreseen for one in findings(truth)], rel=1e-6, nan_ok=True
+    assert [one.predicted for one in findings(found)] == pytest.approx(
+        [one.predicted for one in findings(truth)], rel=1e-6, nan_ok=True
     )
     assert found.fps == pytest.approx(CAME_HZ, rel=1e-9)
     assert [one.measured for one in findings(found)] == pytest.approx(

@@ -129,8 +129,8 @@ def test_an_unpredicted_spring_has_no_predicted_z_and_d_eff(stiffness: float) ->
     law = "policy.forces.0."
     sets = ("mode=steered", f"{law}shape.stiffness_pn_per_um={stiffness}", f"{law}delay_s=0.1")
     found = {one.name: one for one in of_memory(run_of(still(), sets=sets))}
-    assert math.isnan(found["z = κτ"].foreseen)
-    assert math.isnan(found["D_eff"].foreseen)
+    assert math.isnan(found["z = κτ"].predicted)
+    assert math.isnan(found["D_eff"].predicted)
     assert math.isfinite(found["D_eff"].measured)
 
 
@@ -140,7 +140,7 @@ def test_a_runner_that_needs_a_push_has_a_measured_d_eff_and_no_z() -> None:
     sets = (f"{law}shape={shape}", f"{law}delay_s=0.5")
     (found,) = of_memory(run_of(drifting(60.0, 20), "annular_activity", sets))
     assert found.name == "D_eff"
-    assert math.isnan(found.foreseen)
+    assert math.isnan(found.predicted)
     assert found.measured == pytest.approx(D, rel=0.3)  # after subtraction of each particle's drift
 
 
@@ -159,4 +159,4 @@ def test_no_value_is_measured_without_free_particles_or_chosen_frames() -> None:
 @pytest.mark.parametrize("radius_um", [1e3, 1e5, 1e9])
 def test_a_ring_too_large_for_any_light_has_no_infinite_prediction(radius_um: float) -> None:
     run = run_of(drifting(2.0, 6), "ring_crystal", (f"policy.forces.0.shape.radius_um={radius_um}",))
-    assert not any(math.isinf(one.foreseen) for one in of_order(run))
+    assert not any(math.isinf(one.predicted) for one in of_order(run))

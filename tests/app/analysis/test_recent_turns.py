@@ -39,7 +39,7 @@ def test_live_findings_equal_those_from_the_file(name: str, tmp_path: Path) -> N
     found, kept = findings(live), findings(tables(tmp_path / "run.h5")[0])
     assert [one.name for one in found] == [one.name for one in kept]
     for one, other in zip(found, kept, strict=True):
-        for value, expected in ((one.foreseen, other.foreseen), (one.measured, other.measured)):
+        for value, expected in ((one.predicted, other.predicted), (one.measured, other.measured)):
             assert value == pytest.approx(expected, rel=1e-9) or (math.isnan(value) and math.isnan(expected)), one.name
     names = {one.name for one in found}
     assert {"latency, mid-exposure to effect", "heat to the bath", "speed over τ"} <= names

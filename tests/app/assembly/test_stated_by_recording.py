@@ -367,7 +367,7 @@ def test_images_in_other_files_and_missing_images_are_left_out(tmp_path: Path) -
     ended = ome_of(tmp_path / "b.ome.tif", clip(), 'SizeC="1" SizeT="99"', '<TiffData IFD="0" PlaneCount="99"/>')
     np.testing.assert_array_equal(shown(ended), clip())
     lost = ome_of(tmp_path / "c.ome.tif", clip(), 'SizeC="1" SizeT="12"', other + own, 'UUID="urn:c"')
-    with pytest.raises(Refused, match=r"\(TiffData: which of its files this one is, is not said\)"):
+    with pytest.raises(Refused, match=r"\(TiffData: it does not state which of its files this one is\)"):
         shown(lost)
 
 
@@ -465,7 +465,7 @@ def test_each_file_of_several_positions_uses_its_own_description(tmp_path: Path)
 
     assert taken(written("a.ome.tif", 'UUID="urn:a"'))[:2] == (25.0, 0.125)
     assert taken(written("b.ome.tif", 'UUID="urn:b"'))[:2] == (10.0, 0.5)
-    with pytest.raises(Refused, match=r"\(TiffData: which of its files this one is, is not said\)"):
+    with pytest.raises(Refused, match=r"\(TiffData: it does not state which of its files this one is\)"):
         taken(written("c.ome.tif", ""))
 
 

@@ -129,9 +129,9 @@ def test_the_report_contains_predicted_and_measured_values(swimming: Path, tmp_p
     assert analyse_run(swimming, tmp_path / "report.html", json=tmp_path / "report.json") == 0
     found = {one["name"]: one for one in json.loads((tmp_path / "report.json").read_text())["findings"]}
     speed = found["speed over τ"]
-    assert speed["measured"] == pytest.approx(speed["foreseen"], rel=0.15)
+    assert speed["measured"] == pytest.approx(speed["predicted"], rel=0.15)
     assert found["achieved delay τ"]["measured"] == pytest.approx(0.5)
-    assert found["latency, mid-exposure to effect"]["foreseen"] == pytest.approx(0.0106)
+    assert found["latency, mid-exposure to effect"]["predicted"] == pytest.approx(0.0106)
     text = (tmp_path / "report.html").read_text()
     assert text.count("<figure>") == 6
     assert "estimate, not calibrated" in text
@@ -144,7 +144,7 @@ def test_many_particles_have_bonds_and_pairs(tmp_path: Path) -> None:
     found = {one.name: one for one in findings(run)}
     assert found["bond length"].measured == pytest.approx(2.5, rel=0.03)
     assert found["|ψ6|"].measured > 0.8 > found["|ψ6|"].random == pytest.approx(0.366, abs=0.002)
-    assert math.isnan(found["|ψ6|"].foreseen)  # a random value is no prediction
+    assert math.isnan(found["|ψ6|"].predicted)  # a random value is no prediction
     assert row(found["|ψ6|"])[0] == "|ψ6|  (random 0.366)"
     assert plain(found["|ψ6|"])["random"] == found["|ψ6|"].random
     assert analyse_run(out, None, json=None) == 0
@@ -159,8 +159,8 @@ def test_a_run_in_the_dark_predicts_only_free_diffusion(tmp_path: Path) -> None:
     for path in (dark, again):
         found = {one.name: one for one in findings(tables(path)[0])}
         assert [*found] == ["D_eff", "speed over τ"]
-        assert math.isnan(found["speed over τ"].foreseen)
-        assert found["D_eff"].foreseen == pytest.approx(0.113, abs=0.001)
+        assert math.isnan(found["speed over τ"].predicted)
+        assert found["D_eff"].predicted == pytest.approx(0.113, abs=0.001)
         assert abs(found["D_eff"].measured - 0.113) < 5.0 * found["D_eff"].error
         assert analyse_run(path, None, json=None) == 0
         assert path.with_suffix(".html").read_text().count("<figure>") == 4
@@ -200,8 +200,8 @@ def test_a_predicting_trap_has_no_z_of_the_latency() -> None:
     turns = pd.DataFrame({"turn": np.arange(20), "frame_time_s": time_s, "sent_effect_s": time_s + 0.0106})
     run = RunTables(made, conditions, 100.0, pd.DataFrame(), lit, nothing, nothing, turns)
     found = {one.name: one for one in of_delay(run)}
-    assert found["z of the latency"].measured == pytest.approx(found["z of the latency"].foreseen)
-    assert found["z of the latency"].foreseen == pytest.approx(0.37, abs=0.002)  # 0.39 in the centre of the trap
+    assert found["z of the latency"].measured == pytest.approx(found["z of the latency"].predicted)
+    assert found["z of the latency"].predicted == pytest.approx(0.37, abs=0.002)  # 0.39 in the centre of the trap
     ahead = replace(made.experiment, trap=replace(made.experiment.trap, predict=True))
     assert "z of the latency" not in {one.name for one in of_delay(replace(run, plan=replace(made, experiment=ahead)))}
 
@@ -209,8 +209,8 @@ def test_a_predicting_trap_has_no_z_of_the_latency() -> None:
 def test_late_diffusion_follows_from_speed_and_persistence(swimming: Path) -> None:
     found = {one.name: one for one in findings(tables(swimming)[0])}
     late, speed, lasting = found["D_eff"], found["speed over τ"], found["persistence time"]
-    assert late.foreseen == pytest.approx(speed.foreseen**2 * lasting.foreseen / 2.0, rel=1e-3)
-    assert found["T_eff"].foreseen == pytest.approx(295.0 * late.foreseen / 0.1131, rel=1e-3)
+    assert late.predicted == pytest.approx(speed.predicted**2 * lasting.predicted / 2.0, rel=1e-3)
+    assert found["T_eff"].predicted == pytest.approx(295.0 * late.predicted / 0.1131, rel=1e-3)
     # twelve seconds are short: the result is NaN, or a value larger than its error
     assert math.isnan(lasting.measured) or lasting.error < lasting.measured
     assert late.measured == pytest.approx(speed.measured**2 * lasting.measured / 2.0, rel=1e-3, nan_ok=True)

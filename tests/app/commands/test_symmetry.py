@@ -137,7 +137,7 @@ def saved(table: pd.DataFrame, folder: Path) -> Path:
     ({"carried": "no"}, "'carried' must say true or false"),
     ({"particle": lambda table: table["particle"] * 1e20}, "'particle' holds numbers beyond 9.0072e\\+15"),
     ({"x_um": lambda table: table["x_um"] * 1e200}, "'x_um' holds numbers beyond 1e\\+10"),
-    ({"x_um": 1.0, "y_um": 1.0}, "nobody moves"),
+    ({"x_um": 1.0, "y_um": 1.0}, "no particle moves"),
     ({"time_s": 0.0}, "is at two places at 0 s"),
     ({"particle": lambda table: table["particle"] % 2, "time_s": lambda table: np.arange(len(table)) * 0.1},
      "fewer than 7 particles"),

@@ -146,15 +146,15 @@ def test_while_a_network_is_checked_no_other_law_is_predicted(qtbot: QtBot, tmp_
     window = opened(qtbot, tmp_path, Wiring(apart=open_instrument, check=never_checked))
     window.files.open(RING)
     qtbot.waitUntil(lambda: window.files.reading is None)
-    assert foreseen(window)
+    assert predicted(window)
     window.files.open(LEARNED)
     qtbot.waitUntil(lambda: window.files.reading is None)
     assert window.plots.experiment == window.session.plan.experiment
-    assert not foreseen(window)
+    assert not predicted(window)
     window.close()
 
 
-def foreseen(window: Window) -> bool:
+def predicted(window: Window) -> bool:
     """Whether the plots have the conditions for a prediction."""
     return window.plots.conditions is not None
 
@@ -248,7 +248,7 @@ window.files.open(path.parent / "learned_ring_crystal_egnn.yaml")
 waited(lambda: window.files.reading is None)
 assert isinstance(session.plan.experiment.policy, Learned)
 waited(lambda: not window.panel.trouble.text())
-print("torch" in set(sys.modules) - before, window.panel.foreseen.isHidden(), flush=True)
+print("torch" in set(sys.modules) - before, window.panel.predicted.isHidden(), flush=True)
 window.close()
 """
 

@@ -103,7 +103,7 @@ def test_a_faulty_formula_is_marked_reported_once_and_not_applied(
     checked(qtbot, panel)
     assert editor.fault.text() == ""
     assert panel.trouble.text() == ""
-    assert not panel.undo_stack.canRedo() or panel.foreseen.isVisible()
+    assert not panel.undo_stack.canRedo() or panel.predicted.isVisible()
 
 
 @pytest.mark.parametrize(

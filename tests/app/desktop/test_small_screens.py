@@ -90,13 +90,13 @@ def essential_is_in_sight(bench: Bench, room: QSize) -> None:
 def test_predicted_numbers_are_fully_visible(bench: Bench) -> None:
     """No number is cut off at the edge of a narrow panel; a long one is wrapped."""
     window = shown(bench, SMALL)
-    foreseen = window.panel.consequences.foreseen
-    bench.qtbot.waitUntil(lambda: "speed" in foreseen.read())
+    predicted = window.panel.consequences.predicted
+    bench.qtbot.waitUntil(lambda: "speed" in predicted.read())
     REAL.qWait(50)
     viewport = window.panel.consequences.numbers.viewport()
     assert viewport is not None
-    assert foreseen.width() <= viewport.width()
-    for label in foreseen.findChildren(QLabel):
+    assert predicted.width() <= viewport.width()
+    for label in predicted.findChildren(QLabel):
         if not label.isHidden():
             assert label.width() >= label.minimumSizeHint().width()
             assert not label.wordWrap() or label.height() >= label.heightForWidth(label.width())

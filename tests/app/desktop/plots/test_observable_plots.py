@@ -71,7 +71,7 @@ def shown(plots: Plots, turns: Sequence[Turn]) -> tuple[float, float]:
     plots.draw()
     plots.finish()
     found = []
-    for name in ("measured", "foreseen"):
+    for name in ("measured", "predicted"):
         lag_s, msd_um2 = plots.msd.curves[name].getOriginalDataset() if name in plots.msd.curves else (None, None)
         found.append(float(msd_um2[0]) if lag_s is not None and msd_um2 is not None and len(lag_s) else float("nan"))
     return found[0], found[1]
@@ -79,11 +79,11 @@ def shown(plots: Plots, turns: Sequence[Turn]) -> tuple[float, float]:
 
 def test_turns_before_arm_and_under_another_law_are_not_pooled(plots: Plots) -> None:
     assert shown(plots, walk(0, 100, 0.5, Level.SAFE))[0] == pytest.approx(0.25)
-    measured, foreseen = shown(plots, walk(100, 60, 0.1, Level.ARMED, (Order(OrderKind.ARM),)))
+    measured, predicted = shown(plots, walk(100, 60, 0.1, Level.ARMED, (Order(OrderKind.ARM),)))
     assert measured == pytest.approx(0.01)
     right = predicted_msd_um2(experiment(), MEANS, np.array([0.01]))
     assert right is not None
-    assert foreseen == pytest.approx(right[0])
+    assert predicted == pytest.approx(right[0])
     assert shown(plots, walk(160, 60, 0.2, Level.ARMED, (Order(OrderKind.APPLY, "title: t\n"),)))[0] == pytest.approx(
         0.04
     )
@@ -184,7 +184,7 @@ def test_theory_is_drawn_where_it_applies(bench: Bench) -> None:
     msd = drawn(bench, bench.window.plots.msd, apart(walk(0, 60, 0.1, Level.SAFE), 5.0))
     assert list(msd.names) == ["measured", "free"]
     drawn(bench, msd, apart(walk(60, 60, 0.1, Level.ARMED), 5.0))
-    assert set(msd.names) == {"measured", "without light", "foreseen"}
+    assert set(msd.names) == {"measured", "without light", "predicted"}
     assert "3 particles, 1 s since ARMED at 0.6 s" in msd.note
     drawn(bench, msd, apart(walk(120, 600, 0.1, Level.ARMED), 2.0))
     assert set(msd.names) == {"measured"}
@@ -195,12 +195,12 @@ def test_an_applied_law_is_predicted_from_its_first_turn_on(bench: Bench) -> Non
     opened(bench, FIRST)
     plots = bench.window.plots
     msd = drawn(bench, plots.msd, apart(walk(0, 60, 0.1, Level.ARMED), 5.0))
-    assert "foreseen" in msd.names
+    assert "predicted" in msd.names
     plots.experiment = experiment(2.0)
     drawn(bench, msd, apart(walk(60, 60, 0.1, Level.ARMED), 5.0))
-    assert "foreseen" not in msd.names
+    assert "predicted" not in msd.names
     drawn(bench, msd, apart(walk(120, 60, 0.1, Level.ARMED, (Order(OrderKind.APPLY, "title: t\n"),)), 5.0))
-    assert "foreseen" in msd.names
+    assert "predicted" in msd.names
     assert "since APPLY at 1.2 s" in msd.note
 
 

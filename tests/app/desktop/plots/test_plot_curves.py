@@ -36,13 +36,13 @@ def test_lags_and_predictions_use_the_measured_frame_rate() -> None:
     of = measured()
     assert of.conditions is not None
     assert of.conditions.hold_s == pytest.approx(1.0 / CAME_HZ)
-    found, _, foreseen = msd(of).curves
+    found, _, predicted = msd(of).curves
     assert found.y == pytest.approx((SPEED_UM_PER_S * found.x) ** 2)
     assert found.x[0] == pytest.approx(1.0 / CAME_HZ)
     assert of.law is not None
     right = predicted_msd_um2(of.law, of.conditions, found.x)
     assert right is not None
-    assert foreseen.y == pytest.approx(right)
+    assert predicted.y == pytest.approx(right)
     found, _ = speed(of).curves
     assert found.y is not None
     known = found.y[np.isfinite(found.y)]

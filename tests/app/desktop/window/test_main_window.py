@@ -145,9 +145,9 @@ def test_edit_predict_undo_redo_apply(bench: Bench) -> None:
     window.actions_bar.record.trigger()
     bench.qtbot.waitUntil(lambda: bool(bench.recorders) and len(bench.recorders[0].turns) > 2)
     assert not panel.apply_button.isEnabled()
-    assert panel.foreseen.read()["speed"] == "1.84 µm/s"
+    assert panel.predicted.read()["speed"] == "1.84 µm/s"
     write(force(panel).rows["delay_s"], 0.25)
-    assert panel.foreseen.read()["z = κτ"] == "5.86"
+    assert panel.predicted.read()["z = κτ"] == "5.86"
     assert panel.apply_button.isEnabled()
     panel.undo_button.click()
     assert panel.read() == before
@@ -227,7 +227,7 @@ def test_another_experiment_opens_dark_and_ready_to_start(bench: Bench) -> None:
     assert window.session.plan.experiment.title == "Ring crystal"
     assert window.session.plan.rig.sample.number == 7
     assert window.panel.list.box.currentText() == "Ring crystal"
-    assert window.panel.foreseen.read()["lattice constant"] == "2.5 µm"
+    assert window.panel.predicted.read()["lattice constant"] == "2.5 µm"
     assert window.strip.level.word == "OFF"
     assert window.actions_bar.start.isEnabled()
 
@@ -516,7 +516,7 @@ def test_values_read_back_are_shown_beside_the_set_values(bench: Bench) -> None:
     answers.show_returned([Returned("camera.exposure_s", 0.01, 0.02), Returned("laser.power_mw", 5.0, float("nan"))])
     assert [cell.text() for cell in answers.cells["camera exposure"]] == ["0.01 s", "0.02 s"]
     assert "color" in answers.cells["camera exposure"][1].styleSheet()
-    assert answers.cells["laser power"][1].text() == "not said"
+    assert answers.cells["laser power"][1].text() == "no answer"
 
 
 def test_a_lasting_condition_is_logged_once(bench: Bench) -> None:

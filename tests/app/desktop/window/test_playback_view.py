@@ -130,7 +130,7 @@ def test_a_recording_has_its_numbers_and_latencies(window: Window, recorded: Pat
 
     qtbot.waitUntil(there)
     run, _, _ = tables(recorded)
-    assert numbers.read() == {name: (foreseen, measured) for name, foreseen, measured, *_ in map(row, findings(run))}
+    assert numbers.read() == {name: (predicted, measured) for name, predicted, measured, *_ in map(row, findings(run))}
     assert "speed over τ" in numbers.read()
     assert window.playback.tables() is window.playback.tables()
     log = window.log.read()

@@ -131,7 +131,7 @@ def heavy(window: Window) -> dict[str, Callable[[], object]]:
 
     looks = {f"tab {name}": partial(look, index) for name, index in tabs.items()}
     return {
-        "foresee": panel.refresh,
+        "predict": panel.refresh,
         "apply": panel.apply,
         "tracking": track,
         "candidates": lambda: devices.candidates.setChecked(True),

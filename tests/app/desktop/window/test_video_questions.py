@@ -65,7 +65,7 @@ def test_unknown_values_are_asked_for_and_lengths_are_first_in_pixels(
     assert window.playback.reel.fps == 50.0
     assert not window.video_questions.isVisible()
     assert window.view.scale_bar.text.toPlainText().endswith("µm")
-    told = "camera.fps 50 (as told in the window); optics.um_per_px 0.25 (as told in the window)"
+    told = "camera.fps 50 (given in the window); optics.um_per_px 0.25 (given in the window)"
     assert any(told in line for line in window.log.read())
     assert window.transport.stated.text() == told
     assert not window.panel.apply_button.isEnabled()
@@ -238,7 +238,7 @@ def shown(window: Window) -> NDArray[Any]:
 
 
 def test_a_guess_is_not_given_for_text_that_is_refused(qtbot: QtBot, tmp_path: Path) -> None:
-    """It was recorded "as told in the window", with a scale bar in µm."""
+    """It was recorded "given in the window", with a scale bar in µm."""
     application()
     tifffile.imwrite(tmp_path / "a.tif", IMAGES, photometric="minisblack")
     told: list[dict[str, float]] = []
