@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,27 +115,9 @@ def by_flash(
     if not significance > SEEN:
         raise ValueError(f"no flash is seen: {significance:.2g} standard deviations of chance, and {SEEN:g} are needed")
     change = np.diff(np.asarray(brightness, np.float64))
-    period_s = float(np.median(np.diff(middle_s)))
     frame = np.arange(len(change))
 
-    def fitted(keep: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """(latencies on and off, half-widths of the ranges of equally good fits)."""
-        delay_s, half = np.full(2, late_s), np.zeros(2)
-        for _ in range(3):
-            for which in (0, 1):
-
-                def residual(trial_s: float, index: int = which) -> float:
-                    trial_delay_s = np.where(np.arange(2) == index, trial_s, delay_s)
-                    share = np.diff(
-                        pattern.share(middle_s, exposure_s, float(trial_delay_s[0]), float(trial_delay_s[1]))
-                    )[keep]
-                    observed = change[keep]
-                    return float(observed @ observed - (share @ observed) ** 2 / (share @ share))
-
-                low_s, high_s = _range(residual, float(delay_s[which]), period_s, int(keep.sum()) - 3)
-                delay_s[which], half[which] = (low_s + high_s) / 2.0, (high_s - low_s) / 2.0
-        return delay_s, half
-
+    fitted = partial(_fitted, middle_s, change, pattern, exposure_s, late_s)
     delay_s, half = fitted(np.ones(len(change), np.bool_))
     parts = [fitted(frame * STRETCHES // len(frame) != part)[0] for part in range(STRETCHES)]
     scatter = np.sqrt((STRETCHES - 1) * np.var(parts, axis=0))
@@ -142,6 +125,29 @@ def by_flash(
     share = np.diff(pattern.share(middle_s, exposure_s, float(delay_s[0]), float(delay_s[1])))
     on, off = (Estimate(float(delay_s[k]), float(error[k])) for k in (0, 1))
     return Flashed(on, off, float(share @ change / (share @ share)))
+
+
+def _fitted(
+    middle_s: Floats, change: Floats, pattern: Pattern, exposure_s: float, late_s: float, keep: NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Fit the latencies, near `late_s`, to the changes of brightness from frame to frame that are kept.
+
+    Returns (latencies on and off, half-widths of the ranges of equally good fits).
+    """
+    period_s = float(np.median(np.diff(middle_s)))
+    delay_s, half = np.full(2, late_s), np.zeros(2)
+    for _ in range(3):
+        for which in (0, 1):
+
+            def residual(trial_s: float, index: int = which) -> float:
+                trial_delay_s = np.where(np.arange(2) == index, trial_s, delay_s)
+                light = pattern.share(middle_s, exposure_s, float(trial_delay_s[0]), float(trial_delay_s[1]))
+                share, observed = np.diff(light)[keep], change[keep]
+                return float(observed @ observed - (share @ observed) ** 2 / (share @ share))
+
+            low_s, high_s = _range(residual, float(delay_s[which]), period_s, int(keep.sum()) - 3)
+            delay_s[which], half[which] = (low_s + high_s) / 2.0, (high_s - low_s) / 2.0
+    return delay_s, half
 
 
 def _range(residual: Callable[[float], float], near_s: float, period_s: float, freedom: int) -> tuple[float, float]:

@@ -99,11 +99,8 @@ class FileOpening:
             return
         path, (plan, reel) = self.reading.path, result
         resumed, previous, stack = self._resumed, self.unsaved(), window.panel.undo_stack
-        if resumed is not None and resumed.stack is stack:  # include edits made during the reading
-            values = resumed.data["set"]
-            resumed.data = {**window.panel.data(), "set": values}
-            edits = window.devices.edits()
-            resumed.devices = {key: value for key, value in edits.items() if key not in self._reopened_keys}
+        if resumed is not None and resumed.stack is stack:
+            self._include_newer_edits(resumed)
         reading, self.reading = self.reading, None  # an error below is raised once, not by each poll
         try:
             if resumed is not None and resumed.stack is None:  # read from its file
@@ -134,6 +131,13 @@ class FileOpening:
             self.list_copies()
         else:
             self._store_previous(previous, stack)
+
+    def _include_newer_edits(self, resumed: Unsaved) -> None:
+        """Add the edits that were made while the file was read."""
+        window = self._window
+        resumed.data = {**window.panel.data(), "set": resumed.data["set"]}
+        edits = window.devices.edits()
+        resumed.devices = {key: value for key, value in edits.items() if key not in self._reopened_keys}
 
     def _store_previous(self, previous: Unsaved | None, stack: QUndoStack) -> None:
         """Show the kept edits of the previous experiment in the list; close its dialog to save."""

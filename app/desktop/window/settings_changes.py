@@ -20,6 +20,7 @@ from app.tuning.images_to_corrections import IMAGES
 from config.reader import Document, plain
 from config.refused import Refused
 from control.contract import Fault
+from control.experiment import Experiment
 
 if TYPE_CHECKING:
     from app.desktop.window.main_window import Window
@@ -75,10 +76,7 @@ class SettingsChanges:
             self._refuse_while_rereading()
             experiment = with_edits(window.session.plan.experiment, edits)
             if window.playback.reel is not None:
-                plan = window.session.edits.planned(experiment, edits)
-                if undone is not None:
-                    experiment_before = replace(plan.experiment, set=undone.undone(plan.experiment.set))
-                    plan = replace(plan, experiment=experiment_before, unknown=undone.unknown)
+                plan = self._plan_of_recording(experiment, edits, undone)
                 if any(requires_reopening(key) for key in edits):
                     window.files.reopen(plan, edits, remaining_edits, finish)
                     return True
@@ -104,6 +102,14 @@ class SettingsChanges:
         effect = "the devices are opened anew by Start" if reopens else "in force from the next turn on"
         window.status.showMessage(f"{', '.join(edits)}: {effect}{suffix}")
         return True
+
+    def _plan_of_recording(self, experiment: Experiment, edits: dict[str, Any], undone: RigEdit | None) -> Plan:
+        """The plan of the shown recording with these edits. Raises Refused."""
+        plan = self._window.session.edits.planned(experiment, edits)
+        if undone is None:
+            return plan
+        experiment_before = replace(plan.experiment, set=undone.undone(plan.experiment.set))
+        return replace(plan, experiment=experiment_before, unknown=undone.unknown)
 
     def _show_refused(self, error: Fault | Refused) -> None:
         """Show why values of the rig are not changed, and the excluded regions in force."""
