@@ -28,7 +28,7 @@ from app.running.thread import beam_is_on
 from config.refused import Refused
 from control.contract import Beam, Command, Fault, Level, OrderKind
 from drivers.journal import check, read_run
-from tests.drivers.test_journal_disk import GONE, deleted
+from tests.drivers.journal.test_journal_disk import GONE, deleted
 from tests.full_disk import ROOT, random_sizes, small_disks
 from tests.patience import until
 

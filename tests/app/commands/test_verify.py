@@ -19,7 +19,7 @@ from drivers.journal import read_run
 from drivers.journal.header import KERNELS, NEWEST_KERNELS, versions
 from tests.app.flights import Eye, planned
 from tests.tracking.footage import scattered, spots
-from tests.tracking.test_guarded import dimers
+from tests.tracking.locate.test_guarded import dimers
 
 
 @dataclass

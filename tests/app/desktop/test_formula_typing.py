@@ -13,7 +13,7 @@ from PyQt6.QtWidgets import QLabel, QWidget
 from app.desktop.forms.formula_editor import FormulaEditor
 from control.potentials.formula import Formula
 from tests.app.desktop.forms.test_editing_keys import focused, typed
-from tests.app.desktop.test_potential_panel import choose, shape_of
+from tests.app.desktop.panels.test_potential_edits import choose, shape_of
 from tests.app.desktop.window.test_main_window import Bench
 from tests.app.desktop.window.test_main_window import bench as bench
 

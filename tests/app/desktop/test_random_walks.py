@@ -21,7 +21,7 @@ from app.desktop.window.open import FIRST, application, planner
 from app.desktop.window.session import Session
 from app.running.thread import beam_is_on
 from control.contract import Level
-from tests.app.desktop.test_potential_panel import choose
+from tests.app.desktop.panels.test_potential_edits import choose
 from tests.app.desktop.toy import planned, wiring
 from tests.app.desktop.window.test_main_window import force, write
 from tests.patience import PATIENCE_S

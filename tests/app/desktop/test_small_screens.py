@@ -21,7 +21,7 @@ from app.desktop.window.main_window import Window
 from control.contract import Level
 from tests.app.desktop.forms.test_editing_keys import focused, radius_box, typed
 from tests.app.desktop.panels.test_log_panel import turns
-from tests.app.desktop.test_potential_panel import choose
+from tests.app.desktop.panels.test_potential_edits import choose
 from tests.app.desktop.window.test_main_window import Bench
 from tests.app.desktop.window.test_main_window import bench as bench
 

@@ -16,7 +16,7 @@ from app.desktop.forms.form import Variant
 from app.desktop.forms.formula_editor import FormulaEditor
 from app.desktop.image.grey_levels import Levels
 from app.desktop.window.main_window import Window
-from tests.app.desktop.test_potential_panel import choose
+from tests.app.desktop.panels.test_potential_edits import choose
 from tests.app.desktop.window.test_main_window import Bench, force
 from tests.app.desktop.window.test_main_window import bench as bench
 from tests.app.desktop.window.test_video_questions import IMAGES

@@ -23,7 +23,7 @@ from config.reader import plain
 from control.experiment import Experiment
 from control.policies.programmed_law import Programmed
 from control.potentials.annular import Annular
-from tests.app.desktop.test_potential_panel import choose
+from tests.app.desktop.panels.test_potential_edits import choose
 from tests.app.desktop.test_wheel import turned
 from tests.app.desktop.window.test_main_window import Bench, force, write
 from tests.app.desktop.window.test_main_window import bench as bench

@@ -17,7 +17,7 @@ from config.reader import plain
 from control.policies.external import External
 from control.potentials.gaussian import Gaussian
 from tests.app.desktop.forms.test_editing_keys import CTRL, SHIFT, focused, radius_box, radius_um, typed
-from tests.app.desktop.test_potential_panel import choose
+from tests.app.desktop.panels.test_potential_edits import choose
 from tests.app.desktop.window.test_main_window import Bench, force, write
 from tests.app.desktop.window.test_main_window import bench as bench
 

@@ -34,7 +34,7 @@ from config.reader import plain
 from config.refused import Refused
 from control.potentials.drawn import Drawn
 from tests.app.desktop.forms.test_editing_keys import focused, radius_box, radius_um, typed
-from tests.app.desktop.test_potential_panel import choose, shape_of
+from tests.app.desktop.panels.test_potential_edits import choose, shape_of
 from tests.app.desktop.toy import planned, wiring
 from tests.app.desktop.window.test_main_window import Bench
 from tests.app.desktop.window.test_main_window import bench as bench

@@ -420,7 +420,7 @@ KILLED = """
 def test_a_killed_recording_loses_less_than_half_a_second(tmp_path: Path, after_s: float) -> None:
     path = tmp_path / "run.h5"
     command = [sys.executable, "-c", textwrap.dedent(KILLED), str(path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
     assert process.stdout is not None
     first = process.stdout.readline()
     assert first.startswith("0 ")
@@ -472,7 +472,7 @@ LIMITED = """
 def test_a_limit_on_the_file_size_is_a_fault(tmp_path: Path) -> None:
     command = [sys.executable, "-c", textwrap.dedent(LIMITED), str(tmp_path / "run.h5")]
     done = subprocess.run(
-        command, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=60, check=False
+        command, capture_output=True, text=True, cwd=Path(__file__).parents[3], timeout=60, check=False
     )
     assert "the record can't be written" in done.stdout, done.stderr
 

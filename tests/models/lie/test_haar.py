@@ -17,7 +17,7 @@ from models.lie.haar import (
     haar_density_positive,
 )
 from models.lie.sampling import elements
-from tests.models.test_lie import positive
+from tests.models.lie.test_lie import positive
 
 STEP = 1e-5
 

@@ -49,7 +49,7 @@ class Outer:
     maybe: str | None = None
 
 
-HERE = "tests.drivers.test_memory"
+HERE = "tests.drivers.journal.test_memory"
 NAMES = {
     "inner": f"{HERE}:Inner", "outer": f"{HERE}:Outer", "colour": f"{HERE}:Colour", "level": "control.contract:Level",
 }  # fmt: skip

@@ -18,7 +18,7 @@ from models.learned import fly
 from models.train import Trainer
 from tests.models.test_train import training
 
-CHECKPOINTS = Path(__file__).parents[2] / "config" / "checkpoints"
+CHECKPOINTS = Path(__file__).parents[3] / "config" / "checkpoints"
 installed = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "onnxscript")),
     reason="onnx, onnxruntime and onnxscript are not installed (pip install 'cybloids[onnx]')",

@@ -30,9 +30,9 @@ from config.reader import read
 from config.refused import Refused
 from control.contract import Level
 from tests.app.desktop.forms.test_editing_keys import CTRL, SHIFT, focused, radius_box, radius_um, typed
+from tests.app.desktop.image.test_excluded_regions import choose
 from tests.app.desktop.lit import arm_until_lit
 from tests.app.desktop.panels.test_tuning_panel import suggested
-from tests.app.desktop.test_corrections import choose
 from tests.app.desktop.test_whole_evening import SETS
 from tests.app.desktop.toy import SIZE_PX, click
 from tests.app.desktop.window.test_main_window import Bench, delay_s, force, write

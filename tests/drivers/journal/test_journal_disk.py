@@ -278,7 +278,7 @@ CHILD = """
     from pathlib import Path
     from control.contract import Fault
     from drivers.journal.growing import GrowingFile
-    from tests.drivers.test_journal_disk import fill, journal_at
+    from tests.drivers.journal.test_journal_disk import fill, journal_at
 
     def recorded(path):
         try:
@@ -373,7 +373,7 @@ def test_flushed_turns_can_be_read_after_an_error_of_hdf5(tmp_path: Path, stage:
                 return call(self, *values)
             setattr(GrowingFile, stage, instead)
             journal = journal_at(path)
-            from tests.drivers.test_journal_disk import noisy
+            from tests.drivers.journal.test_journal_disk import noisy
             for number in range(100):
                 journal.write(noisy(number))
             try:
