@@ -25,7 +25,7 @@ from app.assembly.plan import plan
 from app.assembly.rig import EXPERIMENTS, Plan
 from app.console.json_file import write_json
 from app.running.thread import NoRecord
-from control.contract import Order, State, Tracks
+from control.contract import Order, OrderKind, State, Tracks
 from control.loop import Machine, act, turn
 from drivers.sim.bench import Bench, open_bench
 from drivers.sim.camera import SimulatedCamera
@@ -147,7 +147,7 @@ def follow(scene: LawScene, frames: int, *sets: str, armed: bool = True) -> Row:
 def _fly(machine: Machine, bench: Bench, frames: int, score: TrackScore, armed: bool) -> tuple[int, int]:
     """(turns with light, frames dropped)."""
     memory = machine.start()
-    orders: tuple[Order, ...] = (Order(machine.arming),) if armed else ()
+    orders: tuple[Order, ...] = (Order(OrderKind.ARM),) if armed else ()
     lit = dropped = number = 0
     while number < frames:
         frame = bench.camera.read()

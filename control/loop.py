@@ -67,11 +67,6 @@ class Machine:
         map_refused = {} if self.confirmed else {OrderKind.ARM: UNCONFIRMED}
         return map_refused if self.probe_mw is not None else {**map_refused, OrderKind.PROBE: NO_CALIBRATION}
 
-    @property
-    def arming(self) -> OrderKind:
-        """The order that gives this machine light: ARM, or PROBE for the calibration of an unconfirmed map."""
-        return OrderKind.PROBE if self.probe_mw is not None and not self.confirmed else OrderKind.ARM
-
     def permitted(self, level: Level, command: Command) -> tuple[Command, tuple[str, ...]]:
         """The part of a command that is allowed at this level, and notes on what was clipped."""
         if level is Level.PROBING and self.probe_mw is not None:

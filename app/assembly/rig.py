@@ -16,6 +16,7 @@ from config.kinds import PlugIn
 from config.refused import Refused
 from config.warp import Map
 from control.calibrate.plane import sensor_map
+from control.contract import OrderKind
 from control.experiment import Experiment
 from control.plant import Plant
 from control.policies.python_law import Law
@@ -159,6 +160,12 @@ class Plan:
         if self.rig.camera.images != "real":
             return Kind.SIMULATED
         return Kind.REAL if self.rig.light_acts else Kind.WATCH_ONLY
+
+    @property
+    def arming(self) -> OrderKind:
+        """The order that gives light: ARM, or PROBE for the calibration of an unconfirmed map."""
+        probes = self.experiment.policy.moves_probe and not self.rig.confirmed
+        return OrderKind.PROBE if probes else OrderKind.ARM
 
 
 RIG_KEYS = (

@@ -261,12 +261,12 @@ def played(
     camera = plan.rig.camera
     age_s = min(camera.image_age_s, machine.stale_s / 2.0)
     memory, turns = machine.start(), []
-    orders: tuple[Order, ...] = (Order(machine.arming),)
+    orders: tuple[Order, ...] = (Order(plan.arming),)
     for number, image in enumerate(images):
         time_s = number * machine.hold_s + (machine.policy.longest_delay_s if 3 * number >= len(images) else 0.0)
         frame = None if image is None else Frame(number, time_s, image)
         memory, new_turn = turn(machine, memory, frame, time_s + age_s, orders)
-        orders = (Order(OrderKind.RESET), Order(machine.arming)) if image is None else ()
+        orders = (Order(OrderKind.RESET), Order(plan.arming)) if image is None else ()
         turns.append(new_turn)
         after_turn()
     return memory, turns

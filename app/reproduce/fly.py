@@ -6,7 +6,7 @@ from app.assembly.open import open_instrument
 from app.assembly.rig import Plan
 from app.reproduce.trajectory import Keeper, Trajectory
 from app.running.headless import Until
-from control.contract import Fault, Level, Order, OrderKind, Turn
+from control.contract import Fault, Level, Order, Turn
 from control.loop import run
 
 
@@ -17,7 +17,7 @@ def fly(plan: Plan, *, armed: bool = True, centres: bool = False) -> Trajectory:
     """
     instrument = open_instrument(plan)
     keeper = Keeper(centres)
-    orders = [(Order(OrderKind.ARM),)] if armed else []
+    orders = [(Order(plan.arming),)] if armed else []
     until = Until(instrument.camera, plan.experiment.seconds)
     trips: list[str] = []
 

@@ -28,7 +28,20 @@ from app.running.stopwatch import Stopwatch, TimedBeam, TimedCamera, TimedPolicy
 from app.running.thread import NoRecord
 from config.atomic import refuse_what_was_read
 from config.refused import Refused
-from control.contract import STILL_LIT, Beam, Camera, CrashRecorder, Ended, Fault, Frame, Level, Order, Recorder, Turn
+from control.contract import (
+    STILL_LIT,
+    Beam,
+    Camera,
+    CrashRecorder,
+    Ended,
+    Fault,
+    Frame,
+    Level,
+    Order,
+    OrderKind,
+    Recorder,
+    Turn,
+)
 from control.loop import UNCONFIRMED, run
 from drivers.closing import close_all, closed_after, in_words, of_light
 
@@ -233,7 +246,7 @@ def close_record(recorder: Recorder, trips: Sequence[str]) -> None:
 
 def refuse_unconfirmed(plan: Plan, armed: bool) -> None:
     """Raises Refused if ARM would be refused: without a window no operator can read why the run stays dark."""
-    if armed and not plan.rig.confirmed and not plan.experiment.policy.moves_probe:
+    if armed and plan.arming is OrderKind.ARM and not plan.rig.confirmed:
         raise Refused(f"{plan.rig.title}: {UNCONFIRMED} ({plan.rig.why_unconfirmed}), or run it with --dark")
 
 
@@ -268,7 +281,7 @@ def _fly(
         policy=TimedPolicy(watch, instrument.machine.policy),
     )
     total = instrument.frames or (round(seconds * instrument.plan.rig.camera.fps) if seconds else None)
-    first = [(Order(machine.arming),)] if armed else []
+    first = [(Order(instrument.plan.arming),)] if armed else []
 
     def orders() -> tuple[Order, ...]:
         return first.pop() if first else ()

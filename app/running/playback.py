@@ -46,7 +46,7 @@ class Pass:
         self._open = opener
         self._instrument: Instrument | None = None if needs_network(plan) else opener(plan)  # torch loads in the thread
         self._closing = False
-        self._first = [(Order(OrderKind.ARM),)]
+        self._first = [(Order(plan.arming),)]
         self._thread = threading.Thread(target=self._run, name="pass", daemon=True)
         self._thread.start()
 

@@ -295,7 +295,7 @@ class LiveRig:
         refuse_unconfirmed(self.plan, True)
         if self._not_in_force:
             raise Refused(f"the new settings are not in force: {self._not_in_force}; apply settings first")
-        self._order(self._machine.arming)
+        self._order(self.plan.arming)
 
     def stop(self) -> None:
         """Dark from the next command on, including that of a turn in progress."""

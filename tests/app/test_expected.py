@@ -17,7 +17,7 @@ def test_the_expected_position_is_closer_than_the_last_position() -> None:
     opened = open_instrument(plan(EXPERIMENTS / "annular_activity.yaml", None, sets))
     machine = opened.machine
     memory = machine.start()
-    orders: tuple[Order, ...] = (Order(machine.arming),)
+    orders: tuple[Order, ...] = (Order(opened.plan.arming),)
     from_last, from_expected = [], []
     for number in range(400):
         frame = opened.camera.read()

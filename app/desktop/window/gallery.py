@@ -54,7 +54,7 @@ def running(experiment: str) -> Any:
     window.start()
     wait(200.0, lambda: window.session.opening.duration_s is None)
     wait(5.0, lambda: window.session.newest is not None)
-    window.session.order(OrderKind.ARM)
+    window.session.arm()
     wait(SECONDS)
     return window
 

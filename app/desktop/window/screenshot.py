@@ -12,7 +12,7 @@ from PyQt6.QtWidgets import QApplication
 from app.desktop.window.main_window import Window
 from app.running import stop_signals as signals
 from config.atomic import fresh_file
-from control.contract import Fault, OrderKind
+from control.contract import Fault
 
 OPEN_S = 200.0  # longest wait for a rig to open
 LOOK_MS = 40  # polling interval
@@ -33,7 +33,7 @@ def take_picture(window: Window, path: Path, seconds: float) -> None:
         wait(OPEN_S, lambda: window.session.opening.duration_s is None)
         began_s = time.monotonic()
         wait(seconds, lambda: window.session.newest is not None)
-        window.session.order(OrderKind.ARM)
+        window.session.arm()
         wait(seconds - (time.monotonic() - began_s))
     signals.raise_if_stopped()
     window.each_second()

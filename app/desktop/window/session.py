@@ -32,7 +32,6 @@ from config.refused import Refused
 from control.contract import Fault, OrderKind, Recorder, Turn
 from control.experiment import Experiment
 from control.loop import Machine
-from control.policies.calibrating import Calibrating
 from control.policies.learned_law import Learned
 
 NOT_WHILE_RECORDING = (
@@ -186,8 +185,7 @@ class Session:
 
     def arm(self) -> None:
         """Order ARM, or PROBE (probe power) for calibration on an unconfirmed rig. A refused order gives its reason."""
-        probing = not self.plan.rig.confirmed and isinstance(self.plan.experiment.policy, Calibrating)
-        self.order(OrderKind.PROBE if probing else OrderKind.ARM)
+        self.order(self.plan.arming)
 
     def apply(self, experiment: Experiment) -> None:
         """Put this experiment in force from the next turn on. If it raises Refused, nothing has changed.

@@ -56,7 +56,7 @@ def test_a_headless_run_freezes_the_objects_made_before_it(tmp_path: Path, monke
 def test_a_turn_leaves_no_reference_cycles(sets: tuple[str, ...]) -> None:
     opened = open_instrument(plan(EXPERIMENTS / "annular_activity.yaml", None, sets))
     memory = opened.machine.start()
-    orders: tuple[Order, ...] = (Order(opened.machine.arming),)
+    orders: tuple[Order, ...] = (Order(opened.plan.arming),)
     try:
         for number in range(80):
             frame = opened.camera.read()
