@@ -342,9 +342,9 @@ def bench(quick: bool, json: Path | None, docs: Path | None) -> None:
     """Measure every row; print it, and write JSON and the page. `quick`: signals to a headless run only."""
     if not hasattr(os, "openpty"):
         raise Refused("bench safety: this system has no pseudo-terminals for emulated devices")
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a background job of a shell would inherit that SIGINT is ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores SIGINT,
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # and nohup SIGHUP: the measured programs would, too
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     rows: list[SafetyRow] = []
     chosen = [one for one in deeds() if not quick or (one[1] == "headless" and one[0] in SIGNALS)]
     for number, (deed, way, do, wait_s) in enumerate(chosen):

@@ -13,6 +13,7 @@ import os
 import re
 import struct
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 from warnings import catch_warnings
@@ -271,19 +272,20 @@ class Folder:
         """Do nothing: no file stays open between two images."""
 
     def _stated(self, pictures: dict[Path, Picture]) -> RecordingMetadata:
-        """The scale in the metadata of the first image, and notes on the others."""
+        """Frame rate and scale in the metadata of the first image, and notes on the others."""
         notes = name_notes(self._files)
         if self._files[0].suffix.lower() not in TIFFS:
             return RecordingMetadata(notes=notes)
         first = Tiff(self._files[0], self._channel, in_folder=True)
         first.close()
         scale = first.stated.um_per_px
+        notes = (*first.stated.notes, *notes)
         for file, picture in pictures.items():
             if scale and picture.um_per_px and abs(picture.um_per_px - scale.value) > CONFLICT * scale.value:
                 other = f"{picture.um_per_px:.6g} um per pixel by {quoted(file.name, 60)}"
                 notes = (*notes, f"{scale.value:.6g} um per pixel is taken, by its first image, and it is {other}")
                 break
-        return RecordingMetadata(um_per_px=scale, oblong=first.stated.oblong, notes=notes)
+        return replace(first.stated, notes=notes)
 
     def _uniform(self) -> dict[Path, Picture]:
         """What the header of each file says. Raises Refused if they differ in size or type."""

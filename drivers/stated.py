@@ -203,7 +203,7 @@ def of_tiff(tiff: Any, images: int, channel: int = 0) -> tuple[RecordingMetadata
     try:
         return _of_tiff(tiff, images, channel)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError):
-        return RecordingMetadata(), Stack()
+        return RecordingMetadata(notes=("its metadata can't be read, also not its number of channels",)), Stack()
 
 
 def _of_tiff(tiff: Any, images: int, channel: int) -> tuple[RecordingMetadata, Stack]:
@@ -335,7 +335,8 @@ def _differ(x: float, y: float) -> bool:
 
 def _of_tags(first: Any) -> RecordingMetadata:
     """Scale by TIFF's resolution tags, in pixels per inch or cm; without a unit only whether a pixel is square."""
-    where, unit = "its TIFF resolution tags", int(_tag(first, 296, NO_UNIT))
+    where, unit = "its TIFF resolution tags", _tag(first, 296, NO_UNIT)
+    unit = unit if isinstance(unit, int) else NO_UNIT
     x, y = (_inverse(_resolution(first, code)) for code in (282, 283))
     if unit == NO_UNIT and _differ(x, y):
         return RecordingMetadata(oblong=f"{x / y:.4g} times as wide as high ({where})")

@@ -173,7 +173,7 @@ def link(
             _doubt(after, linked, merged)
             _doubt_when_seen_again(after, np.unique(pairs))
     if rules.own and s.doubt > 0:
-        after, linked = _with_own_steps(before, after, linked, s, held)
+        after, linked = _with_own_steps(before, after, linked, s, held, rules.own_over_gaps)
     if s.doubt > 0:
         wary = np.zeros(len(position_px), np.bool_)
         kind = watch(before.who, before.place_px, held, linked.packed, position_px, s.search_px, missed, wary)
@@ -220,11 +220,11 @@ def _with_steps(before: LinkMemory, number: int, position_px: Floats, linked: Li
 
 
 def _with_own_steps(
-    before: LinkMemory, after: LinkMemory, linked: Linked, s: Tracking, held: Bools
+    before: LinkMemory, after: LinkMemory, linked: Linked, s: Tracking, held: Bools, over_gaps: bool
 ) -> tuple[LinkMemory, Linked]:  # fmt: skip
     """`after` with the steps of each particle; links that are too long for a particle become UNCERTAIN."""
     own_steps, too_long = after_links(
-        before.own_steps, (before.who, before.place_px), (after.who, after.place_px), held, s.search_px
+        before.own_steps, (before.who, before.place_px), (after.who, after.place_px), held, s.search_px, over_gaps
     )
     after = replace(after, own_steps=own_steps)
     if not too_long.any():

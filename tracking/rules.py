@@ -15,6 +15,7 @@ class Rules:
     sloped: bool = True  # fits allow for the background's slope
     watched: bool = True  # windows are compared with the full frame, and strips overlap
     own: bool = True  # a link is uncertain if it is much longer than the particle's own steps
+    own_over_gaps: bool = True  # also after missed frames; and five particles that move alike are not in doubt
     spread: bool = True  # a link is uncertain if the measured step variance makes another one likely
 
     @classmethod
@@ -22,8 +23,8 @@ class Rules:
         """The rules of a run, by the kernel number in its header (drivers.journal.header.KERNELS)."""
         fourth = kernels >= 4
         return cls(
-            bounded=kernels >= 3, exact=fourth, leads=fourth, own=kernels >= 6, sloped=fourth, watched=fourth,
-            spread=kernels >= 5,
+            bounded=kernels >= 3, exact=fourth, leads=fourth, own=kernels >= 6, own_over_gaps=kernels >= 7,
+            sloped=fourth, watched=fourth, spread=kernels >= 5,
         )  # fmt: skip
 
 

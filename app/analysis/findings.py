@@ -74,6 +74,14 @@ class RunTables:
     since: str = ""  # beginning of the stretch, in words; empty: the whole run
     changes: str = ""  # changes of the frame rate, in words; empty: none
 
+    @property
+    def free(self) -> bool:
+        """Whether the motion is that of free particles, in known units: 4Dt is then a prediction.
+
+        Light has moved the particles of a recorded run that was lit, by a law that may differ from that of its replay.
+        """
+        return not (self.acted or self.plan.unknown or self.plan.rig.tracking.trapped == "recorded")
+
 
 def conditions_of(plan: Plan, particles: int, fps: float) -> Conditions:
     """The conditions of a run for predictions: latency from mid-exposure to effect; hold for the mean frame interval.
@@ -152,12 +160,12 @@ def of_memory(run: RunTables) -> list[Finding]:
     """
     law = alone(run)
     if law is None or not (law.is_trap or law.speed_um_per_s > 0.0):  # neither bound nor started by fluctuations
-        d = math.nan if run.acted else run.plan.rig.plant.diffusion_um2_per_s
+        d = run.plan.rig.plant.diffusion_um2_per_s if run.free else math.nan
         delays = any(force.delay_s for force in run.plan.experiment.policy.forces)
         d_eff, error = late_diffusion(run, longest_delay_s(run.plan.experiment) if run.acted else AT_ONCE_S)
         if math.isnan(d_eff) and run.acted and not delays:  # driven particles leave the field too soon for a long delay
             d_eff, error = late_diffusion(run, AT_ONCE_S)
-        source = LATE if run.acted else f"kT/γ: no light has acted (P1); {LATE}"
+        source = f"kT/γ: no light has acted (P1); {LATE}" if run.free else LATE
         return [Finding("D_eff", "µm²/s", d, d_eff, error, source)]
     plant = run.plan.rig.plant
     rate_hz = law.running_rate_hz if law.speed_um_per_s > 0.0 else law.rate_hz if law.holds else math.nan

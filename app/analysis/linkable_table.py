@@ -9,6 +9,7 @@ import pandas as pd
 
 from config.refused import Refused
 
+FARTHEST = 1e12  # coordinate; the squares of distances must stay finite
 FIRST_INEXACT = 2.0**53  # floats no longer represent every integer from here on
 
 
@@ -32,6 +33,9 @@ def linkable(value: Any) -> pd.DataFrame:
         real = pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind) and kind.kind != "c"
         if not real or not np.isfinite(value[name].to_numpy(np.float64, na_value=np.nan)).all():
             raise Refused(f"link: the table needs a column '{name}' of finite numbers (found: type {kind})")
+    for name in ("x", "y"):
+        if (np.abs(value[name].to_numpy(np.float64)) > FARTHEST).any():
+            raise Refused(f"link: the column '{name}' holds numbers beyond {FARTHEST:g}")
     number = value["frame"].to_numpy(np.float64)
     if not ((number == np.floor(number)) & (np.abs(number) < FIRST_INEXACT)).all():
         raise Refused("link: the column 'frame' needs whole numbers between -2^53 and 2^53")

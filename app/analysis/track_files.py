@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from app.analysis.trajectories import not_counted
 from config.files import kind_of, require_file
 from config.refused import Refused
 from config.words import one_line
+from control.contract import State
 from drivers.journal.tidy import Columns
 
 TABLES = (".csv", ".parquet")
 NEEDED = ("time_s", "particle", "x_um", "y_um")
 FORCES = ("fx_pn", "fy_pn")
-KNOWN = {*NEEDED, *FORCES, "carried", "frame"}  # columns that are read; others are ignored
+KNOWN = {*NEEDED, *FORCES, "carried", "frame", "state"}  # columns that are read; others are ignored
 LARGEST_BYTES = 100_000_000  # of a table
 MOST_COLUMNS = 1000
 MOST_VALUES = 20_000_000  # rows times columns, before anything is read
@@ -31,11 +33,12 @@ def read_tracks(path: Path) -> tuple[Columns, Columns | None]:
     """(tracks, forces if they are in a separate table, else None). Raises Refused.
 
     The tracks have the columns time_s, particle, x_um, y_um, carried (default: false), and fx_pn, fy_pn (default: 0).
+    Rows of an uncertain particle are marked as `carried`: their displacement may be that between two particles.
     The forces may instead be in a table `forces` beside the table `tracks`, as `export` writes them.
     """
     path = _table_in(path)
     tracks = _without_duplicates(read_table(path, NEEDED), path)
-    tracks["carried"] = _carried(tracks, path)
+    tracks["carried"] = not_counted(_carried(tracks, path), _state(tracks))
     force_columns = [name for name in FORCES if name in tracks]
     if len(force_columns) == 1:
         raise Refused(f"{path}: there is a column '{force_columns[0]}' alone; a force needs both fx_pn and fy_pn")
@@ -44,6 +47,7 @@ def read_tracks(path: Path) -> tuple[Columns, Columns | None]:
         return tracks, None
     forces_path = path.with_name(f"forces{path.suffix}")
     if path.stem == "tracks" and forces_path.exists() and "frame" in tracks:
+        check(tracks, ("frame",), path)
         return tracks, read_table(forces_path, ("frame", "particle", *FORCES), empty=True)
     return tracks | {name: np.zeros(len(tracks["time_s"])) for name in FORCES}, None
 
@@ -109,6 +113,7 @@ def _read_parquet(path: Path) -> Columns:
         leaves = [file.schema.column(column) for column in range(metadata.num_columns)]
         plain = {leaf.path for leaf in leaves if leaf.physical_type in PLAIN and leaf.max_repetition_level == 0}
         columns = {leaf.path for leaf in leaves} & KNOWN
+        columns -= {"state"} - plain  # another program's
         for name in sorted(columns - plain):
             raise Refused(f"{path}: the column '{name}' holds something that is not a finite number")
         table = file.read(columns=sorted(columns))
@@ -152,6 +157,13 @@ def _without_duplicates(tracks: Columns, path: Path) -> Columns:
         )
     keep = np.sort(order[~is_duplicate])
     return {name: values[keep] for name, values in tracks.items()}
+
+
+def _state(tracks: Columns) -> Any:
+    """[N] the column `state` of an exported run; GOOD if there is none, or if it has other values."""
+    values = tracks.get("state", np.zeros(0))
+    known = len(values) == len(tracks["time_s"]) and values.dtype.kind in "biuf" and np.isin(values, [*State]).all()
+    return values.astype(np.int64) if known else np.full(len(tracks["time_s"]), State.GOOD.value)
 
 
 def _carried(tracks: Columns, path: Path) -> Any:

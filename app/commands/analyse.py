@@ -163,7 +163,8 @@ def draw_msd(axes: Any, run: RunTables, longest_s: float) -> None:
     msd_um2 = msd(run.tracks, run.fps, longest_s).dropna()
     lag_s = msd_um2.index.to_numpy(np.float64)
     axes.loglog(lag_s, msd_um2.to_numpy(), "o", ms=3, label="measured")
-    axes.loglog(lag_s, 4.0 * run.plan.rig.plant.diffusion_um2_per_s * lag_s, "--", color="grey", label="free, 4Dt")
+    if not run.plan.unknown:
+        axes.loglog(lag_s, 4.0 * run.plan.rig.plant.diffusion_um2_per_s * lag_s, "--", color="grey", label="free, 4Dt")
     predicted = predicted_msd_um2(run.plan.experiment, run.conditions, lag_s) if run.acted else None
     if predicted is not None:
         axes.loglog(lag_s, predicted, "-", label="predicted (P7, P10, P18)")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from app.analysis.frame_times import counting_hz
 from app.analysis.track_files import TABLES, read_tracks
+from app.analysis.trajectories import not_counted
 from app.console.json_file import write_json
 from app.console.terminal import say
 from config.atomic import fresh_file
@@ -90,6 +91,7 @@ def motion_of(path: Path, lag_s: float | None) -> tuple[Motion, float]:
             run.require_turns()
             tables = tidy(run, run.batches())
         tracks, forces = tables["tracks"], tables["forces"]
+        tracks["carried"] = not_counted(tracks["carried"], tracks["state"])
         lag_s = lag_s or 1.0 / counting_hz(tracks["frame"], tracks["time_s"], requested_hz)
     _, particle = np.unique(tracks["particle"], return_inverse=True)
     lag_s = lag_s or _usual_step_s(tracks["time_s"], particle)

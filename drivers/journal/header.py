@@ -23,10 +23,10 @@ from drivers.journal.corrections import Images
 # Key of the kernel number in `versions`. 2: results do not depend on earlier compilations; 3: fits are kept near the
 # centroid; 4: grey levels are rounded down from float64, common moves of many particles are followed or raise an alarm,
 # fits allow for the background's slope, windows are compared with the full frame; 5: the measured step variance is used
-# for doubtful links; 6: a link much longer than the particle's own steps is doubtful. A run of an older number is
-# verified with the rules of that number.
+# for doubtful links; 6: a link much longer than the particle's own steps is doubtful; 7: so it is after missed
+# frames, and five particles that move alike are not doubtful. A run of an older number is verified with its rules.
 KERNELS = "cybloids kernels"
-NEWEST_KERNELS = 6
+NEWEST_KERNELS = 7
 RECORDED_PACKAGES = (
     "cybloids", "numpy", "scipy", "numba", "opencv-python", "trackpy", "pandas", "h5py", "hdf5plugin", "tifffile",
     "torch",

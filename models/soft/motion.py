@@ -279,7 +279,7 @@ def displacements(
     """Displacements over about `lag_s` from tracks: rows of time, ID, position, wanted force, and whether it is usable.
 
     Forces relax while a particle moves, so with forces the lag must be well below the relaxation time; one frame is a
-    good choice. A displacement is used if the particle was detected at both ends and usable at all times between;
+    good choice. A displacement is used if the particle was detected at both ends and usable from one to the other;
     displacements do not overlap. The force is that at the beginning, since a mean over the displacement would be
     correlated with its noise.
     """
@@ -293,7 +293,7 @@ def displacements(
     first, last = stops[:-1], stops[1:]
     bad = np.concatenate([[0], np.cumsum(~usable[order])])
     span_s = at_s[last] - at_s[first]
-    good = (ids[first] == ids[last]) & (bad[first] == bad[last]) & (0.8 * lag_s < span_s) & (span_s < 1.2 * lag_s)
+    good = (ids[first] == ids[last]) & (bad[first] == bad[last + 1]) & (0.8 * lag_s < span_s) & (span_s < 1.2 * lag_s)
     first, last, span_s = first[good], last[good], span_s[good]
     by_time = np.argsort(at_s[first], kind="stable")
     start, stop = order[first[by_time]], order[last[by_time]]

@@ -87,12 +87,24 @@ def test_slow_and_fast_particles_with_normal_steps_are_never_uncertain() -> None
     assert mean_px2[1::2].mean() == pytest.approx(2 * 0.01, rel=4 / np.sqrt(50 * 59))
 
 
-def test_a_long_step_of_all_particles_is_a_common_move() -> None:
-    known = np.tile([30.0, 0.02], (8, 1))
-    place_px = SITES_PX[:8].copy()
-    still = np.zeros(8, np.bool_)
-    assert not after_links(known, rows(0, place_px), rows(1, place_px + 4.0), still, 6.0)[1].any()
-    assert after_links(known[:7], rows(0, place_px[:7]), rows(1, place_px[:7] + 4.0), still[:7], 6.0)[1].all()
+@pytest.mark.parametrize(("count", "over_gaps", "doubtful"), [(5, True, 0), (4, True, 4), (8, False, 0), (7, False, 7)])
+def test_a_long_step_of_all_particles_is_a_common_move(count: int, over_gaps: bool, doubtful: int) -> None:
+    """From five particles on, as in the alarms; from eight in runs of kernels 6."""
+    known = np.tile([30.0, 0.02], (count, 1))
+    place_px = SITES_PX[:count].copy()
+    still = np.zeros(count, np.bool_)
+    _, too_long = after_links(known, rows(0, place_px), rows(1, place_px + 4.0), still, 6.0, over_gaps)
+    assert too_long.sum() == doubtful
+
+
+@pytest.mark.parametrize(("frames", "step_px"), [(4, 2.9), (16, 5.5)])
+def test_a_long_step_over_missed_frames_is_doubtful(frames: int, step_px: float) -> None:
+    """Regression: kernels 6 compared d per root of the number of frames with a quarter of `search_px`."""
+    known, place_px, none = np.array([[30.0, 0.02]]), SITES_PX[:1].copy(), np.zeros(1, np.bool_)
+    after = rows(frames, place_px + np.array([step_px, 0.0]))
+    for over_gaps in (True, False):
+        _, too_long = after_links(known, rows(0, place_px, frames - 1), after, none, 6.0, over_gaps)
+        assert too_long.tolist() == [over_gaps]
 
 
 def test_a_particle_moved_by_light_is_not_measured() -> None:

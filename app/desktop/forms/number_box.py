@@ -54,7 +54,7 @@ class NumberBox(QDoubleSpinBox):
         super().__init__(parent)
         self.setLineEdit(NumberLine(self))
         self._exact = self._shown = 0.0  # value that was set, and its rounded value in the box
-        self.setDecimals(12)
+        self.setDecimals(30)
         most = LARGEST.get(unit, LARGEST_NUMBER)  # as in the strict reader
         self.setRange(max(low, -most), min(high, most))
         self.setSuffix(f" {unit}" if unit else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from app.desktop.forms.number_box import CountBox, NumberBox
 from config.fields import FieldForm
 from config.reader import value_of
 from config.refused import Refused
+
+UNUSUAL_NUMBER = re.compile(r"(?<![\w.+-])[+-]?(0\d|\d+_|\d+:\d)")  # YAML reads 010 as 8, 1_0 as 10, 1:30 as 90
 
 
 class Editor(QWidget):
@@ -85,7 +88,7 @@ def yaml_line(form: FieldForm) -> Editor:
 
     def read() -> Any:
         try:
-            return value_of(line.text(), form.name)
+            return line.text() if UNUSUAL_NUMBER.search(line.text()) else value_of(line.text(), form.name)
         except Refused:
             return line.text()  # the strict reader reports the error
 

@@ -56,6 +56,7 @@ class Regions(QObject):
             item.blockSignals(True)
             item.setPos(region["left_px"] * scale, region["top_px"] * scale, update=False)
             item.setSize((region["width_px"] * scale, region["height_px"] * scale))
+            item.path = None  # the mouse area of an ellipse, which pyqtgraph renews only if signals are not blocked
             item.blockSignals(False)
 
     def add(self, kind: str, x_um: float, y_um: float) -> None:
@@ -101,4 +102,7 @@ class Regions(QObject):
         bounds_px = {name: round(value / scale, 1) for name, value in bounds_um.items()}
         bounds_px |= {name: max(bounds_px[name], 1.0) for name in ("width_px", "height_px")}
         regions = [{**region, **bounds_px} if index == number else region for index, region in enumerate(self.shown)]
-        self.changed.emit(regions)
+        if regions == self.shown:  # moved back, or by less than 0.05 px
+            self.show(regions)
+        else:
+            self.changed.emit(regions)

@@ -26,6 +26,7 @@ SPECIES = 4  # offered in the menu
 COLOURS = ("grey", "viridis", "inferno")
 FAR_UM = 1e9  # no place in a sample
 EXCLUDED_REGIONS = "tracking.excluded_regions"
+TRAPS_CHANGED = "the traps were changed meanwhile: no trap was moved or removed; do it again"
 
 
 class MouseTools(QObject):
@@ -35,6 +36,7 @@ class MouseTools(QObject):
     followed = pyqtSignal(int)
     rig_edited = pyqtSignal(dict)  # dotted key to value
     asked_for = pyqtSignal(str)  # kind of a correction image, a key of TAKEN
+    refused = pyqtSignal(str)  # reason why an action of the mouse has no effect
 
     def __init__(self, view: View, data: Callable[[], dict[str, Any]], tracks: Callable[[], Tracks | None]) -> None:
         super().__init__(view)
@@ -87,6 +89,17 @@ class MouseTools(QObject):
             del data["policy"]["forces"][index]
             self.edited.emit(data)
 
+    def _edit_trap(self, centres_um: dict[int, list[float]], edit: Callable[..., None], *arguments: Any) -> None:
+        """Edit a trap, unless the traps have changed since the handles (`centres_um`) were shown.
+
+        The handles are renewed after the check of an edit. Until then a handle may have the index of another trap.
+        """
+        if _traps(self._data()) == centres_um:
+            edit(*arguments)
+        else:
+            self.show_traps()
+            self.refused.emit(TRAPS_CHANGED)
+
     def show_traps(self) -> None:
         """A handle at the centre of each external force that has one. The experiment need not be valid.
 
@@ -110,7 +123,7 @@ class MouseTools(QObject):
         handle = pg.TargetItem((0, 0), size=16, symbol="crosshair", pen=pg.mkPen(theme.YELLOW, width=2), movable=True)
         handle.setZValue(50)
         handle.sigPositionChangeFinished.connect(
-            lambda item: self.move_trap(item.index, item.pos().x(), item.pos().y())
+            lambda item: self._edit_trap(self._centres_um, self.move_trap, item.index, item.pos().x(), item.pos().y())
         )
         self.view.box.addItem(handle)
         return handle
@@ -120,6 +133,11 @@ class MouseTools(QObject):
             self.menu(x_um, y_um).popup(QCursor.pos())
         elif button == Qt.MouseButton.LeftButton:
             self.follow(self.nearest(x_um, y_um))
+
+    def close_menu(self) -> None:
+        """Close an open context menu: its entries are of the experiment that was shown when it was opened."""
+        for menu in self.view.findChildren(QMenu, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            menu.close()
 
     def menu(self, x_um: float, y_um: float) -> QMenu:
         """The context menu for this position."""
@@ -139,7 +157,12 @@ class MouseTools(QObject):
                 handle.isVisible()
                 and np.hypot(handle.pos().x() - x_um, handle.pos().y() - y_um) < self.view.diameter_um
             ):
-                menu.addAction("Remove this trap", lambda index=handle.index: self.remove_trap(index))
+                menu.addAction(
+                    "Remove this trap",
+                    lambda index=handle.index, centres_um=self._centres_um: self._edit_trap(
+                        centres_um, self.remove_trap, index
+                    ),
+                )
         self._add_correction_entries(menu, x_um, y_um)
         menu.addSeparator()
         menu.addAction("Whole image", self.view.fit)

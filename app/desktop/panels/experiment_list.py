@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,7 @@ class ExperimentList(QWidget):
     def _ask(self, saves: bool) -> None:
         """Request a file with a non-modal dialog."""
         start_folder = self._last_folder or next(
-            folder for folder in (self.runs, *self.runs.absolute().parents) if folder.is_dir()
+            folder for folder in (self.runs, *self.runs.absolute().parents) if os.path.isdir(folder)
         )
         dialog = FileDialog(self, saves, start_folder, [self.runs, self.folder])
         dialog.named.connect(self._named)
@@ -167,7 +168,7 @@ class ExperimentList(QWidget):
 
     def _named(self, path: Path, saves: bool) -> None:
         self._last_folder = path.parent
-        if saves and path.exists():
+        if saves and os.path.exists(path):  # False for a folder that can't be read: saving then reports that
             question = Replace(self, path)
             question.accepted.connect(lambda: self.saved.emit(path))
             self._open(question)

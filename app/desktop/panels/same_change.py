@@ -27,7 +27,7 @@ def changed_alike(data: Any, before: Any, after: Any) -> Any:
         if data.keys() == before.keys() == after.keys():
             return {key: changed_alike(data[key], before[key], after[key]) for key in data}
     elif isinstance(data, list) and isinstance(before, list) and isinstance(after, list) and not shifted(data, before):
-        if len(data) == len(before) == len(after):
+        if len(data) == len(before) == len(after) and not _other_group_changes(data, before, after):
             return [changed_alike(*three) for three in zip(data, before, after, strict=True)]
         if len(data) == len(before) and after[: len(before)] == before:
             return data + after[len(before) :]
@@ -42,4 +42,11 @@ def shifted(data: list[Any], before: list[Any]) -> bool:
     return any(
         one != other and isinstance(one, dict) and (one in before or other in data)
         for one, other in zip(data, before, strict=False)
+    )
+
+
+def _other_group_changes(data: list[Any], before: list[Any], after: list[Any]) -> bool:
+    """Whether a group that the change edits differs in `data`: it may be another group with the same place."""
+    return any(
+        edited != one != other and isinstance(one, dict) for other, one, edited in zip(data, before, after, strict=True)
     )

@@ -199,7 +199,8 @@ class FileOpening:
         window.status.clearMessage()
         window.panel.list.show_title(window.session.plan.experiment.title)
         resumed = self._resumed
-        channels = channels_to_choose(error) if isinstance(error, Refused) else 0
+        has_channel = resumed is not None and resumed.plan is not None  # an edit of the shown recording
+        channels = channels_to_choose(error) if isinstance(error, Refused) and not has_channel else 0
         if channels:
             window.status.showMessage(str(error))
             window.video_questions.ask_channel(

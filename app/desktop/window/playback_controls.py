@@ -31,7 +31,9 @@ class Transport(QWidget):
         self.back = self._button("◀", "one frame back (Left)")
         self.play = self._button("▶", "play and pause (Space)")
         self.forth = self._button("▶|", "one frame on (Right)")
-        self._keys = {Qt.Key.Key_Left: self.back, Qt.Key.Key_Space: self.play, Qt.Key.Key_Right: self.forth}
+        self._keys: dict[int, QToolButton] = {
+            Qt.Key.Key_Left: self.back, Qt.Key.Key_Space: self.play, Qt.Key.Key_Right: self.forth,
+        }  # fmt: skip
         self.slider = PositionSlider(Qt.Orientation.Horizontal)
         self.speed, self.where = ChoiceBox(), QLabel()
         for speed in SPEEDS:
@@ -86,7 +88,7 @@ class Transport(QWidget):
         A shortcut would take the key from a check box or a row of tabs that uses it.
         """
         no_modifier = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier == Qt.KeyboardModifier.NoModifier
-        button = self._keys.get(Qt.Key(event.key())) if no_modifier and self.reel is not None else None
+        button = self._keys.get(event.key()) if no_modifier and self.reel is not None else None
         if button is not None:
             button.click()
         return button is not None
@@ -137,6 +139,8 @@ class Transport(QWidget):
         target = self.position + (now_s - self._last_s) * speed * self.reel.fps
         self._last_s = now_s
         last = self.reel.ready - 1
+        if last < int(self.position):  # its tracking began anew
+            return
         if int(min(target, last)) != int(self.position):
             self.moved.emit(int(min(target, last)))
         self.position = float(min(target, last))

@@ -129,7 +129,7 @@ class PlaybackView:
 
     def show_turn(self, index: int) -> None:
         """Show the image, the tracks and both commands of a turn."""
-        if self.reel is None or index >= self.reel.ready:
+        if self.reel is None or not 0 <= index < self.reel.ready:
             return
         try:
             turn = self.reel.turn(index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class RememberedLayout:
     def path(self) -> Path | None:
         """The file, or the folder of images, that was open last, if it is still there."""
         stored = self._kept.value("experiment")
-        return Path(stored) if isinstance(stored, str) and stored and Path(stored).exists() else None
+        return Path(stored) if isinstance(stored, str) and stored and os.path.exists(stored) else None
 
 
 def _screen(window: QMainWindow) -> str:

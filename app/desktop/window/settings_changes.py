@@ -80,8 +80,8 @@ class SettingsChanges:
                 if any(requires_reopening(key) for key in edits):
                     window.files.reopen(plan, edits, remaining_edits, finish)
                     return True
-                window.session.plan = plan
                 window.playback.edit(plan)
+                window.session.plan = plan
             elif reopens:
                 window.show_plan(window.session.edits.planned(experiment, edits), remaining_edits)
             else:
@@ -128,7 +128,8 @@ class SettingsChanges:
     def apply(self, experiment: Any) -> None:
         """Put an edited experiment in force, or show why it is refused."""
         window = self._window
-        set_before = window.session.plan.experiment.set
+        plan_before = window.session.plan
+        set_before = plan_before.experiment.set
         changed = {key: value for key, value in experiment.set.items() if set_before.get(key, GONE) != value}
         try:
             self._refuse_while_rereading()
@@ -144,6 +145,8 @@ class SettingsChanges:
             window.status.showMessage(str(checking), 6000)
             return
         except (Fault, Refused) as error:
+            if window.playback.reel is not None:  # the recording goes on with it
+                window.session.plan = plan_before
             window.refuse(str(error))
             if isinstance(error, Fault):
                 window.trouble(str(error))

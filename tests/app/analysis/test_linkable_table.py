@@ -31,6 +31,7 @@ def twice(*names: str) -> pd.DataFrame:
         table(frame=pd.to_timedelta([1, 2], unit="s")), table(frame=pd.Categorical([0, 1])), table(frame=[True, False]),
         table(frame=pd.array([0, None], dtype="Int64")), table(frame=[0.2, 0.7]), table(frame=[0, 1e300]),
         table(frame=[0, 2**63]), table(frame=[0.0, 2.0**53]), table(x=[1j, 2.0]), table(x=[object(), 1]),
+        table(x=[0.0, 1e200]),
         table(y=[1.0, np.inf]), table(y=["a", "b"]), twice("frame", "x", "y", "x"), twice("frame", "y", "y", "x"),
         pd.DataFrame([[0, 1.0, 1.0]], columns=pd.MultiIndex.from_product([["frame"], ["a", "x", "y"]])),
     ],

@@ -729,3 +729,21 @@ def test_scales_that_differ_in_a_folder_are_noted(tmp_path: Path) -> None:
     assert um_per_px == 0.25
     (note,) = said.splitlines()[1:]
     assert note.endswith(": 0.25 um per pixel is taken, by its first image, and it is 0.5 um per pixel by 3.tif")
+
+
+def test_a_folder_has_the_frame_rate_of_its_first_image(tmp_path: Path) -> None:
+    """Regression: 30 frames/s were taken, "the folder does not say"."""
+    for number, image in enumerate(clip()):
+        tifffile.imwrite(tmp_path / f"{number}.tif", image, imagej=True, metadata={"finterval": 0.02, "unit": "um"})
+    fps, _, said = taken(tmp_path)
+    assert fps == 50.0
+    assert "ImageJ" in said
+
+
+@pytest.mark.parametrize("unit", [(3, 2, (2, 2)), ("s", 5, "inch")])
+def test_an_invalid_resolution_unit_leaves_the_other_metadata(tmp_path: Path, unit: tuple[object, int, object]) -> None:
+    """Regression: all metadata were ignored without a note, also the number of channels."""
+    metadata = {"axes": "TYX", "TimeIncrement": 0.02}
+    tifffile.imwrite(tmp_path / "a.ome.tif", clip(), ome=True, photometric="minisblack", metadata=metadata,
+                     extratags=[(296, *unit, True)])  # fmt: skip
+    assert taken(tmp_path / "a.ome.tif")[0] == 50.0

@@ -15,6 +15,7 @@ from app.assembly.plan import plan
 from app.commands.symmetry import motion_of, show_symmetry
 from app.running.headless import fly
 from config.refused import Refused
+from control.contract import State
 
 EXPERIMENT = """
 title: Symmetries of a motion
@@ -173,3 +174,26 @@ def test_unusable_input_is_refused_in_one_sentence(tmp_path: Path, brief: Path) 
     for name in ("bars.xyz", "no/bars.png"):
         with pytest.raises(Refused, match="the figure can't be written"):
             show_symmetry(brief, lag_s=None, json=None, figure=tmp_path / name)
+
+
+def test_a_step_between_two_particles_is_not_a_velocity(tmp_path: Path) -> None:
+    """A row of an uncertain particle counts in no displacement; a `state` of another program has no meaning here."""
+    table = beads()
+    whole, lag_s = motion_of(saved(table, tmp_path), None)
+    table["state"] = 0
+    table.loc[(table["particle"] == 3) & np.isclose(table["time_s"], 20.0), "state"] = State.UNCERTAIN.value
+    assert len(motion_of(saved(table, tmp_path), lag_s)[0].position_um) == len(whole.position_um) - 2
+    for other in ("moving", 7.5):
+        motion, _ = motion_of(saved(table.assign(state=other), tmp_path), lag_s)
+        assert len(motion.position_um) == len(whole.position_um)
+
+
+def test_an_invalid_frame_beside_a_table_of_forces_is_refused(tmp_path: Path, brief: Path) -> None:
+    """Regression: every force was 0 then."""
+    folder = tmp_path / "tables"
+    export(brief, "csv", folder)
+    tracks = pd.read_csv(folder / "tracks.csv")
+    tracks.loc[0, "frame"] = np.nan
+    tracks.to_csv(folder / "tracks.csv", index=False)
+    with pytest.raises(Refused, match="the column 'frame' holds something that is not a finite number"):
+        motion_of(folder, None)

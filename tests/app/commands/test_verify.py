@@ -180,4 +180,4 @@ def test_a_run_without_the_rule_of_own_steps_is_verified_without_it(
 
 
 def test_new_runs_state_their_kernels() -> None:
-    assert versions()[KERNELS] == str(NEWEST_KERNELS) == "6"
+    assert versions()[KERNELS] == str(NEWEST_KERNELS) == "7"

@@ -74,9 +74,9 @@ def test_a_step_past_a_limit_stops_at_it(qtbot: QtBot, before: float, steps: int
 def test_a_step_below_the_decimals_of_the_field_changes_nothing(qtbot: QtBot) -> None:
     box = NumberBox("")
     qtbot.addWidget(box)
-    box.setValue(1e-12)
+    box.setValue(1e-30)
     box.stepBy(1)
-    assert (box.number(), box.text()) == (1e-12, "1e-12")
+    assert (box.number(), box.text()) == (1e-30, "1e-30")
 
 
 def test_a_number_as_large_as_the_reader_accepts_is_shown(enter: Enter) -> None:
@@ -131,3 +131,13 @@ def test_a_whole_number_as_large_as_the_reader_accepts_is_shown(qtbot: QtBot, en
     box.stepBy(2)
     assert (editor.get(), box.text()) == (3_000_000_003, "3000000003")
     assert type(editor.get()) is int
+
+
+def test_a_very_small_number_is_shown(enter: Enter) -> None:
+    """Regression: below 1e-12 the field showed 0 and held another value, which 0 typed over it did not change."""
+    box = NumberBox("")
+    assert enter(box, "3e-13") == ""
+    box.setValue(box.number())  # as the panels do
+    assert (box.number(), box.text()) == (3e-13, "3e-13")
+    assert enter(box, "0") == ""
+    assert box.number() == 0.0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
 import tifffile
 from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt
@@ -17,6 +18,7 @@ from PyQt6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from app.desktop.image.image_view import View
+from app.desktop.image.mouse_tools import TRAPS_CHANGED
 from app.desktop.window.main_window import Window
 from app.desktop.window.open import application, planner
 from app.desktop.window.session import Session
@@ -223,3 +225,60 @@ def test_a_background_is_taken_from_a_recording(qtbot: QtBot, tmp_path: Path) ->
     qtbot.waitUntil(lambda: reel.ready == 6 or bool(reel.trouble))
     assert reel.trouble == ""
     window.close()
+
+
+def centres_um(window: Window) -> list[list[float]]:
+    return [force["centre_um"] for force in window.panel.data()["policy"]["forces"][1:]]
+
+
+@pytest.mark.parametrize("by_menu", [False, True])
+def test_a_handle_of_earlier_traps_edits_no_other_trap(bench: Bench, by_menu: bool) -> None:
+    """While an edit is checked in the background, a handle may still have the index of another trap."""
+    window, tools = bench.window, bench.window.mouse_tools
+    for x_um in (5.0, 10.0):
+        tools.drop_trap(x_um, 8.0)
+    menu = tools.menu(10.0, 8.0)
+    tools._data = lambda: {
+        "policy": {"forces": [{}, {"centre_um": [1.0, 1.0]}, *window.panel.data()["policy"]["forces"][1:]]}
+    }
+    if by_menu:
+        next(action for action in menu.actions() if action.text() == "Remove this trap").trigger()
+    else:
+        tools.traps[1].setPos(15.0, 12.0)
+        tools.traps[1].sigPositionChangeFinished.emit(tools.traps[1])
+    assert centres_um(window) == [[5.0, 8.0], [10.0, 8.0]]
+    assert window.status.currentMessage() == TRAPS_CHANGED
+
+
+def test_another_experiment_closes_the_menu(bench: Bench) -> None:
+    window = bench.window
+    menu = window.mouse_tools.menu(10.0, 8.0)
+    menu.popup(QPoint(5, 5))
+    assert menu.isVisible()
+    window.show_plan(window.session.plan)
+    assert not menu.isVisible()
+
+
+def test_an_ellipse_is_where_it_is_drawn_after_undo(bench: Bench) -> None:
+    """Regression: the mouse moved it by its earlier outline."""
+    regions = bench.window.mouse_tools.regions
+    ellipse = {"kind": "ellipse", "left_px": 20.0, "top_px": 20.0, "width_px": 100.0, "height_px": 100.0}
+    regions.show([ellipse])
+    (item,) = regions.items
+    assert item.shape().contains(QPointF(9.0, 5.0))
+    regions.show([{**ellipse, "width_px": 20.0, "height_px": 20.0}])
+    assert regions.items == [item]
+    assert not item.shape().contains(QPointF(9.0, 5.0))
+    assert item.shape().contains(QPointF(1.0, 1.0))
+
+
+def test_a_region_that_is_not_moved_is_no_edit(bench: Bench) -> None:
+    window = bench.window
+    choose(bench, 10.0, 8.0, "Exclude a region here", "Rectangle")
+    steps = window.panel.undo_stack.count()
+    (item,) = window.mouse_tools.regions.items
+    item.setPos(item.pos() + pg.Point(0.002, 0.0))
+    assert window.panel.undo_stack.count() == steps
+    assert tuple(item.pos()) == pytest.approx(
+        (0.1 * window.mouse_tools.regions.shown[0]["left_px"], 0.1 * window.mouse_tools.regions.shown[0]["top_px"])
+    )

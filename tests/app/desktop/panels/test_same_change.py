@@ -16,6 +16,12 @@ TRAP, FIRST, SECOND = {"x": 0}, {"x": 1}, {"x": 2}
         pytest.param([TRAP, FIRST, SECOND], [FIRST, SECOND, SECOND], [FIRST, SECOND], id="places do not correspond"),
         pytest.param([TRAP, FIRST], [FIRST, SECOND], [{"x": 5}, SECOND], id="the changed force has another place"),
         pytest.param([TRAP, FIRST], [FIRST, SECOND], [FIRST, SECOND, SECOND], id="added behind other forces"),
+        pytest.param(
+            [{"x": 0, "k": 1}, {"x": 0, "k": 2}],
+            [{"x": 0, "k": 3}, {"x": 0, "k": 3}],
+            [{"x": 5, "k": 3}, {"x": 0, "k": 3}],
+            id="a force in the place of a removed one",
+        ),
         pytest.param([1, 1, 1, 0], "abc", [0, 0, 0, 2], id="invalid text in the form, a list in force"),
         pytest.param([1, 1, 1, 0], [], [0, 0, 0, 2], id="an emptied list in the form"),
         pytest.param({"kind": "a"}, None, {"kind": "b"}, id="an optional group that is in force"),

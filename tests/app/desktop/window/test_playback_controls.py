@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import tifffile
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QEvent, Qt
+from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
@@ -62,3 +65,28 @@ def test_keys_control_the_playback_unless_the_focused_widget_uses_them(window: W
     assert (transport.playing, transport.position) == (False, place)
     press(bar, Qt.Key.Key_Space)  # tabs do not use Space
     assert transport.playing
+
+
+def test_playback_waits_while_the_tracking_begins_anew(window: Window) -> None:
+    """Regression: without any turn it raised IndexError and continued at the first frame."""
+    transport = window.transport
+    press(window.view, Qt.Key.Key_Right)
+    press(window.view, Qt.Key.Key_Space)
+    full = transport.reel
+    assert full is not None
+    moved: list[int] = []
+    transport.moved.connect(moved.append)
+    transport.reel = cast("Any", SimpleNamespace(ready=0, edited=None, busy=True, fps=full.fps))
+    transport._last_s -= 0.05
+    transport.tick()
+    transport.reel = full
+    assert (moved, transport.position, transport.playing) == ([], 1.0, True)
+    window.playback.show_turn(-1)
+    assert window.playback.shown is not None
+
+
+def test_a_key_without_a_name_does_nothing(window: Window) -> None:
+    """Regression: a Cyrillic letter raised ValueError."""
+    for key in (0, 0x0416):
+        event = QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier)
+        assert not window.transport.press(event)

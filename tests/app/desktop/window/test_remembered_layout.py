@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PyQt6.QtCore import QByteArray
@@ -36,3 +39,17 @@ def test_an_invalid_stored_layout_is_ignored(qtbot: QtBot, tmp_path: Path) -> No
     memory._kept.setValue(f"{remembered_layout._screen(window)}/geometry", QByteArray(b"nonsense"))
     memory.restore(window)
     assert (window.width(), window.height()) == (400, 300)
+
+
+def test_a_file_on_a_lost_share_is_not_opened_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: the program could not start."""
+    RememberedLayout(tmp_path)._kept.setValue("experiment", "/share/a.yaml")
+    real = os.stat
+
+    def stat(path: object, *more: Any, **options: Any) -> Any:
+        if str(path) == "/share/a.yaml":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, *more, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert RememberedLayout(tmp_path).path is None

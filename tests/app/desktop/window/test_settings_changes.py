@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,17 @@ def test_edits_are_refused_in_a_sentence_while_a_recording_is_read_again(bench: 
     assert panel.undo_stack.count() == 2  # the typed radius and the frame rate
     assert panel.apply_button.isEnabled()
     assert (radius_um(panel.read()), window.devices.edits()) == (1.25, {})
+
+
+@pytest.mark.parametrize("of_rig", [True, False])
+def test_a_change_that_a_recording_refuses_is_not_in_force(recording: Window, of_rig: bool) -> None:
+    """Regression: it was in the plan, and the next change brought it into force."""
+    window = recording
+    plan, path = window.session.plan, window.path
+    path.rename(path.with_name("moved.tif"))
+    if of_rig:
+        assert not window.settings.change_rig({"tracking.minmass": 321.0}, False)
+    else:
+        window.settings.apply(replace(plan.experiment, seconds=7.0))
+    assert window.session.plan is plan
+    path.with_name("moved.tif").rename(path)

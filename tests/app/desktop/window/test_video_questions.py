@@ -70,7 +70,7 @@ def test_unknown_values_are_asked_for_and_lengths_are_first_in_pixels(
     assert window.transport.stated.text() == told
     assert not window.panel.apply_button.isEnabled()
     apply_fps(window, qtbot, 60.0)
-    assert window.transport.stated.text().startswith("camera.fps 60 (as set); optics.um_per_px 0.25 (as told")
+    assert window.transport.stated.text().startswith("camera.fps 60 (as set); optics.um_per_px 0.25 (given")
     assert not window.panel.apply_button.isEnabled()
     assert window.panel.unsaved(window.path, window.session.plan, {}) is not None
     window.panel.undo()
@@ -221,6 +221,12 @@ def test_the_channel_of_a_stack_is_asked_for_and_can_be_changed(
     qtbot.waitUntil(lambda: window.files.reading is None and window.playback.shown is not None)
     assert np.array_equal(shown(window), two[0, 0])
     assert devices.edits() == {}
+    devices.forms["camera"].rows["channel_number"].put(0)  # Regression: a question that no answer closed
+    devices.forms["camera"].edited.emit()
+    devices.button.click()
+    qtbot.waitUntil(lambda: window.files.reading is None)
+    assert "choose one with camera.channel_number" in window.log.read()[-1]
+    assert not window.video_questions.isVisible()
     devices.forms["camera"].rows["channel_number"].put(3)  # no such channel
     devices.forms["camera"].edited.emit()
     devices.button.click()
