@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import brentq
 
-from app.analysis.findings import RunTables, conditions_of, findings, of_delay, plain, row
+from app.analysis.findings import RunTables, conditions_of, findings, of_delay, of_memory, plain, row
 from app.analysis.heat import work_and_heat
 from app.analysis.orientation import heading_memory, persistence_s
 from app.analysis.predicted_motion import predicted_persistence_s, predicted_speed_um_per_s
@@ -164,6 +164,27 @@ def test_a_run_in_the_dark_predicts_only_free_diffusion(tmp_path: Path) -> None:
         assert abs(found["D_eff"].measured - 0.113) < 5.0 * found["D_eff"].error
         assert analyse_run(path, None, json=None) == 0
         assert path.with_suffix(".html").read_text().count("<figure>") == 4
+
+
+def test_the_replay_of_a_lit_run_is_not_compared_with_free_particles(tmp_path: Path) -> None:
+    """Regression: "no light has acted" was stated, with kT/gamma as the prediction."""
+    lit, again = tmp_path / "lit.h5", tmp_path / "again.h5"
+    fly(plan(EXPERIMENTS / "annular_activity.yaml"), 3.0, lit, True, "lit")
+    assert replay_recording(lit, None, None, (), out=again, frames=False, json=None) == 0
+    run = tables(again)[0]
+    found = next(one for one in findings(run) if one.name == "D_eff")
+    assert math.isnan(found.predicted)
+    assert "no light" not in found.source
+    assert run.plan.rig.tracking.trapped == "recorded"
+
+
+def test_there_is_no_prediction_in_guessed_units(tmp_path: Path) -> None:
+    dark = tmp_path / "dark.h5"
+    fly(plan(EXPERIMENTS / "annular_activity.yaml", None, ("sample.number=1",)), 1.0, dark, False, "dark", armed=False)
+    run = tables(dark)[0]
+    for unknown in ((), ("optics.um_per_px",)):
+        found = of_memory(replace(run, plan=replace(run.plan, unknown=unknown)))[0]
+        assert math.isnan(found.predicted) == bool(unknown)
 
 
 def test_the_predicted_persistence_time_includes_the_position_age() -> None:

@@ -10,8 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import tifffile
-from PyQt6.QtCore import QEvent, Qt
-from PyQt6.QtGui import QKeyEvent
+from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
@@ -83,10 +82,3 @@ def test_playback_waits_while_the_tracking_begins_anew(window: Window) -> None:
     assert (moved, transport.position, transport.playing) == ([], 1.0, True)
     window.playback.show_turn(-1)
     assert window.playback.shown is not None
-
-
-def test_a_key_without_a_name_does_nothing(window: Window) -> None:
-    """Regression: a Cyrillic letter raised ValueError."""
-    for key in (0, 0x0416):
-        event = QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier)
-        assert not window.transport.press(event)
