@@ -279,7 +279,6 @@ class Folder:
         first = Tiff(self._files[0], self._channel, in_folder=True)
         first.close()
         scale = first.stated.um_per_px
-        notes = (*first.stated.notes, *notes)
         for file, picture in pictures.items():
             if scale and picture.um_per_px and abs(picture.um_per_px - scale.value) > CONFLICT * scale.value:
                 other = f"{picture.um_per_px:.6g} um per pixel by {quoted(file.name, 60)}"

@@ -38,7 +38,8 @@ def read_tracks(path: Path) -> tuple[Columns, Columns | None]:
     """
     path = _table_in(path)
     tracks = _without_duplicates(read_table(path, NEEDED), path)
-    tracks["carried"] = not_counted(_carried(tracks, path), _state(tracks))
+    state = _state(tracks)
+    tracks["carried"] = not_counted(_carried(tracks, path), state)
     force_columns = [name for name in FORCES if name in tracks]
     if len(force_columns) == 1:
         raise Refused(f"{path}: there is a column '{force_columns[0]}' alone; a force needs both fx_pn and fy_pn")
@@ -160,8 +161,8 @@ def _without_duplicates(tracks: Columns, path: Path) -> Columns:
 
 
 def _state(tracks: Columns) -> Any:
-    """[N] the column `state` of an exported run; GOOD if there is none, or if it has other values."""
-    values = tracks.get("state", np.zeros(0))
+    """[N] the column `state` of an exported run; GOOD if there is none, or if it is that of another program."""
+    values = tracks.get("state", np.zeros(0)) if {"carried", "frame"} <= tracks.keys() else np.zeros(0)
     known = len(values) == len(tracks["time_s"]) and values.dtype.kind in "biuf" and np.isin(values, [*State]).all()
     return values.astype(np.int64) if known else np.full(len(tracks["time_s"]), State.GOOD.value)
 

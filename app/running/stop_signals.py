@@ -123,6 +123,8 @@ def caught() -> Iterator[None]:
         handler.take()
         raise_if_stopped()
         yield
+        if not _state.raised:  # a signal that was only stored
+            raise_if_stopped()
     finally:
         for number in handler.replaced if _state.came else ():
             signal.signal(number, signal.SIG_IGN)
@@ -225,14 +227,14 @@ def raise_waiting_again() -> None:
     Python ignores errors that are raised in a finalizer, and the program may make no further call that obeys a signal.
     """
     main, end_s = threading.main_thread().ident, time.monotonic() + PATIENCE_S
-    while True:
+    while time.monotonic() < end_s:
         in_finalizer = _in_finalizer(sys._current_frames().get(main or 0))
         if _program.in_finalizer:
             _program.in_finalizer = False
             waiting, _program.waiting = _program.waiting, []
             for number in waiting:
                 signal.raise_signal(number)  # if it comes in the finalizer again, it waits again
-        elif not in_finalizer or time.monotonic() > end_s:
+        elif not in_finalizer:
             return
         time.sleep(0.001)
 
@@ -359,7 +361,7 @@ def _end(number: int, frame: Any, replaced: Any) -> None:
     elif _state.late is not None:
         _state.late()
         return
-    if not loses_errors(frame):  # there it is only stored
+    if not (loses_errors(frame) or _in_finalizer(frame)):  # there it is only stored
         raise stopped("")
 
 
@@ -368,9 +370,9 @@ def _interrupt(number: int, frame: Any, replaced: Any) -> None:
     first = not _program.waiting
     if first:
         _program.since_s = time.monotonic()
-    held = _state.held and (first or time.monotonic() - _program.since_s < PATIENCE_S)
-    in_finalizer = _in_finalizer(frame)
-    if held or in_finalizer or loses_errors(frame):
+    early = first or time.monotonic() - _program.since_s < PATIENCE_S
+    in_finalizer = early and _in_finalizer(frame)  # one that the program calls itself may hang, and may raise
+    if (_state.held and early) or in_finalizer or loses_errors(frame):
         _program.waiting.append(number)
         _program.in_finalizer |= in_finalizer
     else:

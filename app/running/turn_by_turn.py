@@ -292,10 +292,10 @@ class LiveRig:
         """
         self._require_open()
         refuse_unheard(self.plan, self._signals_caught)
-        refuse_unconfirmed(self.plan, True)
+        refuse_unconfirmed(self._ordered, True)
         if self._not_in_force:
             raise Refused(f"the new settings are not in force: {self._not_in_force}; apply settings first")
-        self._order(self.plan.arming)
+        self._order(self._ordered.arming)
 
     def stop(self) -> None:
         """Dark from the next command on, including that of a turn in progress."""

@@ -26,6 +26,7 @@ SPECIES = 4  # offered in the menu
 COLOURS = ("grey", "viridis", "inferno")
 FAR_UM = 1e9  # no place in a sample
 EXCLUDED_REGIONS = "tracking.excluded_regions"
+REGIONS_CHANGED = "the regions were changed meanwhile: none was removed; do it again"
 TRAPS_CHANGED = "the traps were changed meanwhile: no trap was moved or removed; do it again"
 
 
@@ -134,6 +135,13 @@ class MouseTools(QObject):
         elif button == Qt.MouseButton.LeftButton:
             self.follow(self.nearest(x_um, y_um))
 
+    def _remove_region(self, number: int, shown: list[dict[str, Any]]) -> None:
+        """Remove a region, unless they have changed since the menu was opened (`shown`)."""
+        if self.regions.shown == shown:
+            self.regions.remove(number)
+        else:
+            self.refused.emit(REGIONS_CHANGED)
+
     def close_menu(self) -> None:
         """Close an open context menu: its entries are of the experiment that was shown when it was opened."""
         for menu in self.view.findChildren(QMenu, options=Qt.FindChildOption.FindDirectChildrenOnly):
@@ -188,7 +196,7 @@ class MouseTools(QObject):
             exclude_menu.addAction(kind.capitalize(), lambda kind=kind: self.regions.add(kind, x_um, y_um))
         number = self.regions.at(x_um, y_um)
         if number is not None:
-            menu.addAction("Remove this region", lambda: self.regions.remove(number))
+            menu.addAction("Remove this region", lambda shown=self.regions.shown: self._remove_region(number, shown))
         take_menu = menu.addMenu("Correct the images")
         assert take_menu is not None
         take_menu.setToolTipsVisible(True)

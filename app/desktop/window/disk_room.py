@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -49,7 +50,7 @@ def sizes(paths: tuple[Path, Path | None]) -> tuple[int, int] | None:
     """
     runs, record = paths
     try:
-        existing_folder = next(folder for folder in (runs, *runs.absolute().parents) if folder.exists())
+        existing_folder = next(folder for folder in (runs, *runs.absolute().parents) if os.path.exists(folder))
         size = record.stat().st_size if record is not None and record.exists() else 0
         return size, shutil.disk_usage(existing_folder).free
     except (OSError, StopIteration):

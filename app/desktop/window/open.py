@@ -80,6 +80,7 @@ def _run_window(app: Any, window: Any, picture: Path | None, seconds: float) -> 
     from app.desktop.window.screenshot import take_picture
 
     try:
+        signals.raise_if_stopped()
         with signals.ending(lambda: QTimer.singleShot(0, lambda: end(app, window)), lambda: end(app, window)):
             if picture is not None:
                 take_picture(window, picture, seconds)

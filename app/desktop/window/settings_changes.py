@@ -128,7 +128,7 @@ class SettingsChanges:
     def apply(self, experiment: Any) -> None:
         """Put an edited experiment in force, or show why it is refused."""
         window = self._window
-        plan_before = window.session.plan
+        plan_before, pending_before = window.session.plan, window.devices.edits()
         set_before = plan_before.experiment.set
         changed = {key: value for key, value in experiment.set.items() if set_before.get(key, GONE) != value}
         try:
@@ -145,8 +145,10 @@ class SettingsChanges:
             window.status.showMessage(str(checking), 6000)
             return
         except (Fault, Refused) as error:
-            if window.playback.reel is not None:  # the recording goes on with it
+            if window.playback.reel is not None and window.session.plan is not plan_before:  # which stays in force
                 window.session.plan = plan_before
+                window.devices.show_plan(plan_before, pending_before)
+                window.mouse_tools.regions.show(excluded_regions(plan_before))
             window.refuse(str(error))
             if isinstance(error, Fault):
                 window.trouble(str(error))

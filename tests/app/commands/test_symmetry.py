@@ -180,11 +180,12 @@ def test_a_step_between_two_particles_is_not_a_velocity(tmp_path: Path) -> None:
     """A row of an uncertain particle counts in no displacement; a `state` of another program has no meaning here."""
     table = beads()
     whole, lag_s = motion_of(saved(table, tmp_path), None)
-    table["state"] = 0
+    table = table.assign(state=0, carried=False, frame=0)
     table.loc[(table["particle"] == 3) & np.isclose(table["time_s"], 20.0), "state"] = State.UNCERTAIN.value
     assert len(motion_of(saved(table, tmp_path), lag_s)[0].position_um) == len(whole.position_um) - 2
-    for other in ("moving", 7.5):
-        motion, _ = motion_of(saved(table.assign(state=other), tmp_path), lag_s)
+    foreign = table.drop(columns=["carried"])
+    for other in (foreign, table.assign(state="moving"), table.assign(state=7.5)):
+        motion, _ = motion_of(saved(other, tmp_path), lag_s)
         assert len(motion.position_um) == len(whole.position_um)
 
 

@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -233,6 +235,23 @@ def test_a_signal_during_a_failure_counts_unless_the_laser_may_be_on() -> None:
         fails_at_a_signal(OSError("it was unplugged"))
     with pytest.raises(Fault, match=f"^{STILL_LIT}: hung$"):
         fails_at_a_signal(Fault(f"{STILL_LIT}: hung"))
+
+
+def test_a_signal_in_a_finalizer_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: Python ignores an error raised there, and after that no signal ended the program."""
+    monkeypatch.setattr(signals, "_state", signals._State())
+    things = [SimpleNamespace()]
+    weakref.finalize(things[0], lambda: signal.raise_signal(signal.SIGTERM))
+    ended: list[str] = []
+
+    def program() -> None:
+        with signals.caught():
+            things.clear()
+            ended.append("the command")
+
+    with pytest.raises(Stopped) as stopped:
+        program()
+    assert (stopped.value.code, ended) == (128 + signal.SIGTERM, ["the command"])
 
 
 def two_signals() -> None:
