@@ -12,7 +12,6 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -240,7 +239,7 @@ def test_a_signal_during_a_failure_counts_unless_the_laser_may_be_on() -> None:
 def test_a_signal_in_a_finalizer_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """Regression: Python ignores an error raised there, and after that no signal ended the program."""
     monkeypatch.setattr(signals, "_state", signals._State())
-    things = [SimpleNamespace()]
+    things = [threading.Event()]
     weakref.finalize(things[0], lambda: signal.raise_signal(signal.SIGTERM))
     ended: list[str] = []
 
