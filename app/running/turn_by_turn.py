@@ -155,7 +155,7 @@ class LiveRig:
     """
 
     def __init__(self, plan: Plan, out: Path | None = None, frames: bool = True) -> None:
-        self.plan = plan
+        self.plan = self._ordered = plan
         self.newest: Turn | None = None
         self._out, self._frames = out, frames
         self._open: _OpenRig | None = None
